@@ -1,0 +1,146 @@
+"""One package under two names, and repairs at the right moment.
+
+VisTrails finds its packages under ``vistrails.packages``, where it brings a broken
+``parallelflow`` of its own. The finder installed here answers
+``vistrails.packages.parallelflow`` (and every module below it) with the modules of
+this distribution: the same objects, whichever name is imported first. It also
+applies the repairs of this folder when VisTrails' modules are imported.
+
+This file is read at the start of every Python of an environment where Parallel Flow
+is installed (by the distribution's ``.pth`` file), so it imports nothing that is not
+loaded already and does nothing until VisTrails is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+REAL = "parallelflow"
+ALIAS = "vistrails.packages.parallelflow"
+HOST = "vistrails"
+
+
+class _SameModule:
+    """Loader that answers an alias with the module itself, unchanged."""
+
+    def __init__(self, real_name: str) -> None:
+        self._real_name = real_name
+        self._real_spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        __import__(self._real_name)
+        module = sys.modules[self._real_name]
+        self._real_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has just put the alias's spec on the module. Its own one
+        # is what reload, pickle and relative imports go by.
+        module.__spec__ = self._real_spec
+
+
+class _Mended:
+    """Loader that adds our repairs to what a VisTrails module's own loader does."""
+
+    def __init__(self, loader: object) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[attr-defined, no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        from . import repairs
+
+        # Whoever looks at the module afterwards (inspect, pkgutil, reload) sees its own loader.
+        module.__loader__ = self._loader  # type: ignore[assignment]
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader  # type: ignore[assignment]
+        repairs.before_import(module.__name__)
+        self._loader.exec_module(module)  # type: ignore[attr-defined]
+        repairs.after_import(module.__name__)
+
+
+class VistrailsFinder:
+    """Meta-path finder of the alias and of VisTrails' modules that need a repair."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Find the module of an alias, or a VisTrails module to be mended.
+
+        Parameters
+        ----------
+        fullname : str
+            The absolute name that is being imported.
+        path : sequence of str or None
+            The folders of the parent package.
+        target : module or None
+            The module being reloaded.
+
+        Returns
+        -------
+        ModuleSpec or None
+            None leaves the name to the other finders.
+        """
+        if not fullname.startswith(HOST):
+            return None
+        if fullname == ALIAS or fullname.startswith(ALIAS + "."):
+            return self._alias(fullname)
+        from . import repairs
+
+        if fullname not in repairs.mended_modules():
+            return None
+        spec = self._other_finders(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Mended(spec.loader)  # type: ignore[assignment]
+        return spec
+
+    @staticmethod
+    def _alias(fullname: str) -> ModuleSpec | None:
+        from importlib.machinery import ModuleSpec
+        from importlib.util import find_spec
+
+        real_name = REAL + fullname[len(ALIAS) :]
+        real = find_spec(real_name)
+        if real is None:
+            return None
+        spec = ModuleSpec(fullname, _SameModule(real_name), origin=real.origin)  # type: ignore[arg-type]
+        spec.submodule_search_locations = real.submodule_search_locations
+        return spec
+
+    def _other_finders(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in sys.meta_path:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find else None
+            if spec is not None:
+                return spec
+        return None
+
+
+def activate() -> None:
+    """Make Parallel Flow findable by VisTrails, and mend VisTrails when it is imported.
+
+    Safe to call any number of times, before or after VisTrails was imported. It
+    imports neither VisTrails nor Qt.
+    """
+    if any(isinstance(finder, VistrailsFinder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, VistrailsFinder())  # type: ignore[arg-type]
+    if HOST in sys.modules:
+        from . import repairs
+
+        repairs.mend_loaded()

@@ -1,0 +1,1 @@
+"""Small replacements of standard modules that current Pythons no longer have."""

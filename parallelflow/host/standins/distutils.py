@@ -1,0 +1,3 @@
+"""The package that holds ``distutils.version``."""
+
+__path__: list[str] = []

@@ -1,0 +1,62 @@
+"""Replacement of ``distutils.version``, removed in Python 3.12: what VisTrails uses of it."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_PART = re.compile(r"\d+|[a-z]+|[^\da-z.]+", re.IGNORECASE)
+
+
+@functools.total_ordering
+class LooseVersion:
+    """A version number that compares by its numbers and words, whatever its form.
+
+    Parameters
+    ----------
+    vstring : str or None
+        The version, e.g. ``"1.13.0b2"``.
+    """
+
+    def __init__(self, vstring: str | None = None) -> None:
+        self.vstring = ""
+        self.version: list[int | str] = []
+        if vstring:
+            self.parse(vstring)
+
+    def parse(self, vstring: str) -> None:
+        """Take the version apart."""
+        self.vstring = vstring
+        self.version = [
+            int(part) if part.isdigit() else part for part in _PART.findall(vstring)
+        ]
+
+    def _key(self) -> list[tuple[bool, int, str]]:
+        # Numbers and words cannot be compared with each other in Python 3.
+        return [
+            (isinstance(part, str), 0, part) if isinstance(part, str) else (False, part, "")
+            for part in self.version
+        ]
+
+    @staticmethod
+    def _other(other: object) -> LooseVersion | None:
+        if isinstance(other, str):
+            return LooseVersion(other)
+        return other if isinstance(other, LooseVersion) else None
+
+    def __eq__(self, other: object) -> bool:
+        version = self._other(other)
+        return NotImplemented if version is None else self._key() == version._key()
+
+    def __lt__(self, other: object) -> bool:
+        version = self._other(other)
+        return NotImplemented if version is None else self._key() < version._key()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._key()))
+
+    def __str__(self) -> str:
+        return self.vstring
+
+    def __repr__(self) -> str:
+        return f"LooseVersion ({self.vstring!r})"

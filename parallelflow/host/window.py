@@ -1,0 +1,8 @@
+"""VisTrails with its window."""
+
+from __future__ import annotations
+
+
+def run_window(argv: list[str]) -> int:
+    """Open VisTrails' window."""
+    raise NotImplementedError

@@ -6,6 +6,10 @@ to do next. The parts are fields, so that a window can lay them out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 
 class ParallelFlowError(Exception):
     """Base class of every error that Parallel Flow raises on purpose."""
@@ -48,3 +52,228 @@ class PackageMissing(ParallelFlowError):
             f"the package {identifier}{wanted} is not available{where}{why}. "
             "Install it there, or enable it in Preferences > Module Packages."
         )
+
+
+class ProfileError(ParallelFlowError):
+    """The name of an IPython profile is not valid, or its folder cannot be used."""
+
+
+class ClusterError(ParallelFlowError):
+    """Something about the cluster failed.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do next, one or two sentences.
+    log_tail : str
+        The last lines of the controller's or engine's log, empty if there are none.
+    log_file : str
+        Where the whole log stands, empty if there is none.
+    """
+
+    def __init__(self, message: str, log_tail: str = "", log_file: str = "") -> None:
+        self.message = message
+        self.log_tail = log_tail
+        self.log_file = log_file
+        text = message
+        if log_tail:
+            text += f"\nThe last lines of its log:\n{log_tail}"
+        if log_file:
+            text += f"\nThe whole log: {log_file}"
+        super().__init__(text)
+
+
+class ConnectFailed(ClusterError):
+    """A controller was found but does not answer."""
+
+
+class ControllerFailed(ClusterError):
+    """The controller could not be started or ended at once."""
+
+
+class EnginesFailed(ClusterError):
+    """Fewer engines than asked for came up.
+
+    Parameters
+    ----------
+    message, log_tail, log_file
+        As in `ClusterError`.
+    wanted, ready : int
+        Engines asked for and engines that did come up.
+    """
+
+    def __init__(
+        self, message: str, log_tail: str = "", log_file: str = "", wanted: int = 0, ready: int = 0
+    ) -> None:
+        super().__init__(message, log_tail, log_file)
+        self.wanted = wanted
+        self.ready = ready
+
+
+class NoEngines(ClusterError):
+    """There is no cluster with at least one engine, and none was to be started."""
+
+
+class ClusterLost(ClusterError):
+    """The controller, its hub or the last engine went away during work."""
+
+
+class StartCancelled(ClusterError):
+    """The user cancelled the start; what had started was stopped again."""
+
+
+class UserMistake(ParallelFlowError):
+    """What was asked for cannot be done as it was asked: a file, version, alias or option."""
+
+
+class NoVistrail(UserMistake):
+    """The file is not there, cannot be read, or is no vistrail.
+
+    Parameters
+    ----------
+    path : str
+        The file as the user wrote it.
+    reason : str
+        What is wrong with it, and what to do, one line.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class NoVersion(UserMistake):
+    """The vistrail has no such version.
+
+    Parameters
+    ----------
+    path : str
+        The file as the user wrote it.
+    version : str
+        The version as the user wrote it.
+    tags : list of str
+        The tags that the vistrail has.
+    """
+
+    def __init__(self, path: str, version: str, tags: list[str]) -> None:
+        self.path = path
+        self.version = version
+        self.tags = tags
+        known = f"its tagged versions are: {', '.join(tags)}" if tags else "it has no tags"
+        super().__init__(f"{path} has no version {version!r}; {known}.")
+
+
+class AliasError(UserMistake):
+    """A value was given for an alias that the workflow lacks, or it does not fit.
+
+    Parameters
+    ----------
+    alias : str
+        The alias as the user wrote it.
+    reason : str
+        What is wrong, and what would be right, one line.
+    """
+
+    def __init__(self, alias: str, reason: str) -> None:
+        self.alias = alias
+        self.reason = reason
+        super().__init__(f"--set {alias}: {reason}")
+
+
+class WorkflowInvalid(UserMistake):
+    """The workflow does not fit the packages of this machine, even after upgrading it.
+
+    Parameters
+    ----------
+    workflow : str
+        File and version, as told to the user.
+    problems : list of str
+        What VisTrails finds wrong, one line each.
+    """
+
+    def __init__(self, workflow: str, problems: list[str]) -> None:
+        self.workflow = workflow
+        self.problems = problems
+        super().__init__(
+            f"{workflow} does not fit the VisTrails packages of this machine: "
+            f"{'; '.join(problems)}."
+        )
+
+
+@dataclass(frozen=True)
+class ElementFailure:
+    """Why one element of a list has no result.
+
+    Attributes
+    ----------
+    index : int
+        The element's index in the list, from 0.
+    total : int
+        Length of the list.
+    input : str
+        Shortened repr of the element.
+    stage : str
+        ``pickle`` (could not be sent), ``input`` (could not be read on the engine), ``run``,
+        ``result`` (its value could not be sent back), ``interrupted`` or ``lost`` (it ended
+        the engines that ran it).
+    error_type : str
+        Name of the exception's class.
+    message : str
+        The exception's text.
+    traceback : str
+        The remote traceback without colour codes, empty if there is none.
+    engine : int or None
+        Id of the engine that it ran on, None if it did not get so far.
+    host : str or None
+        That engine's machine.
+    where : tuple
+        What failed inside the function; see `parallelflow.engine.runner.Trouble`.
+    """
+
+    index: int
+    total: int
+    input: str
+    stage: str
+    error_type: str
+    message: str
+    traceback: str = ""
+    engine: int | None = None
+    host: str | None = None
+    where: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"
+        return (
+            f"element {self.index} of {self.total}, {self.input}, failed{place}: "
+            f"{STAGES[self.stage]}{self.error_type}: {self.message}"
+        )
+
+
+STAGES = {
+    "pickle": "it cannot be sent to an engine, ",
+    "input": "it cannot be read on the engine, ",
+    "run": "",
+    "result": "its result cannot be sent back, ",
+    "interrupted": "interrupted, ",
+    "lost": "it ended the engines that ran it, ",
+}
+"""What an `ElementFailure` says of the stage at which the element failed."""
+
+
+class ElementError(ParallelFlowError):
+    """An element of a list failed.
+
+    Parameters
+    ----------
+    failures : sequence of ElementFailure
+        At least one, ascending by index.
+    """
+
+    def __init__(self, failures: Sequence[ElementFailure]) -> None:
+        self.failures = list(failures)
+        text = str(self.failures[0])
+        if len(self.failures) > 1:
+            others = ", ".join(str(f.index) for f in self.failures[1:])
+            text += f"\nAlso failed: {others}"
+        super().__init__(text)

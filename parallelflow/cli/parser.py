@@ -1,0 +1,154 @@
+"""The command's arguments and its help."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import NoReturn
+
+import parallelflow
+
+from .exits import Exit
+
+__all__ = ["build"]
+
+_DESCRIPTION = """\
+Run VisTrails workflows whose Map modules work through their lists in parallel
+on IPython engines.
+"""
+
+_EXAMPLES = """\
+examples:
+  parallelflow run sweep.vt                      the latest version
+  parallelflow run sweep.vt:final                the version tagged "final"
+  parallelflow run sweep.vt --engines 4          start four engines for it
+  parallelflow run old.vt --parallel-maps        every Control Flow Map in parallel
+  parallelflow gui sweep.vt                      open it in VisTrails' window
+
+'parallelflow COMMAND --help' tells more about a command.
+"""
+
+_RUN_DESCRIPTION = """\
+Run a workflow without VisTrails' window. What the workflow prints and the
+results of its last modules go to standard output; progress, messages and a
+summary go to standard error.
+"""
+
+_RUN_EPILOG = """\
+examples:
+  parallelflow run sweep.vt
+  parallelflow run sweep.vt:final --set folds=10 --set "C=[0.1, 1.0]"
+  parallelflow run sweep.vt:57 --profile cluster > table.txt
+
+engines:
+  A running cluster of the profile is used as it is, and left running; with
+  --engines, missing engines are added. Where none runs, one is started for
+  this run and stopped after it.
+
+exit codes:
+  0 the workflow ran; 1 one of its modules failed; 2 it could not be run (file,
+  version, alias, profile, package); 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all errors of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments and exit."""
+        self.exit(Exit.MISTAKE, f"parallelflow: {message} (see {self.prog} --help)\n")
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    parser = _Parser(
+        prog="parallelflow",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"parallelflow {parallelflow.__version__}"
+    )
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=_Parser
+    )
+    _add_run(commands)
+    _add_gui(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a workflow without the window",
+        description=_RUN_DESCRIPTION,
+        epilog=_RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "file",
+        metavar="FILE[:VERSION]",
+        help="a vistrail (.vt), and which of its versions: a tag or a number (default: the latest)",
+    )
+    run.add_argument(
+        "--engines",
+        metavar="N",
+        type=_engines,
+        help="how many engines to work with (default: one per core)",
+    )
+    run.add_argument(
+        "--profile",
+        metavar="P",
+        help="IPython profile whose cluster is used or started (default: default)",
+    )
+    run.add_argument(
+        "--parallel-maps",
+        action="store_true",
+        help="run every Map of Control Flow in parallel too; the file stays as it is",
+    )
+    run.add_argument(
+        "--set",
+        metavar="ALIAS=VALUE",
+        dest="aliases",
+        type=_alias,
+        action="append",
+        default=[],
+        help="give a value to an alias of the workflow; may be repeated",
+    )
+    run.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show VisTrails' own messages, and whole tracebacks of failed modules",
+    )
+
+
+def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
+    gui = commands.add_parser(
+        "gui",
+        help="open VisTrails' window with Parallel Flow in it",
+        description=textwrap.dedent(
+            """\
+            Open VisTrails' window, your own session of it, with Parallel Flow enabled.
+            """
+        ),
+    )
+    gui.add_argument("file", metavar="FILE", nargs="?", help="a vistrail (.vt) to open in it")
+
+
+def _engines(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of engines: 1 or more")
+    return number
+
+
+def _alias(text: str) -> tuple[str, str]:
+    alias, equals, value = text.partition("=")
+    if not equals or not alias.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form ALIAS=VALUE")
+    return alias.strip(), value

@@ -1,0 +1,224 @@
+"""Progress of the Maps on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from tqdm import tqdm
+
+from parallelflow.work.progress import RunState, Snapshot, listen
+
+__all__ = ["ProgressDisplay", "plain_line"]
+
+# The clock in the bar goes on while an element takes long; twice a second looks alive.
+REFRESH_SECONDS = 0.5
+# Lines for logs: one per tenth of the elements, but no more often than this ...
+LINE_SECONDS = 2.0
+# ... and after this long without one, a line even if less than a tenth was done.
+QUIET_SECONDS = 60.0
+
+# Narrow terminals keep the numbers, the bar itself gives way.
+_BAR = (
+    "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} elements, {elapsed}, {remaining} left"
+    "{postfix}"
+)
+_WAITING = "{desc} |{bar}| {n_fmt}/{total_fmt} elements, {elapsed}{postfix}"
+
+
+class ProgressDisplay:
+    """Shows the progress of every Map of this process, and keeps the last of each.
+
+    Parameters
+    ----------
+    stream : text file
+        Where it is shown: a bar if it is a terminal, lines if not.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.last: dict[int, Snapshot] = {}
+        """The latest snapshot of each run, in the order they began."""
+        self._terminal = stream.isatty()
+        self._bar: tqdm[object] | None = None
+        self._bar_run = 0
+        self._line_time = 0.0
+        self._line_share = 0.0
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show progress within the block; what is printed in it stays above the bar."""
+        stop = listen(self.see)
+        clock = threading.Event()
+        if self._terminal:
+            threading.Thread(target=self._tick, args=(clock,), daemon=True).start()
+        try:
+            with contextlib.ExitStack() as stack:
+                if self._terminal and sys.stdout.isatty():
+                    stdout = sys.stdout
+                    above = _AboveTheBar(stdout, self._write_above)
+                    stack.callback(above.flush_rest)
+                    stack.enter_context(contextlib.redirect_stdout(above))
+                yield
+        finally:
+            stop()
+            clock.set()
+            self._close()
+
+    def message(self, text: str) -> None:
+        """Show a line, above the bar if there is one."""
+        with self._above():
+            self.stream.write(f"parallelflow: {text}\n")
+            self.stream.flush()
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Take in what a run announces."""
+        known = self.last.get(snapshot.run)
+        self.last[snapshot.run] = snapshot
+        if snapshot.note and (known is None or known.note != snapshot.note):
+            self.message(snapshot.note)
+        if self._terminal:
+            self._see_bar(snapshot)
+        else:
+            self._see_line(snapshot, first=known is None)
+
+    # -- the bar ----------------------------------------------------------------------
+
+    def _see_bar(self, snapshot: Snapshot) -> None:
+        bar = self._bar
+        if bar is None or self._bar_run != snapshot.run:
+            self._close()
+            if snapshot.state.over:
+                return
+            bar = self._bar = tqdm(
+                total=snapshot.total,
+                desc=snapshot.label,
+                file=self.stream,
+                bar_format=_WAITING,
+                smoothing=0,  # time left from the average pace: elements differ in length
+                dynamic_ncols=True,
+                leave=False,
+            )
+            self._bar_run = snapshot.run
+            bar.set_postfix_str("waiting for engines", refresh=False)
+        if snapshot.state is not RunState.PREPARING and bar.bar_format == _WAITING:
+            bar.bar_format = _BAR
+            bar.start_t = time.time()  # the pace is that of the elements, not of the start
+        if snapshot.state is RunState.RUNNING:
+            bar.set_postfix_str(_engines(snapshot.engines), refresh=False)
+        bar.n = snapshot.done + snapshot.failed
+        bar.refresh()
+        if snapshot.state.over:
+            self._close()
+
+    def _tick(self, clock: threading.Event) -> None:
+        while not clock.wait(REFRESH_SECONDS):
+            if (bar := self._bar) is not None:
+                bar.refresh()
+
+    def _close(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+
+    def _above(self) -> contextlib.AbstractContextManager[object]:
+        if self._bar is None:
+            return contextlib.nullcontext()
+        return tqdm.external_write_mode(file=self.stream)
+
+    def _write_above(self, stream: TextIO, text: str) -> None:
+        with self._above():
+            stream.write(text)
+            stream.flush()
+
+    # -- lines ------------------------------------------------------------------------
+
+    def _see_line(self, snapshot: Snapshot, first: bool) -> None:
+        now = time.monotonic()
+        finished = snapshot.done + snapshot.failed
+        share = finished / snapshot.total if snapshot.total else 1.0
+        if first:
+            self._line_share = 0.0
+        waited = now - self._line_time
+        due = (share - self._line_share >= 0.1 and waited >= LINE_SECONDS) or (
+            share > self._line_share and waited >= QUIET_SECONDS
+        )
+        if first or due or snapshot.state is RunState.DONE:
+            self._line_time, self._line_share = now, share
+            self.stream.write(f"parallelflow: {plain_line(snapshot)}\n")
+            self.stream.flush()
+
+
+def plain_line(snapshot: Snapshot) -> str:
+    """Say in one line where a run stands.
+
+    Returns
+    -------
+    str
+        Such as ``Map: 14/28 elements (50 %), 00:06 left, 2 engines``.
+    """
+    finished = snapshot.done + snapshot.failed
+    if snapshot.state is RunState.PREPARING:
+        return f"{snapshot.label}: {snapshot.total} elements, waiting for engines"
+    share = 100 * finished // snapshot.total if snapshot.total else 100
+    line = f"{snapshot.label}: {finished}/{snapshot.total} elements ({share} %)"
+    left = snapshot.remaining_seconds
+    if left is not None and not snapshot.state.over:
+        line += f", {tqdm.format_interval(left)} left"
+    return f"{line}, {_engines(snapshot.engines)}" if snapshot.engines else line
+
+
+def _engines(number: int) -> str:
+    return f"{number} engine" if number == 1 else f"{number} engines"
+
+
+class _AboveTheBar(io.TextIOBase):
+    """Standard output while a bar is shown: whole lines go above it.
+
+    Parameters
+    ----------
+    stream : text file
+        The real standard output.
+    write_above : callable
+        Writes text to a stream while the bar is out of the way.
+    """
+
+    def __init__(self, stream: TextIO, write_above: Callable[[TextIO, str], None]) -> None:
+        self._stream = stream
+        self._write_above = write_above
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """Write the lines that are complete; keep the rest."""
+        lines, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline:
+            self._write_above(self._stream, lines + newline)
+        return len(text)
+
+    def writable(self) -> bool:
+        """Whether it can be written to: yes."""
+        return True
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal, as the real one."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the real standard output's file descriptor."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The real standard output's encoding."""
+        return self._stream.encoding
+
+    def flush_rest(self) -> None:
+        """Write what has no newline yet."""
+        if self._rest:
+            self._write_above(self._stream, self._rest)
+            self._rest = ""

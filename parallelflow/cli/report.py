@@ -1,0 +1,167 @@
+"""What the command says after a run: results, the summary, and what has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from parallelflow.work.progress import Snapshot
+
+__all__ = ["failure", "results", "summary", "suspension"]
+
+# A result on the screen is for reading; 2000 characters are 25 lines of 80.
+RESULT_CHARACTERS = 2000
+
+# Times below this differ by chance; nothing was saved or lost.
+NOTICEABLE_SECONDS = 0.05
+
+
+def results(pipeline: Any, objects: Mapping[int, Any]) -> Iterator[str]:
+    """Yield a line per value that comes out at the end of the workflow.
+
+    These are the output ports of the modules that nothing is connected to.
+
+    Parameters
+    ----------
+    pipeline : vistrails Pipeline
+        The workflow that was run.
+    objects : mapping
+        Module object by module id, as VisTrails' interpreter returns them.
+
+    Yields
+    ------
+    str
+        Such as ``Map.Result = [1, 4, 9]``, in the order of the modules' ids.
+    """
+    for number in sorted(pipeline.graph.sinks()):
+        module, computed = pipeline.modules[number], objects.get(number)
+        if computed is None:
+            continue
+        if module.name == "OutputPort":
+            name, ports = _function_value(module, "name"), ["ExternalPipe"]
+        else:
+            name, ports = None, sorted(computed.outputPorts)
+        for port in ports:
+            value = computed.outputPorts.get(port)
+            # `self` is the module; None stands for a port that was not set.
+            if port != "self" and value is not None and not _is_invalid(value):
+                yield f"{name or f'{title(module)}.{port}'} = {_shown(value)}"
+
+
+def title(module: Any) -> str:
+    """Return what the user calls a module: its label, or its name."""
+    label = _label(module)
+    return label or str(module.name)
+
+
+def _label(module: Any) -> str:
+    if module.has_annotation_with_key("__desc__"):
+        return str(module.get_annotation_by_key("__desc__").value).strip()
+    return ""
+
+
+def _function_value(module: Any, port: str) -> str | None:
+    for function in module.functions:
+        if function.name == port and function.params:
+            return str(function.params[0].strValue)
+    return None
+
+
+def _is_invalid(value: object) -> bool:
+    from vistrails.core.modules.vistrails_module import InvalidOutput, Module
+
+    return value is InvalidOutput or isinstance(value, Module)
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as e:
+        return f"<{type(value).__name__} that cannot be shown: {e}>"
+    if len(text) > RESULT_CHARACTERS:
+        return f"{text[:RESULT_CHARACTERS]}... ({len(text)} characters in all)"
+    return text
+
+
+def summary(snapshots: list[Snapshot], seconds: float, serial_maps: int) -> str:
+    """Say in one line what was run and what the engines brought.
+
+    Parameters
+    ----------
+    snapshots : list of Snapshot
+        The last one of every Map that was run in parallel.
+    seconds : float
+        How long the whole workflow took.
+    serial_maps : int
+        Number of Maps of Control Flow that were run one element after the other.
+
+    Returns
+    -------
+    str
+    """
+    elements = sum(s.total for s in snapshots)
+    if not elements:
+        hint = ", --parallel-maps runs its Map modules in parallel" if serial_maps else ""
+        return f"done in {seconds:.1f} s, with nothing to run in parallel{hint}"
+    own = sum(s.element_seconds for s in snapshots)
+    wall = sum(s.wall_seconds for s in snapshots)
+    engines = max(s.engines for s in snapshots)
+    line = (
+        f"{elements} element{'s' * (elements != 1)} on {engines} engine{'s' * (engines != 1)} "
+        f"in {wall:.1f} s; one after the other {own:.1f} s: "
+    )
+    saved = own - wall
+    if saved > NOTICEABLE_SECONDS:
+        return f"{line}{saved:.1f} s saved, {own / wall:.1f} times as fast"
+    return f"{line}no time saved, the elements are too short"
+
+
+def failure(pipeline: Any, errors: Mapping[int, Any], verbose: bool) -> Iterator[str]:
+    """Yield the lines that say which module and element failed, and why.
+
+    Parameters
+    ----------
+    pipeline : vistrails Pipeline
+        The workflow that was run.
+    errors : mapping
+        VisTrails' ModuleError by module id.
+    verbose : bool
+        Whether the whole tracebacks come first.
+
+    Yields
+    ------
+    str
+        One or more lines each; the essence comes last, where it stays on the screen.
+    """
+    for _, error in sorted(errors.items()):
+        element = getattr(error, "element", None)
+        trace = (element.traceback if element is not None else "") or error.errorTrace or ""
+        if verbose and trace.strip():
+            yield trace.rstrip()
+    for number, error in sorted(errors.items()):
+        module = pipeline.modules.get(number)
+        yield f"{_which(module, number)} failed: {str(error.msg).strip()}"
+        element = getattr(error, "element", None)
+        if element is not None:
+            yield f"  element  {element.index + 1} of {element.total}"
+            yield f"  input    {element.input}"
+            if element.engine is not None:
+                on = f" on {element.host}" if element.host else ""
+                yield f"  engine   {element.engine}{on}"
+    if not verbose:
+        yield "(-v shows the traceback)"
+
+
+def _which(module: Any, number: int) -> str:
+    if module is None:
+        return f"module {number}"
+    label = _label(module)
+    named = f' "{label}"' if label else ""
+    return f"module {module.name}{named} (id {number})"
+
+
+def suspension(pipeline: Any, suspended: Mapping[int, Any]) -> Iterator[str]:
+    """Yield a line per module that waits for a job that has not ended yet."""
+    for number, error in sorted(suspended.items()):
+        yield f"{_which(pipeline.modules.get(number), number)} waits for a job: {error.msg}"
+    yield "run the workflow again when the jobs have ended"

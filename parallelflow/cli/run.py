@@ -1,0 +1,111 @@
+"""``parallelflow run``: a workflow from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from argparse import Namespace
+from typing import Any
+
+from parallelflow.engine_manager import get_manager, profiles
+from parallelflow.errors import UserMistake
+
+from . import peek, report, signals, target
+from .exits import Exit
+from .messages import configure, tell
+from .progress import ProgressDisplay
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> int:
+    """Run the workflow that the options name.
+
+    Parameters
+    ----------
+    options : Namespace
+        As `parallelflow.cli.parser` makes it.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    ParallelFlowError
+        Of the user's mistakes; nothing was run.
+    """
+    wanted = target.parse(options.file)
+    tree = target.read(wanted.path)
+    _configure_engines(options)
+    if peek.wants_engines(tree, wanted.version, options.parallel_maps):
+        get_manager().prepare()
+    del tree
+
+    from parallelflow.host import start_core
+
+    display = ProgressDisplay(sys.stderr)
+    configure(display, options.verbose)
+    # The execution log would go into the vistrail, which is not saved.
+    start_core(execution_log=False)
+    from .workflow import Workflow
+
+    workflow = Workflow(wanted)
+    try:
+        return _run(workflow, workflow.check_aliases(options.aliases), options, display)
+    finally:
+        workflow.close()
+
+
+def _configure_engines(options: Namespace) -> None:
+    if options.profile is not None:
+        profiles.check_name(options.profile)
+        if not profiles.profile_exists(options.profile):
+            raise UserMistake(
+                f"there is no IPython profile {options.profile!r}; make it with "
+                f"'ipython profile create --parallel {options.profile}'."
+            )
+    manager = get_manager()
+    manager.configure(options.profile, options.engines)
+    if manager.connect() is None:
+        # What is started for this run ends with it: nobody else should connect to it.
+        manager.configure(private=True)
+
+
+def _run(
+    workflow: Any, aliases: dict[str, str], options: Namespace, display: ProgressDisplay
+) -> int:
+    serial_maps = workflow.maps(peek.CONTROL_FLOW)
+    if workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps):
+        get_manager().prepare()
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        if options.parallel_maps:
+            from parallelflow.map import parallel_maps
+
+            stack.enter_context(parallel_maps())
+            serial_maps = 0
+        stack.enter_context(display.shown())
+        executed, _ = workflow.controller.execute_current_workflow(
+            custom_aliases=aliases, reason="parallelflow run"
+        )
+    seconds = time.monotonic() - began
+    # VisTrails turns an interruption into an error of the module that was running.
+    if (code := signals.exit_code()) is not None:
+        return code
+    result = executed[0]
+    if result.errors:
+        for line in report.failure(workflow.pipeline, result.errors, options.verbose):
+            tell(line)
+        return Exit.FAILED
+    for line in report.results(workflow.pipeline, result.objects):
+        print(line)
+    sys.stdout.flush()
+    if result.suspended:
+        for line in report.suspension(workflow.pipeline, result.suspended):
+            tell(line)
+        return Exit.FAILED
+    tell(report.summary(list(display.last.values()), seconds, serial_maps))
+    return Exit.OK

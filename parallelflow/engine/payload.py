@@ -1,0 +1,81 @@
+"""Objects as frames: one pickle and the large buffers beside it, without copies.
+
+Used on both sides. Standard library only, with cloudpickle for what pickle cannot
+take (lambdas, closures, classes of a notebook).
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["dump", "load"]
+
+# A buffer below this travels inside the pickle: as a frame of its own it would cost more
+# in messages than its copy does (ipyparallel draws the line at 1 024 bytes, too).
+BUFFER_BYTES = 16_384
+# ipyparallel's serialisation looks into sequences of fewer than 64 items only
+# (its MAX_ITEMS); longer ones would be copied into one pickle.
+MAX_FRAMES = 60
+
+Frame = bytes | memoryview
+
+
+def dump(value: Any) -> list[Frame]:
+    """Return a value as frames.
+
+    Parameters
+    ----------
+    value : object
+        Anything that pickle or cloudpickle takes.
+
+    Returns
+    -------
+    list of bytes or memoryview
+        The pickle first, then at most `MAX_FRAMES` buffers that share the value's memory:
+        it must not change until the frames have been sent.
+
+    Raises
+    ------
+    Exception
+        Whatever the value's own pickling raises.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+
+    def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous: pickle makes a contiguous copy
+            return True
+        if raw.nbytes < BUFFER_BYTES or len(buffers) >= MAX_FRAMES:
+            return True
+        buffers.append(buffer)
+        return False
+
+    try:
+        data = pickle.dumps(value, protocol=5, buffer_callback=keep_in_band)
+        # A name in __main__ means something else on an engine: such objects go by value.
+        by_value = b"__main__" in data
+    except Exception:
+        by_value = True
+    if by_value:
+        import cloudpickle
+
+        buffers.clear()
+        data = cloudpickle.dumps(value, protocol=5, buffer_callback=keep_in_band)
+    return [data, *(buffer.raw() for buffer in buffers)]
+
+
+def load(frames: Sequence[Frame]) -> Any:
+    """Return the value of frames that `dump` made.
+
+    Arrays are writable as the originals were: each buffer is copied once into memory
+    of its own, since received messages are read-only.
+
+    Raises
+    ------
+    Exception
+        Whatever the value's own unpickling raises, e.g. a missing module.
+    """
+    return pickle.loads(frames[0], buffers=[bytearray(frame) for frame in frames[1:]])

@@ -1,0 +1,341 @@
+"""The chunk runner: what an engine does with a run's function and its chunks.
+
+Standard library only (cloudpickle where the function needs it): it imports on an
+engine that has neither VisTrails nor Qt. Every exception comes back as data, because
+one that cannot be sent back would leave the client without any reply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import platform
+import reprlib
+import socket
+import sys
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .payload import Frame, dump, load
+
+__all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
+
+# Functions set up on this engine. Each belongs to one run and is dropped at its end;
+# the limit is for runs whose client died before it could say so.
+MAX_FUNCTIONS = 16
+
+# A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
+MAX_TRACE_CHARS = 20_000
+# An element that writes more than this to one stream has the rest cut off.
+MAX_OUTPUT_CHARS = 100_000
+
+
+@dataclass
+class Trouble:
+    """Why one element has no value.
+
+    Attributes
+    ----------
+    stage : str
+        ``input`` (unpickling it), ``setup``, ``run``, ``result`` (pickling it),
+        ``interrupted`` or ``lost``.
+    error_type : str
+        Name of the exception's class.
+    message : str
+        Its text; for a VisTrails module the text of its ``ModuleError``.
+    trace : str
+        The remote traceback, without colour codes; empty if there is none.
+    where : tuple
+        What failed inside the function, as the function's kind defines it; empty for a
+        plain function.
+    """
+
+    stage: str
+    error_type: str
+    message: str
+    trace: str = ""
+    where: tuple[Any, ...] = ()
+
+
+@dataclass
+class ChunkResult:
+    """What came of a chunk; sequences are parallel to the chunk's elements.
+
+    Attributes
+    ----------
+    count : int
+        Elements finished, from the chunk's start; fewer than it had if it was stopped.
+    values : list
+        `count` values, None where there is trouble.
+    troubles : dict of int to Trouble
+        By position in the chunk.
+    seconds : list of float
+        `count` running times, seconds.
+    started : float
+        When the chunk began, seconds since the epoch on the engine's clock.
+    wall : float
+        How long it took in all, seconds.
+    records : dict of int to object
+        What the function's kind reports of an element's execution, by position.
+    outputs : dict of int to list of (str, str)
+        What an element wrote, by position: (stream, text) in order.
+    unreadable : Trouble or None
+        Why the chunk could not be unpickled; nothing of it was evaluated then.
+    """
+
+    count: int = 0
+    values: list[Any] = field(default_factory=list)
+    troubles: dict[int, Trouble] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    started: float = 0.0
+    wall: float = 0.0
+    records: dict[int, Any] = field(default_factory=dict)
+    outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    unreadable: Trouble | None = None
+
+
+class Reported(Exception):
+    """An exception that a function's kind has already worded.
+
+    Parameters
+    ----------
+    trouble : Trouble
+        What the client is told.
+    """
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+
+
+# A function that is set up: called with the element's index in the list and the element,
+# it returns the value and the record (None for none).
+Prepared = Callable[[int, Any], tuple[Any, Any]]
+
+_functions: OrderedDict[str, Prepared] = OrderedDict()
+
+
+def setup(key: str, *frames: Frame) -> dict[str, Any]:
+    """Set a run's function up on this engine.
+
+    Parameters
+    ----------
+    key : str
+        The run's key, which its chunks name.
+    *frames
+        A `dump` of (maker, arguments): ``maker(*arguments)`` returns the function.
+
+    Returns
+    -------
+    dict
+        ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
+        ``trouble`` if the function could not be set up, else None.
+    """
+    begin = time.perf_counter()
+    trouble = None
+    try:
+        maker, arguments = load(frames)
+        _functions[key] = maker(*arguments)
+        while len(_functions) > MAX_FUNCTIONS:
+            _close(_functions.popitem(last=False)[1])
+    except BaseException as e:
+        trouble = trouble_of(e, "setup")
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "seconds": time.perf_counter() - begin,
+        "trouble": trouble,
+    }
+
+
+def drop(key: str) -> None:
+    """Forget a run's function, and with it everything that it holds."""
+    function = _functions.pop(key, None)
+    if function is not None:
+        _close(function)
+
+
+def _close(function: Prepared) -> None:
+    close = getattr(function, "close", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            close()
+
+
+def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list[Any]:
+    """Evaluate the elements of a chunk, one after the other.
+
+    Parameters
+    ----------
+    key : str
+        The run's key, whose function `setup` has set up.
+    start : int
+        Index of the first element in the whole list.
+    stop_on_error : bool
+        Whether to leave the rest of the chunk undone after the first trouble.
+    *frames
+        A `dump` of the list of elements.
+
+    Returns
+    -------
+    list of memoryview
+        A `dump` of a `ChunkResult`.
+    """
+    result = ChunkResult(started=time.time())
+    function = _functions.get(key)
+    if function is None:
+        # Too many runs since, or another process under the same id: the client sets it up again.
+        raise LookupError("this engine does not have the run's function")
+    try:
+        elements = list(load(frames))
+    except BaseException as e:
+        # The client sends the elements again one by one, to find those that cannot be read.
+        result.unreadable = trouble_of(e, "input")
+        elements = []
+    around = getattr(function, "during_chunk", contextlib.nullcontext)
+    with around(), _Capture(result.outputs) as capture:
+        for position, element in enumerate(elements):
+            capture.position = position
+            go_on = _evaluate(result, function, position, start + position, element)
+            if not go_on or (stop_on_error and result.troubles):
+                break
+    result.wall = time.time() - result.started
+    return [memoryview(frame) for frame in _dump_result(result)]
+
+
+class _Capture:
+    """Collects what elements write to stdout and stderr, by position in the chunk.
+
+    Parameters
+    ----------
+    outputs : dict
+        Filled as `ChunkResult.outputs`.
+    """
+
+    def __init__(self, outputs: dict[int, list[tuple[str, str]]]) -> None:
+        self.position = 0
+        self._outputs = outputs
+
+    def __enter__(self) -> _Capture:
+        self._saved = sys.stdout, sys.stderr
+        sys.stdout = _Stream(self, "stdout")
+        sys.stderr = _Stream(self, "stderr")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout, sys.stderr = self._saved
+
+    def add(self, stream: str, text: str) -> None:
+        """Add text to what the current element has written."""
+        written = self._outputs.setdefault(self.position, [])
+        if sum(len(t) for _, t in written[-1:]) < MAX_OUTPUT_CHARS:
+            if written and written[-1][0] == stream:
+                written[-1] = (stream, written[-1][1] + text)
+            else:
+                written.append((stream, text))
+
+
+class _Stream(io.TextIOBase):
+    """A text stream that writes into a `_Capture`."""
+
+    encoding = "utf-8"
+
+    def __init__(self, capture: _Capture, name: str) -> None:
+        self._capture = capture
+        self._name = name
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if text:
+            self._capture.add(self._name, text)
+        return len(text)
+
+
+def _evaluate(result: ChunkResult, function: Any, position: int, index: int, element: Any) -> bool:
+    """Evaluate one element into the result; False if the chunk must end here."""
+    value = None
+    go_on = True
+    begin = time.perf_counter()
+    try:
+        value, record = function(index, element)
+        if record is not None:
+            result.records[position] = record
+    except KeyboardInterrupt as e:
+        result.troubles[position] = trouble_of(e, "interrupted")
+        go_on = False
+    except BaseException as e:  # also SystemExit: it must not end the engine
+        result.troubles[position] = trouble_of(e, "run")
+    result.seconds.append(time.perf_counter() - begin)
+    result.values.append(value)
+    result.count += 1
+    return go_on
+
+
+def _dump_result(result: ChunkResult) -> list[Frame]:
+    """Return the result as frames; a value that cannot travel costs one element."""
+    try:
+        return dump(result)
+    except BaseException:
+        for position, value in enumerate(result.values):
+            try:
+                dump(value)
+            except BaseException as e:
+                result.values[position] = None
+                result.troubles[position] = trouble_of(e, "result")
+        return dump(result)
+
+
+def trouble_of(error: BaseException, stage: str) -> Trouble:
+    """Return an exception as data; safe also if its ``str`` raises.
+
+    Parameters
+    ----------
+    error : BaseException
+        The exception, with its traceback.
+    stage : str
+        See `Trouble`.
+    """
+    if isinstance(error, Reported):
+        return error.trouble
+    try:
+        message = str(error)
+    except BaseException as e:
+        message = f"(its text cannot be shown: {type(e).__name__})"
+    try:
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except BaseException:
+        trace = ""
+    if len(trace) > MAX_TRACE_CHARS:
+        half = MAX_TRACE_CHARS // 2
+        trace = f"{trace[:half]}\n[...]\n{trace[-half:]}"
+    return Trouble(stage, type(error).__name__, message, trace)
+
+
+def short(value: Any) -> str:
+    """Return a value's repr, shortened to fit an error; safe also if its ``repr`` raises."""
+    try:
+        return _repr.repr(value)
+    except BaseException as e:
+        return f"<{type(value).__name__} whose repr raises {type(e).__name__}>"
+
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+
+
+def plain_function(function: Callable[..., Any]) -> Prepared:
+    """Return a plain function of one element as the chunk runner wants it."""
+
+    def prepared(index: int, element: Any) -> tuple[Any, Any]:
+        return function(element), None
+
+    return prepared

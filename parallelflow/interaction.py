@@ -1,0 +1,59 @@
+"""How the engine manager asks and tells, without knowing whom.
+
+A window answers with dialogs, a terminal with its defaults; both are an
+`Interaction`. The manager calls it from whichever thread does the work.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+__all__ = ["ConsoleInteraction", "Interaction"]
+
+logger = logging.getLogger(__name__)
+
+
+class Interaction(Protocol):
+    """Whoever stands between the manager and the user."""
+
+    def engines_to_start(self, profile: str, suggested: int) -> int:
+        """Answer how many local engines to start for work that needs a cluster.
+
+        Parameters
+        ----------
+        profile : str
+            The IPython profile without a running cluster.
+        suggested : int
+            The number from the configuration, or the number of cores.
+
+        Returns
+        -------
+        int
+            How many; 0 for none.
+        """
+
+    def tell(self, message: str) -> None:
+        """Tell one line: what is being started, what was lost."""
+
+    def cancelled(self) -> bool:
+        """Whether the user has asked to give up what is being started; may run an event loop."""
+
+
+class ConsoleInteraction:
+    """The terminal's answers: start what is suggested, and log it."""
+
+    def engines_to_start(self, profile: str, suggested: int) -> int:
+        """Answer the suggested number."""
+        logger.info(
+            "no cluster runs in the profile %s: starting %d local engines", profile, suggested
+        )
+        return suggested
+
+    def tell(self, message: str) -> None:
+        """Log the line."""
+        logger.info("%s", message)
+
+    def cancelled(self) -> bool:
+        """Answer no; Ctrl-C arrives as KeyboardInterrupt."""
+        return False

@@ -1,0 +1,92 @@
+"""One engine, as a run sees it: is the function set up there, what is it working at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parallelflow.engine import runner
+
+from .chunks import Chunk
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["Worker"]
+
+Reply = Callable[["Worker", "Chunk | None", Any], None]
+
+
+@dataclass(eq=False)
+class Worker:
+    """An engine that takes part in a run.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        The connection to its controller.
+    id : int
+        The engine's id.
+    reply : callable
+        Called in the client's thread with (worker, chunk or None for set-up, AsyncResult)
+        when an answer is there; must only hand over.
+
+    Attributes
+    ----------
+    ready : bool
+        Whether the function is set up there.
+    gone_since : float or None
+        When the engine was first missed, on the monotonic clock.
+    jobs : dict
+        AsyncResult of each chunk that it has, in the order they were sent.
+    info : dict
+        What `runner.setup` told: host, pid, python.
+    """
+
+    client: ipyparallel.Client
+    id: int
+    reply: Reply
+    ready: bool = False
+    gone_since: float | None = None
+    jobs: dict[Chunk, Any] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str | None:
+        """The engine's machine, None before it has answered."""
+        return self.info.get("host")
+
+    def set_up(self, key: str, frames: Sequence[Any]) -> None:
+        """Send the function; the reply comes with chunk None."""
+        self._send(None, runner.setup, key, *_views(frames))
+
+    def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
+        """Send a chunk."""
+        self.jobs[chunk] = self._send(
+            chunk, runner.run_chunk, key, chunk.start, stop_on_error, *_views(frames)
+        )
+
+    def drop(self, key: str) -> None:
+        """Have the engine forget the function; the reply is not waited for."""
+        view = self.client.direct_view(self.id)
+        result = view.apply_async(runner.drop, key)
+        result.add_done_callback(lambda _: None)
+
+    def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Any:
+        result = self.client.direct_view(self.id).apply_async(function, *arguments)
+        result.add_done_callback(lambda done: self.reply(self, chunk, done))
+        return result
+
+    def missed(self, seconds: float) -> bool:
+        """Note that the engine is missing; True once it has been for `seconds`."""
+        now = time.monotonic()
+        if self.gone_since is None:
+            self.gone_since = now
+        return now - self.gone_since >= seconds
+
+
+def _views(frames: Sequence[Any]) -> list[memoryview]:
+    """Return frames as ipyparallel sends them without copies."""
+    return [memoryview(frame) for frame in frames]

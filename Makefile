@@ -1,0 +1,72 @@
+# The commands of this checkout; `make help` lists them.
+#
+# All they install goes into $(VENV), but for the few system libraries that Debian's python3 and PyQt5
+# need, which come through apt-get (as root, or through sudo). A stamp file tells that a step is done,
+# so that the next run starts at once and needs no network.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+EXAMPLE := docs/examples/digits_sweep.vt
+
+# Another Python than the environment's, if one is asked for, makes the environment anew.
+ifdef PYTHON
+ifneq ($(PYTHON),$(shell cat $(STAMPS)/venv 2>/dev/null))
+ANEW := FORCE
+endif
+endif
+
+.PHONY: help run gui test lint clean FORCE
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run     run the example workflow on two engines ($(EXAMPLE))'
+	@echo 'make gui     open the VisTrails window with Parallel Flow in it'
+	@echo 'make test    linting, typing and all tests but the slow ones'
+	@echo 'make lint    linting and typing alone'
+	@echo 'make clean   remove what these commands made'
+	@echo 'Each first brings what it needs into $(VENV). With another Python: make PYTHON=python3.12 run'
+
+run: $(STAMPS)/run
+	$(BIN)/parallelflow run $(EXAMPLE) --engines 2
+
+gui: $(STAMPS)/gui
+	$(BIN)/parallelflow gui
+
+test: lint
+	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_OPTIONS)
+
+lint: $(STAMPS)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	@sh tools/clean.sh $(VENV)
+
+$(STAMPS)/venv: $(ANEW)
+	@sh tools/make-venv.sh $(VENV) $(PYTHON)
+	@mkdir -p $(STAMPS) && echo '$(PYTHON)' > $@
+
+$(STAMPS)/vistrails: $(STAMPS)/venv
+	@sh tools/get-vistrails.sh $(VENV)
+	@touch $@
+
+$(STAMPS)/libraries: $(STAMPS)/venv
+	@sh tools/install-libraries.sh $(VENV)
+	@touch $@
+
+$(STAMPS)/run: $(STAMPS)/vistrails setup.py
+	@sh tools/install.sh $(VENV) examples "what the example needs"
+	@touch $@
+
+$(STAMPS)/gui: $(STAMPS)/run $(STAMPS)/libraries
+	@sh tools/install.sh $(VENV) gui "PyQt5"
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
+	@sh tools/install.sh $(VENV) test "the tests' tools"
+	@touch $@
+
+FORCE:

@@ -1,0 +1,74 @@
+"""Metadata of Parallel Flow; pyproject.toml holds only the build system and the tools."""
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+RUN = [
+    "ipyparallel>=8.6",
+    "pyzmq>=25",
+    "psutil>=5.9",
+    "cloudpickle>=2.2",
+    "tqdm>=4.62",
+]
+GUI = ["PyQt5>=5.15"]
+EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
+TEST = [
+    *GUI,
+    *EXAMPLES,
+    "pytest>=8",
+    "pytest-qt>=4.4",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    # One minor version each: what a newer linter finds is for a commit of its own.
+    "mypy>=2.4,<2.5",
+    "ruff>=0.17.6,<0.18",
+]
+
+
+def read_version() -> str:
+    """Return the version that parallelflow/__init__.py states, without importing it."""
+    source = (HERE / "parallelflow" / "__init__.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "version" for target in node.targets
+        ):
+            return str(ast.literal_eval(node.value))
+    raise RuntimeError("parallelflow/__init__.py states no version")
+
+
+setup(
+    name="parallelflow",
+    version=read_version(),
+    description="Run a VisTrails Map over a list in parallel on IPython engines",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The Parallel Flow developers",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    keywords=["VisTrails", "workflow", "parallel", "ipyparallel", "IPython", "map"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: X11 Applications :: Qt",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering",
+        "Topic :: System :: Distributed Computing",
+    ],
+    packages=find_packages(include=["parallelflow", "parallelflow.*"]),
+    package_data={"parallelflow": ["py.typed"]},
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=RUN,
+    extras_require={"gui": GUI, "examples": EXAMPLES, "test": TEST},
+    entry_points={"console_scripts": ["parallelflow = parallelflow.cli:main"]},
+)

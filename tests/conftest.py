@@ -1,0 +1,64 @@
+"""What holds for every test: a home of its own, no window on the screen, no process left behind.
+
+The environment is set while this file is imported, before anything that reads it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import examples, leaks
+from tests.support.home import make_home
+
+HOME = make_home()
+RUN = leaks.mark_this_run()
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """Return the temporary home folder of this test run."""
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def vistrails_examples() -> Path:
+    """Return the folder of the example vistrails that come with VisTrails."""
+    folder = examples.find_examples()
+    if folder is None:
+        pytest.fail("VisTrails' examples were not found: set VISTRAILS_EXAMPLES to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_outlives_the_run() -> Iterator[None]:
+    """Fail when, after everything else was torn down, a process of this run is still there."""
+    yield
+    left = leaks.wait_until_gone(RUN, seconds=leaks.GRACE_SECONDS)
+    if left:
+        leaks.kill(left)
+        pytest.fail(f"left behind by the tests, now killed:\n{leaks.report(left)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def no_process_outlives_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail when a test marked ``own_cluster`` leaves a process that was not there before it."""
+    if request.node.get_closest_marker("own_cluster") is None:
+        yield
+        return
+    before = leaks.processes_of(RUN)
+    yield
+    left = leaks.wait_until_gone(RUN, known=before, seconds=leaks.GRACE_SECONDS)
+    if left:
+        leaks.kill(left)
+        pytest.fail(f"left behind by this test, now killed:\n{leaks.report(left)}", pytrace=False)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the temporary home, last of all."""
+    shutil.rmtree(HOME, ignore_errors=True)

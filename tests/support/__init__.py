@@ -1,0 +1,1 @@
+"""What tests share: a private home, the search for processes left behind, VisTrails' examples."""

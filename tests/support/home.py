@@ -1,0 +1,36 @@
+"""A home for one test run, so that no test reads or writes the user's own files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+# Every child process inherits these; whatever else the user has set would lead tests elsewhere.
+FORGET = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH")
+
+
+def make_home() -> Path:
+    """Make a temporary home folder and point the environment of this process at it.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder; its name is short, since the path of a socket has at most 107 characters.
+    """
+    home = Path(tempfile.mkdtemp(prefix="pf-test-"))
+    folders = {
+        "HOME": home,
+        "IPYTHONDIR": home / "ipython",
+        "XDG_CONFIG_HOME": home / "config",
+        "XDG_CACHE_HOME": home / "cache",
+        "XDG_DATA_HOME": home / "data",
+        "XDG_STATE_HOME": home / "state",
+        "XDG_RUNTIME_DIR": home / "run",
+    }
+    for variable, folder in folders.items():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.environ[variable] = str(folder)
+    for variable in FORGET:
+        os.environ.pop(variable, None)
+    return home

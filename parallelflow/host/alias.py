@@ -17,7 +17,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -34,8 +34,9 @@ class _SameModule:
         self._real_spec: ModuleSpec | None = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        __import__(self._real_name)
-        module = sys.modules[self._real_name]
+        from importlib import import_module
+
+        module = import_module(self._real_name)
         self._real_spec = module.__spec__
         return module
 
@@ -46,7 +47,7 @@ class _SameModule:
 
 
 class _Mended:
-    """Loader that adds our repairs to what a VisTrails module's own loader does."""
+    """Loader that adds our repairs to what a module's own loader does."""
 
     def __init__(self, loader: object) -> None:
         self._loader = loader
@@ -55,7 +56,7 @@ class _Mended:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[attr-defined, no-any-return]
+        return self._loader.create_module(spec)  # type: ignore[attr-defined]
 
     def exec_module(self, module: ModuleType) -> None:
         from . import repairs
@@ -64,13 +65,22 @@ class _Mended:
         module.__loader__ = self._loader  # type: ignore[assignment]
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader  # type: ignore[assignment]
-        repairs.before_import(module.__name__)
-        self._loader.exec_module(module)  # type: ignore[attr-defined]
-        repairs.after_import(module.__name__)
+        with repairs.around_import(module.__name__):
+            self._loader.exec_module(module)  # type: ignore[attr-defined]
 
 
 class VistrailsFinder:
-    """Meta-path finder of the alias and of VisTrails' modules that need a repair."""
+    """Meta-path finder of the alias and of the modules that need a repair.
+
+    Attributes
+    ----------
+    others : container of str
+        Names outside VisTrails that it looks after: standard modules that VisTrails
+        needs and this Python lacks. Empty until VisTrails is first imported.
+    """
+
+    def __init__(self) -> None:
+        self.others: Container[str] = ()
 
     def find_spec(
         self,
@@ -78,7 +88,7 @@ class VistrailsFinder:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find the module of an alias, or a VisTrails module to be mended.
+        """Find the module of an alias, or one to be mended.
 
         Parameters
         ----------
@@ -94,16 +104,18 @@ class VistrailsFinder:
         ModuleSpec or None
             None leaves the name to the other finders.
         """
-        if not fullname.startswith(HOST):
+        if not (fullname.startswith(HOST) or fullname in self.others):
             return None
         if fullname == ALIAS or fullname.startswith(ALIAS + "."):
             return self._alias(fullname)
-        from . import repairs
+        from . import repairs, standins
 
-        if fullname not in repairs.mended_modules():
-            return None
+        if fullname == HOST:
+            self.others = repairs.names_outside_vistrails() | standins.NAMES.keys()
         spec = self._other_finders(fullname, path, target)
-        if spec is not None and spec.loader is not None:
+        if spec is None:
+            return standins.find(fullname)
+        if spec.loader is not None and repairs.wanted_for(fullname):
             spec.loader = _Mended(spec.loader)  # type: ignore[assignment]
         return spec
 
@@ -139,8 +151,10 @@ def activate() -> None:
     """
     if any(isinstance(finder, VistrailsFinder) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, VistrailsFinder())  # type: ignore[arg-type]
+    finder = VistrailsFinder()
+    sys.meta_path.insert(0, finder)
     if HOST in sys.modules:
-        from . import repairs
+        from . import repairs, standins
 
+        finder.others = repairs.names_outside_vistrails() | standins.NAMES.keys()
         repairs.mend_loaded()

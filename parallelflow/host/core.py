@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import atexit
-import shutil
-import tempfile
+import functools
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import PackageMissing
+from ..errors import VistrailsNotFound
+from . import private, user_modules
 from .alias import activate
 from .find import find_vistrails
+from .packages import enable_packages
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
 PARALLEL_FLOW = "edu.poly.vistrails.parallel_flow"
+
+#: Set by VisTrails for its own child processes; it would name our throw-away folder.
+_USER_PACKAGES_VARIABLE = "VISTRAILS_USERPACKAGES_DIR"
 
 
 def start_core(
@@ -27,15 +33,17 @@ def start_core(
     """Start VisTrails' headless core, or enable more packages in the one that runs.
 
     Basic modules, abstractions (SubWorkflows), Control Flow and Parallel Flow are
-    always enabled. It is not the user's own session: it neither reads nor writes the
-    user's configuration, and nothing is printed.
+    always enabled. It is not the user's own session: it writes nothing into the user's
+    configuration and reads nothing from it but the user's own modules. It prints
+    nothing.
 
     Parameters
     ----------
     packages : iterable of str
         Identifiers of further packages to enable, their dependencies included.
     folder : Path or None
-        Folder of the session's configuration. None: a new one, removed at exit.
+        Folder of the session's configuration and temporary files; it is created. None:
+        a new one, removed when the process ends.
     execution_log : bool
         Whether executions are recorded in the vistrail (VisTrails' provenance).
     user_packages : Path or None
@@ -53,77 +61,117 @@ def start_core(
     PackageMissing
         A package is not available or cannot run here.
     """
-    activate()
-    find_vistrails()
-    import vistrails.core.application as application
-
-    app = application.get_vistrails_application()
-    if app is None:
-        app = _start(application, folder, execution_log)
+    app = _running_application() or _start(folder, execution_log, user_packages)
     enable_packages([CONTROL_FLOW, PARALLEL_FLOW, *packages])
     return app
 
 
 def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | None = None) -> Any:
-    """Start VisTrails' core on an engine."""
-    return start_core(packages, execution_log=False, user_packages=user_packages)
+    """Start VisTrails' core on an engine: the headless core that records no executions.
 
-
-def _start(application: Any, folder: Path | None, execution_log: bool) -> Any:
-    import vistrails.core.api as api
-
-    if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="parallelflow_"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name in ("logs", "userpackages", "subworkflows", "thumbs"):
-        # VisTrails would warn about each one it has to make.
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    app = application.init(
-        options_dict={
-            "dotVistrails": str(folder),
-            "loadPackages": False,
-            "installBundles": False,
-            "enablePackagesSilently": True,
-            "errorLog": False,
-            "executionLog": execution_log,
-            "handlerDontAsk": True,
-        },
-        args=[],
-    )
-    api.is_initialized, api._application = True, app
-    return app
-
-
-def enable_packages(identifiers: Iterable[str]) -> None:
-    """Enable packages that are not enabled yet, their dependencies first.
+    Only the basic modules and the given packages are enabled; Parallel Flow itself is
+    not, unless given, since its Map runs on the client.
 
     Parameters
     ----------
-    identifiers : iterable of str
-        Identifiers, e.g. ``org.vistrails.vistrails.pythoncalc``.
+    packages : iterable of str
+        Identifiers of the packages the work needs, their dependencies included.
+    user_packages : Path or None
+        Folder of the user's own packages on the client; it is only read. None, or a
+        folder this machine lacks: the usual one of the user here.
+
+    Returns
+    -------
+    VistrailsCoreApplication
+        The application of this process.
 
     Raises
     ------
+    VistrailsNotFound
+        This Python has no VisTrails 3.0.
     PackageMissing
         A package is not available or cannot run here.
     """
-    from vistrails.core.packagemanager import get_package_manager
-
-    manager = get_package_manager()
-    for wanted in identifiers:
-        if manager.has_package(wanted):
-            continue
-        graph = manager.build_dependency_graph([wanted])
-        for identifier in manager.get_ordered_dependencies(graph):
-            if not manager.has_package(identifier):
-                _enable(manager, identifier)
+    app = _running_application() or _start(None, False, user_packages)
+    enable_packages(packages)
+    return app
 
 
-def _enable(manager: Any, identifier: str) -> None:
-    package = manager.identifier_is_available(identifier)
-    if package is None:
-        raise PackageMissing(identifier)
+def _running_application() -> Any:
+    activate()
+    find_vistrails()
     try:
-        manager.late_enable_package(package.codepath)
-    except Exception as error:
-        raise PackageMissing(identifier, reason=str(error)) from error
+        from vistrails.core.application import get_vistrails_application
+    except ImportError as error:
+        raise VistrailsNotFound(
+            f"VisTrails is installed but cannot be imported: {error}. "
+            "Run 'parallelflow info' to see which one is found."
+        ) from error
+    return get_vistrails_application()
+
+
+def _start(folder: Path | None, execution_log: bool, user_packages: Path | None) -> Any:
+    from vistrails.core import api, application
+
+    if folder is None:
+        private.sweep_abandoned()
+        folder = private.make_private_folder()
+    else:
+        private.prepare(folder)
+    _offer_user_modules(folder, user_packages)
+    startup = application.VistrailsStartup
+    # Without a startup.xml of its own the session has nothing to parse and, at every package
+    # enabled, nothing to write.
+    application.VistrailsStartup = functools.partial(startup, use_dot_vistrails=False)
+    environment = os.environ.get(_USER_PACKAGES_VARIABLE)
+    try:
+        app = application.init(options_dict=_options(folder, execution_log), args=[])
+    finally:
+        application.VistrailsStartup = startup
+        os.environ.pop(_USER_PACKAGES_VARIABLE, None)
+        if environment is not None:
+            os.environ[_USER_PACKAGES_VARIABLE] = environment
+    # Scripts that use VisTrails' own API get this application instead of a second one.
+    api.is_initialized, api._application = True, app
+    atexit.register(stop_core)
+    return app
+
+
+def stop_core() -> None:
+    """Finalize all packages and remove the session's files.
+
+    It happens by itself when the process ends; programs that end without atexit
+    functions call it. No workflow can be run afterwards.
+    """
+    application = sys.modules.get("vistrails.core.application")
+    app = application.get_vistrails_application() if application else None
+    if application is not None and app is not None and "destroy" not in vars(app):
+        application.finalize_vistrails(app)
+        app.destroy()
+        # The application's own __del__ would do it again while the interpreter is taken down.
+        app.destroy = _do_nothing
+    private.remove_private_folders()
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _offer_user_modules(folder: Path, user_packages: Path | None) -> None:
+    user_modules.copy_modules(user_modules.user_folder(), folder)
+    if user_packages is None or not user_packages.is_dir():
+        user_packages = user_modules.user_packages_folder()
+    user_modules.offer_packages(user_packages or folder / user_modules.PACKAGES)
+
+
+def _options(folder: Path, execution_log: bool) -> dict[str, Any]:
+    return {
+        "dotVistrails": str(folder),
+        "temporaryDir": str(folder / "temporary"),
+        "loadPackages": False,
+        "installBundles": False,
+        "enablePackagesSilently": True,
+        "errorLog": False,
+        "executionLog": execution_log,
+        "handlerDontAsk": True,
+    }

@@ -50,9 +50,7 @@ def find_vistrails() -> VistrailsInstallation:
         raise VistrailsNotFound(f"This Python finds no VisTrails. {HOW_TO_GET_IT}")
     path = Path(spec.origin).parent
     if "print " in _first_python_2_print(path):
-        raise VistrailsNotFound(
-            f"The VisTrails at {path} is made for Python 2. {HOW_TO_GET_IT}"
-        )
+        raise VistrailsNotFound(f"The VisTrails at {path} is made for Python 2. {HOW_TO_GET_IT}")
     try:
         version = importlib.metadata.version("vistrails")
     except importlib.metadata.PackageNotFoundError:

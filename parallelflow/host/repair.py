@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Repair:
     """One fault of VisTrails on a current system, and its cure at run time.
+
+    Exactly one of ``before``, ``after`` and ``around`` is given: the cure, by the
+    moment at which it works. It changes this process only; no file is touched.
 
     Attributes
     ----------
@@ -19,23 +26,59 @@ class Repair:
     cause : str
         Why.
     affected : str
-        The Python, PyQt5 or VisTrails versions that have the fault.
-    module : str
-        The VisTrails module it belongs to. It is applied right after the module was
-        imported, or right before if ``before`` is true.
+        The versions of Python, PyQt5 or VisTrails that have the fault.
+    modules : tuple of str
+        Full names of the modules it belongs to; it is considered at the import of each.
     needed : callable
         Returns whether the fault is present, here and now.
-    apply : callable
-        Mends it, for this process only; no file is changed.
-    before : bool
-        Whether the module cannot even be imported without the repair.
+    before : callable or None
+        Mends what the module needs when it is imported.
+    after : callable or None
+        Mends the module once it is imported; called with it.
+    around : callable or None
+        Returns a context that is entered for the module's import only.
     """
 
     name: str
     symptom: str
     cause: str
     affected: str
-    module: str
+    modules: tuple[str, ...]
     needed: Callable[[], bool]
-    apply: Callable[[], None]
-    before: bool = False
+    before: Callable[[], None] | None = None
+    after: Callable[[Any], None] | None = None
+    around: Callable[[], AbstractContextManager[None]] | None = None
+
+
+def always() -> bool:
+    """Return True: the ``needed`` of a fault that every supported system has."""
+    return True
+
+
+def loaded(name: str) -> Any:
+    """Return a module that is imported already, without type."""
+    return sys.modules[name]
+
+
+def with_names(module: ModuleType, **names: object) -> ModuleType:
+    """Return a copy of a module that has more names.
+
+    A library gets back a name it lost for the one VisTrails module that looks it up,
+    and stays as it is for everybody else.
+
+    Parameters
+    ----------
+    module : module
+        The library.
+    **names : object
+        The names to add or replace.
+
+    Returns
+    -------
+    module
+        A new one.
+    """
+    copy = ModuleType(module.__name__, module.__doc__)
+    vars(copy).update(vars(module))
+    vars(copy).update(names)
+    return copy

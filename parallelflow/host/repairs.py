@@ -1,12 +1,23 @@
-"""All repairs, by the VisTrails module they belong to, and when they are applied."""
+"""All repairs, by the module they belong to, and when they are applied."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
 
-from . import repairs_core, repairs_library
+from . import (
+    repairs_core,
+    repairs_groups,
+    repairs_imports,
+    repairs_library,
+    repairs_qt,
+    repairs_widgets,
+    repairs_xml,
+)
 from .repair import Repair
 
 _log = logging.getLogger(__name__)
@@ -17,48 +28,93 @@ SKIP_VARIABLE = "PARALLELFLOW_SKIP_REPAIRS"
 
 REPAIRS: tuple[Repair, ...] = (
     *repairs_library.REPAIRS,
+    *repairs_xml.REPAIRS,
     *repairs_core.REPAIRS,
+    *repairs_groups.REPAIRS,
+    *repairs_imports.REPAIRS,
+    *repairs_qt.REPAIRS,
+    *repairs_widgets.REPAIRS,
 )
 
-#: Names of the repairs applied in this process, in order.
+#: Names of the repairs applied in this process so far, in order.
 applied: list[str] = []
 
 _by_module: dict[str, list[Repair]] = {}
 for _repair in REPAIRS:
-    _by_module.setdefault(_repair.module, []).append(_repair)
+    for _module in _repair.modules:
+        _by_module.setdefault(_module, []).append(_repair)
 
 
-def mended_modules() -> dict[str, list[Repair]]:
-    """Return the repairs by full name of the VisTrails module they belong to."""
-    return _by_module
+def wanted_for(module: str) -> bool:
+    """Return whether a module has repairs."""
+    return module in _by_module
 
 
-def before_import(module: str) -> None:
-    """Apply what a VisTrails module needs to be imported at all."""
-    _apply(repair for repair in _by_module.get(module, ()) if repair.before)
+def names_outside_vistrails() -> set[str]:
+    """Return the names of modules that are mended though they are not VisTrails'."""
+    return {module for module in _by_module if not module.startswith("vistrails")}
 
 
-def after_import(module: str) -> None:
-    """Mend a VisTrails module that has just been imported."""
-    _apply(repair for repair in _by_module.get(module, ()) if not repair.before)
+@contextmanager
+def around_import(module: str) -> Iterator[None]:
+    """Apply the repairs of a module at their moments; the body imports it.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    """
+    repairs = [
+        repair for repair in _by_module.get(module, ()) if _needed(repair, "before", "around")
+    ]
+    with ExitStack() as stack:
+        for repair in repairs:
+            if repair.around is not None:
+                stack.enter_context(repair.around())
+                _note(repair)
+            elif repair.before is not None:
+                _apply(repair, repair.before)
+        yield
+    _mend(module)
 
 
 def mend_loaded() -> None:
-    """Mend the VisTrails modules that were imported before the finder was installed."""
+    """Mend the modules that were imported before the finder was installed."""
     for module in _by_module:
         if module in sys.modules:
-            before_import(module)
-            after_import(module)
+            for repair in _by_module[module]:
+                if repair.before is not None and _needed(repair, "before"):
+                    _apply(repair, repair.before)
+            _mend(module)
 
 
-def _apply(repairs: object) -> None:
-    skipped = os.environ.get(SKIP_VARIABLE, "").split(",")
-    for repair in repairs:  # type: ignore[attr-defined]
-        if repair.name in skipped:
-            continue
-        try:
-            if repair.needed():
-                repair.apply()
-                applied.append(repair.name)
-        except Exception:
-            _log.warning("the repair %r of VisTrails failed", repair.name, exc_info=True)
+def _mend(module: str) -> None:
+    for repair in _by_module.get(module, ()):
+        if repair.after is not None and _needed(repair, "after"):
+            _apply(repair, repair.after, sys.modules[module])
+
+
+def _needed(repair: Repair, *moments: str) -> bool:
+    if all(getattr(repair, moment) is None for moment in moments):
+        return False
+    if repair.name in os.environ.get(SKIP_VARIABLE, "").split(","):
+        return False
+    try:
+        return repair.needed()
+    except Exception:
+        _log.warning("cannot tell whether %r needs mending", repair.name, exc_info=True)
+        return False
+
+
+def _apply(repair: Repair, cure: Callable[..., None], *module: ModuleType) -> None:
+    try:
+        cure(*module)
+    except Exception:
+        _log.warning("the repair %r failed", repair.name, exc_info=True)
+    else:
+        _note(repair)
+
+
+def _note(repair: Repair) -> None:
+    if repair.name not in applied:
+        applied.append(repair.name)

@@ -1,21 +1,33 @@
-"""Repairs: what left Python's standard library since VisTrails was written for 3.4 to 3.7."""
+"""Repairs: names that left Python's standard library since Python 3.7.
+
+Whole modules that left it are in the folder ``standins``.
+"""
 
 from __future__ import annotations
 
 import collections
 import collections.abc
-import html
-import importlib.util
+import functools
+import platform
+import string
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from .repair import Repair
+from .repair import Repair, always, with_names
+from .standins import find as find_standin
 
-#: The names VisTrails and its packages still look up in ``collections``.
+#: The abstract classes that were in ``collections`` too until Python 3.10.
 _ABSTRACT_CLASSES = (
     "Callable",
+    "Container",
     "Hashable",
+    "ItemsView",
     "Iterable",
     "Iterator",
+    "KeysView",
     "Mapping",
     "MutableMapping",
     "MutableSequence",
@@ -23,52 +35,93 @@ _ABSTRACT_CLASSES = (
     "Sequence",
     "Set",
     "Sized",
+    "ValuesView",
 )
 
 
-def _collections_needed() -> bool:
-    return not all(hasattr(collections, name) for name in _ABSTRACT_CLASSES)
-
-
-def _collections_apply() -> None:
+def _put_collections_back() -> None:
     for name in _ABSTRACT_CLASSES:
         if not hasattr(collections, name):
             setattr(collections, name, getattr(collections.abc, name))
 
 
-def _distutils_needed() -> bool:
+def _distutils_is_gone_or_slow() -> bool:
+    if "distutils.version" in sys.modules:
+        return False
+    by_setuptools = any(type(f).__name__ == "DistutilsMetaFinder" for f in sys.meta_path)
+    return by_setuptools or sys.version_info >= (3, 12)
+
+
+@functools.cache
+def _light_distutils() -> dict[str, Any]:
+    from importlib.util import module_from_spec
+
+    modules: dict[str, Any] = {}
+    spec = find_standin("distutils")
+    assert spec is not None and spec.loader is not None
+    modules["distutils"] = package = module_from_spec(spec)
+    spec.loader.exec_module(package)
+    from .standins.distutils import version
+
+    modules["distutils.version"] = package.version = version  # type: ignore[attr-defined]
+    return modules
+
+
+@contextmanager
+def _lend_distutils() -> Iterator[None]:
+    lent = _light_distutils()
+    own = {name: sys.modules.get(name) for name in lent}
+    sys.modules.update(lent)
     try:
-        return importlib.util.find_spec("distutils.version") is None
-    except ModuleNotFoundError:
-        return True
+        yield
+    finally:
+        for name, module in own.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
 
 
-def _distutils_apply() -> None:
-    from .standins import distutils, distutils_version
-
-    sys.modules.setdefault("distutils", distutils)
-    sys.modules["distutils.version"] = distutils_version
-    sys.modules["distutils"].version = distutils_version  # type: ignore[attr-defined]
+def _has_no_escape() -> bool:
+    return not hasattr(sys.modules["cgi"], "escape")
 
 
-def _escape(s: str, quote: bool = False) -> str:
-    return html.escape(s, quote)
+def _put_escape_back(cgi: Any) -> None:
+    from .standins.cgi import escape
+
+    cgi.escape = escape
 
 
-def _cgi_needed() -> bool:
-    if importlib.util.find_spec("cgi") is None:
-        return True
-    import cgi
-
-    return not hasattr(cgi, "escape")
+def _put_lowercase_back(module: Any) -> None:
+    module.string = with_names(string, lowercase=string.ascii_lowercase)
 
 
-def _cgi_apply() -> None:
-    if importlib.util.find_spec("cgi") is None:
-        import types
+#: What ``platform.linux_distribution`` said, by ID of /etc/os-release.
+_OLD_DISTRIBUTION_NAMES = {"debian": "debian", "ubuntu": "Ubuntu", "linuxmint": "LinuxMint"}
 
-        sys.modules["cgi"] = types.ModuleType("cgi")
-    sys.modules["cgi"].escape = _escape  # type: ignore[attr-defined]
+
+def linux_distribution() -> tuple[str, str, str]:
+    """Return what ``platform.linux_distribution`` returned until Python 3.7.
+
+    Returns
+    -------
+    tuple of str
+        Name, version and code name; empty where unknown.
+    """
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return ("", "", "")
+    name = _OLD_DISTRIBUTION_NAMES.get(release["ID"], release["NAME"])
+    return (name, release.get("VERSION_ID", ""), release.get("VERSION_CODENAME", ""))
+
+
+def _put_linux_distribution_back(module: Any) -> None:
+    module.platform = with_names(platform, linux_distribution=linux_distribution)
+
+
+def _ignore_escape_warnings() -> None:
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module=r".*[\\/]vistrails[\\/]")
 
 
 REPAIRS = (
@@ -77,29 +130,71 @@ REPAIRS = (
         symptom="AttributeError: module 'collections' has no attribute 'Callable'",
         cause="Python 3.10 removed the names that had moved to collections.abc in 3.3",
         affected="Python 3.10 and later",
-        module="vistrails",
-        needed=_collections_needed,
-        apply=_collections_apply,
-        before=True,
+        modules=("vistrails",),
+        needed=lambda: not hasattr(collections, "Callable"),
+        before=_put_collections_back,
     ),
     Repair(
         name="distutils",
-        symptom="ModuleNotFoundError: No module named 'distutils'",
-        cause="Python 3.12 removed distutils; VisTrails compares versions with its LooseVersion",
-        affected="Python 3.12 and later without setuptools",
-        module="vistrails",
-        needed=_distutils_needed,
-        apply=_distutils_apply,
-        before=True,
+        symptom="ModuleNotFoundError: No module named 'distutils', or a third of a second lost "
+        "at every start",
+        cause="Python 3.12 removed distutils, whose LooseVersion VisTrails compares versions "
+        "with; setuptools' replacement, which older Pythons get too, loads all of setuptools",
+        affected="Python 3.12 and later, and any environment with setuptools",
+        modules=(
+            "vistrails.core.utils",
+            "vistrails.core.packagemanager",
+            "vistrails.packages.tabledata.convert.convert_dates",
+        ),
+        needed=_distutils_is_gone_or_slow,
+        around=_lend_distutils,
     ),
     Repair(
-        name="cgi",
-        symptom="AttributeError: module 'cgi' has no attribute 'escape', or no module 'cgi'",
-        cause="Python 3.8 removed cgi.escape, 3.13 the module",
+        name="cgi-escape",
+        symptom="AttributeError: module 'cgi' has no attribute 'escape' in the message panel and "
+        "in notebooks",
+        cause="Python 3.8 removed cgi.escape",
+        affected="Python 3.8 to 3.12",
+        modules=("cgi",),
+        needed=_has_no_escape,
+        after=_put_escape_back,
+    ),
+    Repair(
+        name="string-lowercase",
+        symptom="AttributeError: module 'string' has no attribute 'lowercase' when parameters "
+        "are shown on the modules",
+        cause="Python 3.0 removed string.lowercase",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.pipeline_view",),
+        needed=lambda: not hasattr(string, "lowercase"),
+        after=_put_lowercase_back,
+    ),
+    Repair(
+        name="linux-distribution",
+        symptom="AttributeError: module 'platform' has no attribute 'linux_distribution' when a "
+        "package needs a library that is not installed",
+        cause="Python 3.8 removed platform.linux_distribution",
         affected="Python 3.8 and later",
-        module="vistrails",
-        needed=_cgi_needed,
-        apply=_cgi_apply,
-        before=True,
+        modules=("vistrails.gui.bundles.utils",),
+        needed=lambda: not hasattr(platform, "linux_distribution"),
+        after=_put_linux_distribution_back,
+    ),
+    Repair(
+        name="xrange",
+        symptom="NameError: name 'xrange' is not defined when the workspace is searched",
+        cause="the name was left over from Python 2",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.collection.workspace",),
+        needed=always,
+        after=lambda module: vars(module).setdefault("xrange", range),
+    ),
+    Repair(
+        name="escape-warnings",
+        symptom="SyntaxWarning: invalid escape sequence, printed when VisTrails is first imported",
+        cause="Python 3.12 shows a warning that was hidden before",
+        affected="Python 3.12 and later",
+        modules=("vistrails",),
+        needed=lambda: sys.version_info >= (3, 12),
+        before=_ignore_escape_warnings,
     ),
 )

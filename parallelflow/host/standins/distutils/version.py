@@ -1,4 +1,4 @@
-"""Replacement of ``distutils.version``, removed in Python 3.12: what VisTrails uses of it."""
+"""What VisTrails uses of ``distutils.version``, removed in Python 3.12."""
 
 from __future__ import annotations
 
@@ -25,31 +25,26 @@ class LooseVersion:
             self.parse(vstring)
 
     def parse(self, vstring: str) -> None:
-        """Take the version apart."""
+        """Take the version apart into ``version``, a list of int and str."""
         self.vstring = vstring
-        self.version = [
-            int(part) if part.isdigit() else part for part in _PART.findall(vstring)
-        ]
+        self.version = [int(part) if part.isdigit() else part for part in _PART.findall(vstring)]
 
-    def _key(self) -> list[tuple[bool, int, str]]:
-        # Numbers and words cannot be compared with each other in Python 3.
-        return [
-            (isinstance(part, str), 0, part) if isinstance(part, str) else (False, part, "")
-            for part in self.version
-        ]
+    def _key(self) -> list[tuple[int, int, str]]:
+        # Python 3 does not compare numbers with words; a word comes first, as 1.0b1 < 1.0.1.
+        return [(0, 0, part) if isinstance(part, str) else (1, part, "") for part in self.version]
 
     @staticmethod
-    def _other(other: object) -> LooseVersion | None:
+    def _as_version(other: object) -> LooseVersion | None:
         if isinstance(other, str):
             return LooseVersion(other)
         return other if isinstance(other, LooseVersion) else None
 
     def __eq__(self, other: object) -> bool:
-        version = self._other(other)
+        version = self._as_version(other)
         return NotImplemented if version is None else self._key() == version._key()
 
     def __lt__(self, other: object) -> bool:
-        version = self._other(other)
+        version = self._as_version(other)
         return NotImplemented if version is None else self._key() < version._key()
 
     def __hash__(self) -> int:
@@ -59,4 +54,4 @@ class LooseVersion:
         return self.vstring
 
     def __repr__(self) -> str:
-        return f"LooseVersion ({self.vstring!r})"
+        return f"LooseVersion ('{self.vstring}')"

@@ -1,0 +1,76 @@
+"""Enabling VisTrails packages in a session that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import PackageMissing
+
+
+def enable_packages(identifiers: Iterable[str]) -> None:
+    """Enable packages that are not enabled yet, their dependencies first.
+
+    Parameters
+    ----------
+    identifiers : iterable of str
+        Identifiers, e.g. ``org.vistrails.vistrails.pythoncalc``. Former identifiers of
+        a package are understood too.
+
+    Raises
+    ------
+    PackageMissing
+        A package, or one it depends on, is not available or cannot run here.
+    """
+    from vistrails.core.packagemanager import get_package_manager
+
+    manager = get_package_manager()
+    for identifier in identifiers:
+        _enable(manager, identifier, wanted_by=[])
+
+
+def _enable(manager: Any, identifier: str, wanted_by: list[str]) -> None:
+    if manager.has_package(identifier):
+        return
+    package = _find(manager, identifier)
+    if package is None:
+        raise PackageMissing(identifier, reason=_needed_by(wanted_by))
+    if manager.has_package(package.identifier):
+        return
+    if identifier in wanted_by:
+        circle = " needs ".join([*wanted_by, identifier])
+        raise PackageMissing(identifier, reason=f"packages depend on each other: {circle}")
+    for dependency in package.dependencies():
+        name = dependency[0] if isinstance(dependency, tuple) else dependency
+        _enable(manager, name, [*wanted_by, identifier])
+    try:
+        manager.late_enable_package(package.codepath)
+    except Exception as error:
+        reason = f"{_one_line(error)}{_needed_by(wanted_by, before=', ')}"
+        raise PackageMissing(identifier, reason=reason) from error
+
+
+def _needed_by(wanted_by: list[str], before: str = "") -> str:
+    return f"{before}needed by {wanted_by[-1]}" if wanted_by else ""
+
+
+def _one_line(error: Exception) -> str:
+    # VisTrails puts whole tracebacks into the text of its errors; the last line says it.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _find(manager: Any, identifier: str) -> Any:
+    # VisTrails looks a package up by importing every one that is installed; most are where
+    # their identifier says.
+    likely = identifier.rpartition(".")[2].replace("_", "").lower()
+    for codepath in manager.available_package_names_list():
+        if codepath.lower() == likely:
+            package = manager.look_at_available_package(codepath)
+            try:
+                package.load()
+            except Exception:
+                break
+            if identifier in (package.identifier, *package.old_identifiers):
+                return package
+    return manager.identifier_is_available(identifier)

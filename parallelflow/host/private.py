@@ -1,0 +1,97 @@
+"""The throw-away folder of a headless session, and those that crashed sessions left.
+
+A session of ours keeps VisTrails' configuration, caches and temporary files in one
+folder of its own, never in the user's. The session holds a lock on a file in it; a
+folder whose lock is free belonged to a process that was killed, and the next session
+removes it. (A lock cannot be mistaken as a process number can, which another
+container may use too.)
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_PREFIX = "parallelflow-core-"
+_LOCK = "in-use"
+
+#: What VisTrails would otherwise create, with a warning for each.
+_SUBFOLDERS = ("logs", "userpackages", "subworkflows", "thumbs", "temporary")
+
+#: Lock files of this process; closing one gives its folder free.
+_held: dict[Path, IO[str]] = {}
+
+
+def make_private_folder() -> Path:
+    """Make the folder of a session, which is removed when this process ends.
+
+    Returns
+    -------
+    Path
+        A new folder, with the subfolders VisTrails wants.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    prepare(folder)
+    # Locked before it has its name: at no moment can the folder be taken for an abandoned one.
+    unnamed = folder / f"{_LOCK}.new"
+    lock = unnamed.open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(folder / _LOCK)
+    _held[folder] = lock
+    atexit.register(_remove_if_owner, folder, os.getpid())
+    return folder
+
+
+def prepare(folder: Path) -> None:
+    """Create a configuration folder's subfolders."""
+    for name in _SUBFOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def remove_private_folders() -> None:
+    """Remove this process's folders now: for programs that end without atexit functions."""
+    for folder in list(_held):
+        shutil.rmtree(folder, ignore_errors=True)
+        _held.pop(folder).close()
+
+
+def sweep_abandoned() -> list[Path]:
+    """Remove the folders of sessions that were killed.
+
+    Returns
+    -------
+    list of Path
+        The folders removed.
+    """
+    removed = []
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with _lock_if_free(lock_file) as free:
+            if free:
+                shutil.rmtree(lock_file.parent, ignore_errors=True)
+                removed.append(lock_file.parent)
+    return removed
+
+
+@contextlib.contextmanager
+def _lock_if_free(lock_file: Path) -> Iterator[bool]:
+    try:
+        with lock_file.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+    except OSError:
+        # In use, another user's, or just removed by another session.
+        yield False
+
+
+def _remove_if_owner(folder: Path, owner: int) -> None:
+    # A forked child runs the same atexit functions.
+    if os.getpid() == owner and folder in _held:
+        shutil.rmtree(folder, ignore_errors=True)
+        _held.pop(folder).close()

@@ -1,0 +1,128 @@
+"""Repairs of how VisTrails finds, imports and unloads its packages."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from typing import Any
+
+from .alias import ALIAS, REAL
+from .repair import Repair, always
+
+_MANAGER = "vistrails.core.packagemanager"
+_PACKAGE = "vistrails.core.modules.package"
+_ENTRY_POINTS = "vistrails.packages"
+OUR_CODEPATH = REAL
+
+# -- the hook that follows packages' imports ----------------------------------------
+
+
+def _restore_after_failed_import(manager: Any) -> None:
+    override = manager.PackageManager._import_override
+
+    @functools.wraps(override)
+    def restoring_override(
+        self: Any,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        if not globals or "__name__" not in globals:
+            # VisTrails would look for the caller on the stack, where this function stands now.
+            globals = sys._getframe(1).f_globals
+        current = self._currently_importing_package
+        try:
+            return override(self, name, globals, locals, fromlist, level)
+        finally:
+            self._currently_importing_package = current
+
+    manager.PackageManager._import_override = restoring_override
+
+
+# -- packages of other distributions ------------------------------------------------
+
+
+def _prefix_and_codepath(module: str) -> tuple[str, str]:
+    prefix, dot, codepath = module.rpartition(".")
+    return prefix + dot, codepath
+
+
+def _look_at_metadata(manager: Any) -> None:
+    build = manager.PackageManager.build_available_package_names_list
+
+    @functools.wraps(build)
+    def build_and_add(self: Any) -> list[str]:
+        # Without pkg_resources VisTrails passes over entry points. Importing it costs a fifth
+        # of a second, and it is deprecated.
+        own = sys.modules.get("pkg_resources")
+        if own is None:
+            sys.modules["pkg_resources"] = None  # type: ignore[assignment]
+        try:
+            build(self)
+        finally:
+            if own is None:
+                del sys.modules["pkg_resources"]
+        if own is None:
+            for point in importlib.metadata.entry_points(group=_ENTRY_POINTS):
+                prefix, codepath = _prefix_and_codepath(point.module)
+                self.get_available_package(codepath, prefix=prefix)
+        # Listed through the bundled folder of the same name; not every VisTrails has one.
+        self.get_available_package(OUR_CODEPATH, prefix="vistrails.packages.")
+        return list(self._available_packages)
+
+    manager.PackageManager.build_available_package_names_list = build_and_add
+
+
+# -- unloading ----------------------------------------------------------------------
+
+
+def _is_ours(module: str) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in (ALIAS, REAL))
+
+
+def _keep_our_modules(package: Any) -> None:
+    unload = package.Package.unload
+
+    @functools.wraps(unload)
+    def unload_others(self: Any) -> None:
+        self.py_dependencies = {name for name in self.py_dependencies if not _is_ours(name)}
+        unload(self)
+
+    package.Package.unload = unload_others
+
+
+REPAIRS = (
+    Repair(
+        name="import-hook",
+        symptom="every import in the process is several times slower after an import error "
+        "inside a package, even a caught one",
+        cause="PackageManager._import_override does not restore its state when the import raises",
+        affected="VisTrails 3.0",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_restore_after_failed_import,
+    ),
+    Repair(
+        name="entry-points",
+        symptom="VisTrails packages installed by pip are not listed",
+        cause="they are looked up through pkg_resources, which current setuptools lack",
+        affected="environments without pkg_resources; slow in the others",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_look_at_metadata,
+    ),
+    Repair(
+        name="unload",
+        symptom="two engine managers in one process, the second not knowing the first one's "
+        "engines, after a package that uses ours was disabled and enabled",
+        cause="disabling a package removes the modules it imported from sys.modules, ours among "
+        "them if they are not in site-packages",
+        affected="VisTrails 3.0 with Parallel Flow installed from a checkout",
+        modules=(_PACKAGE,),
+        needed=always,
+        after=_keep_our_modules,
+    ),
+)

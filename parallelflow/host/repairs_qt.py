@@ -1,0 +1,124 @@
+"""Repairs of Qt as VisTrails' window uses it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .repair import Repair
+
+_WINDOW = ("vistrails.gui",)
+
+#: The methods that VisTrails calls with floats where Qt wants integers, by class: those met in
+#: a walk through the window on Python 3.13, and those found by reading its source.
+_TAKE_INTEGERS = {
+    "QtCore.QPoint": ("__init__",),
+    "QtCore.QRect": ("__init__", "moveTo", "translate"),
+    "QtGui.QColor": ("__init__",),
+    "QtGui.QPixmap": ("scaledToWidth",),
+    "QtGui.QPolygon": ("setPoint",),
+    "QtWidgets.QGraphicsView": ("mapToScene",),
+    "QtWidgets.QHeaderView": ("resizeSection",),
+    "QtWidgets.QProgressDialog": ("setValue",),
+    "QtWidgets.QWidget": ("setMaximumSize",),
+}
+
+
+def _has_qt() -> bool:
+    return importlib.util.find_spec("PyQt5") is not None
+
+
+def _qt_class(name: str) -> Any:
+    module, class_name = name.split(".")
+    return getattr(importlib.import_module(f"PyQt5.{module}"), class_name)
+
+
+def accepting_floats(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that rounds floats towards zero if the given one refuses them.
+
+    Parameters
+    ----------
+    method : callable
+        A method of a Qt class.
+
+    Returns
+    -------
+    callable
+        The method, called a second time with integers when it raises TypeError.
+    """
+
+    @functools.wraps(method)
+    def with_integers(self: Any, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except TypeError:
+            if not any(isinstance(arg, float) for arg in args):
+                raise
+        return method(self, *(int(arg) if isinstance(arg, float) else arg for arg in args))
+
+    return with_integers
+
+
+def _refuses_floats() -> bool:
+    if not _has_qt():
+        return False
+    try:
+        _qt_class("QtCore.QPoint")(1.5, 1.5)
+    except TypeError:
+        return True
+    return False
+
+
+def _let_take_floats() -> None:
+    for name, methods in _TAKE_INTEGERS.items():
+        for method in methods:
+            owner = _qt_class(name)
+            setattr(owner, method, accepting_floats(getattr(owner, method)))
+
+
+def _alias_sip() -> None:
+    sys.modules["sip"] = importlib.import_module("PyQt5.sip")
+
+
+def _button_lacks_none() -> bool:
+    return _has_qt() and not hasattr(_qt_class("QtWidgets.QStyleOptionButton"), "None")
+
+
+def _give_button_none() -> None:
+    button = _qt_class("QtWidgets.QStyleOptionButton")
+    # 'None' is no attribute name in Python 3; VisTrails asks for it by getattr.
+    setattr(button, "None", button.ButtonFeatures(0))
+
+
+REPAIRS = (
+    Repair(
+        name="qt-floats",
+        symptom="TypeError: arguments did not match any overloaded call ... 'float'",
+        cause="from Python 3.10 PyQt5 takes no float for a C++ int; VisTrails halves widths with /",
+        affected="Python 3.10 and later",
+        modules=_WINDOW,
+        needed=_refuses_floats,
+        before=_let_take_floats,
+    ),
+    Repair(
+        name="sip",
+        symptom="MissingRequirement: PyQt5, and an offer to install it, though it is installed",
+        cause="VisTrails imports sip by itself; PyPI's PyQt5 has it as PyQt5.sip only",
+        affected="PyQt5 5.11 and later from PyPI",
+        modules=_WINDOW,
+        needed=lambda: _has_qt() and importlib.util.find_spec("sip") is None,
+        before=_alias_sip,
+    ),
+    Repair(
+        name="qt-none",
+        symptom="the module palette paints nothing",
+        cause="PyQt5 5.11 and later have no QStyleOptionButton attribute named 'None'",
+        affected="PyQt5 5.11 and later",
+        modules=_WINDOW,
+        needed=_button_lacks_none,
+        before=_give_button_none,
+    ),
+)

@@ -1,3 +1,0 @@
-"""The package that holds ``distutils.version``."""
-
-__path__: list[str] = []

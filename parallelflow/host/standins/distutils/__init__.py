@@ -1,0 +1,1 @@
+"""What VisTrails uses of ``distutils``, removed in Python 3.12."""

@@ -1,0 +1,108 @@
+"""The user's own modules, for sessions that are not the user's own.
+
+Packages in ``~/.vistrails/userpackages`` are imported from where they are, but no
+bytecode is written beside them. Command-line tools (``CLTools``) and SubWorkflows are
+copied into the session's private folder, because VisTrails may write where it finds
+them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import xml.etree.ElementTree
+from collections.abc import Callable
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+)
+from pathlib import Path
+from types import ModuleType
+
+PACKAGES = "userpackages"
+_COPIED = ("CLTools", "subworkflows")
+_FOLDER_KEY = "userPackageDir"
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's VisTrails configuration; it need not exist."""
+    return Path.home() / ".vistrails"
+
+
+def user_packages_folder() -> Path | None:
+    """Return where the user's own packages are.
+
+    Returns
+    -------
+    Path or None
+        The folder their configuration names, or VisTrails' default; None if the user
+        has none.
+    """
+    folder = user_folder() / (_configured_folder(user_folder() / "startup.xml") or PACKAGES)
+    return folder if folder.is_dir() else None
+
+
+def _configured_folder(startup: Path) -> str | None:
+    try:
+        root = xml.etree.ElementTree.parse(startup).getroot()
+    except (OSError, xml.etree.ElementTree.ParseError):
+        return None
+    value = root.find(f"./configuration/key[@name='{_FOLDER_KEY}']/str")
+    return None if value is None else value.get("value")
+
+
+class _ReadOnlyLoader(SourceFileLoader):
+    """Loads Python source and writes no bytecode beside it."""
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
+        """Do not write."""
+
+
+def _read_only_finder(folder: Path) -> Callable[[str], FileFinder]:
+    prefix = str(folder)
+
+    def path_hook(path: str) -> FileFinder:
+        if path != prefix and not path.startswith(prefix + "/"):
+            raise ImportError(f"{path} holds no user packages", path=path)
+        return FileFinder(
+            path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_ReadOnlyLoader, SOURCE_SUFFIXES)
+        )
+
+    return path_hook
+
+
+def offer_packages(folder: Path) -> None:
+    """Make the packages of a folder importable as ``userpackages.NAME``.
+
+    Parameters
+    ----------
+    folder : Path
+        It is read only.
+    """
+    folder = folder.resolve()
+    sys.path_hooks.insert(0, _read_only_finder(folder))
+    for path in [path for path in sys.path_importer_cache if path.startswith(str(folder))]:
+        del sys.path_importer_cache[path]
+    module = ModuleType(PACKAGES, "The user's own VisTrails packages.")
+    module.__path__ = [str(folder)]
+    # VisTrails lists the packages of the folder that this file would be in.
+    module.__file__ = str(folder / "__init__.py")
+    sys.modules[PACKAGES] = module
+
+
+def copy_modules(source: Path, folder: Path) -> None:
+    """Copy the user's command-line tools and SubWorkflows into a session's folder.
+
+    Parameters
+    ----------
+    source : Path
+        The user's configuration folder.
+    folder : Path
+        The session's.
+    """
+    for name in _COPIED:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name, dirs_exist_ok=True)

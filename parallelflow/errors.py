@@ -160,7 +160,8 @@ class NoVersion(UserMistake):
         self.path = path
         self.version = version
         self.tags = tags
-        known = f"its tagged versions are: {', '.join(tags)}" if tags else "it has no tags"
+        shown = ", ".join(tags[:20]) + ", ..." * (len(tags) > 20)
+        known = f"its tagged versions are: {shown}" if tags else "it has no tags"
         super().__init__(f"{path} has no version {version!r}; {known}.")
 
 

@@ -1,0 +1,333 @@
+"""A function of a workflow on an engine: set up once per run, evaluated per element."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import platform
+import time
+import traceback
+from base64 import b16decode, b16encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import parallelflow
+
+from .recorder import ITERATION, Record, Recorder
+from .runner import Reported, Trouble, trouble_of
+from .spec import FunctionSpec, PortValue
+
+__all__ = ["VistrailsFunction", "on_engine", "prepare"]
+
+# Signatures are SHA-1 digests.
+SIGNATURE_BYTES = 20
+
+_on_engine = False
+
+
+def on_engine() -> bool:
+    """Whether this process is an engine at work: a Map in a function runs serially there."""
+    return _on_engine
+
+
+def prepare(spec: FunctionSpec) -> VistrailsFunction:
+    """Set a function up; the chunk runner calls what it returns.
+
+    Parameters
+    ----------
+    spec : FunctionSpec
+        What the client knows of it.
+
+    Raises
+    ------
+    Reported
+        If this engine cannot run it: another version, a missing package, parameters
+        that cannot be read. The text says which.
+    """
+    _check_versions(spec)
+    global _on_engine
+    _on_engine = True
+    _load_packages(spec)
+    return VistrailsFunction(spec)
+
+
+def _check_versions(spec: FunctionSpec) -> None:
+    """Raise unless this engine's versions fit the client's."""
+    here = {"parallelflow": parallelflow.version, "python": platform.python_version()}
+    for name, shown, parts in (("parallelflow", "Parallel Flow", 3), ("python", "Python", 2)):
+        ours, theirs = here[name], spec.versions.get(name, here[name])
+        if ours.split(".")[:parts] != theirs.split(".")[:parts]:
+            raise Reported(
+                Trouble(
+                    "setup",
+                    "VersionMismatch",
+                    f"it runs {shown} {ours}, this session {theirs}: give both the same version",
+                )
+            )
+
+
+def _load_packages(spec: FunctionSpec) -> None:
+    from parallelflow import host
+    from parallelflow.errors import PackageMissing
+
+    folder = Path(spec.user_packages) if spec.user_packages else None
+    try:
+        host.start_engine_core([need.identifier for need in spec.packages], user_packages=folder)
+    except PackageMissing as e:
+        wanted = {need.identifier: need.version for need in spec.packages}
+        missing = PackageMissing(e.identifier, wanted.get(e.identifier), e.reason, platform.node())
+        raise Reported(Trouble("setup", "PackageMissing", str(missing))) from e
+
+
+class _Source:
+    """Stands for an upstream module whose output the client has computed."""
+
+    def __init__(self, value: PortValue) -> None:
+        self.list_depth = value.list_depth
+        self._value = value.value
+
+    def get_output(self, port: str) -> Any:
+        return self._value
+
+    def update(self) -> None:
+        """Do nothing: there is nothing to compute."""
+
+    update_upstream = update
+
+
+def _interpreter() -> Any:
+    """Return an interpreter of its own for a function; files it makes outlive it."""
+    from vistrails.core.interpreter.cached import CachedInterpreter
+
+    global _file_pool
+
+    class FunctionInterpreter(CachedInterpreter):
+        """Leaves the files in their pool: a result may name one of them."""
+
+        def clear(self) -> None:
+            self._persistent_pipeline.clear()
+            for obj in self._objects.values():
+                obj.clear()
+            self._objects = {}
+
+    interpreter = FunctionInterpreter()
+    if _file_pool is None:
+        _file_pool = interpreter.filePool
+    else:
+        interpreter.filePool.cleanup()
+        interpreter._file_pool = interpreter.filePool = _file_pool
+    return interpreter
+
+
+_file_pool: Any = None
+
+
+def _mixed_signature(spec: FunctionSpec) -> int:
+    """Return the Map's signature mixed with the last input port's name, as an integer."""
+    name = spec.input_ports[-1] if spec.input_ports else ""
+    port = int.from_bytes(hashlib.sha1(name.encode()).digest(), "little")
+    return port ^ int.from_bytes(b16decode(spec.signature.upper()), "little")
+
+
+class VistrailsFunction:
+    """The modules on a Map's FunctionPort, ready to take elements.
+
+    Parameters
+    ----------
+    spec : FunctionSpec
+        What the client knows of them.
+
+    Raises
+    ------
+    Reported
+        If a module cannot be made or a parameter cannot be read.
+    """
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self._spec = spec
+        self._interpreter = _interpreter()
+        self._recorder = Recorder(Record(ITERATION, 0.0)) if spec.log else None
+        self._specs: dict[Any, Any] = {}
+        self._signature = _mixed_signature(spec)
+        self._objects = self._set_up_pipeline()
+        self._functions = [self._objects[i] for i in spec.functions]
+        self._ids = {obj.id: i for i, obj in self._objects.items()}
+
+    # -- set-up ---------------------------------------------------------------------------
+
+    def _set_up_pipeline(self) -> dict[int, Any]:
+        """Return the function's modules by their ids, connected and with their inputs."""
+        from vistrails.core.db.io import unserialize
+        from vistrails.core.vistrail.pipeline import Pipeline
+
+        pipeline = unserialize(self._spec.pipeline, Pipeline)
+        objects, persistent_to_id, _, _, _, errors = self._interpreter.setup_pipeline(pipeline)
+        if errors:
+            first = next(iter(errors.values()))
+            raise Reported(Trouble("setup", "ModuleError", first.msg, first.errorTrace or ""))
+        for value in self._spec.values:
+            self._connect(objects[value.module], value)
+        for module, ports in self._spec.outputs.items():
+            for port in ports:
+                objects[module].enable_output_port(port)
+        self._announce(pipeline, objects, persistent_to_id)
+        return dict(objects)
+
+    def _connect(self, obj: Any, value: PortValue) -> None:
+        from vistrails.core.modules.vistrails_module import ModuleConnector
+        from vistrails.core.vistrail.port_spec import PortSpec
+
+        port_spec = None
+        if value.sigstring is not None:
+            port_spec = PortSpec(
+                name="value", type="output", sigstring=value.sigstring, depth=value.depth
+            )
+        # The type was checked on the client, when the value was computed.
+        obj.set_input_port(value.port, ModuleConnector(_Source(value), "value", port_spec))
+
+    def _announce(self, pipeline: Any, objects: dict[int, Any], persistent_to_id: Any) -> None:
+        """Give the modules what the interpreter gives them before they run."""
+        from vistrails.core.interpreter.cached import ViewUpdatingLogController
+        from vistrails.core.log.controller import DummyLogController
+        from vistrails.core.utils import DummyView
+
+        logging_ = ViewUpdatingLogController(
+            logger=self._recorder if self._recorder is not None else DummyLogController,
+            view=DummyView(),
+            remap_id=lambda i: persistent_to_id[i],
+            ids=list(objects),
+        )
+        for module_id, obj in objects.items():
+            obj.in_pipeline = True
+            obj.logging = logging_
+            obj.change_parameter = lambda *_: None
+            obj.moduleInfo.update(
+                self._spec.info, moduleId=module_id, pipeline=pipeline, controller=None
+            )
+
+    # -- evaluation -----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def during_chunk(self) -> Iterator[None]:
+        """Keep VisTrails' import hook out of the way while elements run.
+
+        It looks at each of the about 18 imports that a module's execution makes inside
+        functions, which costs several times what a small element does.
+        """
+        import builtins
+
+        from vistrails.core.packagemanager import get_package_manager
+
+        hooked = builtins.__import__
+        builtins.__import__ = get_package_manager()._orig_import
+        try:
+            yield
+        finally:
+            builtins.__import__ = hooked
+
+    def __call__(self, index: int, element: Any) -> tuple[Any, Any]:
+        """Return the function's value for an element, and the record of its execution.
+
+        Raises
+        ------
+        Reported
+            If the function fails; with the text that the serial Map would show.
+        """
+        record = None
+        if self._recorder is not None:
+            record = Record(ITERATION, time.time(), index)
+            self._recorder.begin(record)
+        ports = self._spec.input_ports
+        parts = [element] if len(ports) == 1 else element
+        value = None
+        for function in self._functions:
+            module = copy.copy(function)
+            module.upToDate = module.computed = False
+            self._set_inputs(module, ports, parts, index)
+            value = self._update(module, record)
+        if record is not None:
+            record.end, record.completed = time.time(), 1
+        return value, record
+
+    def _update(self, module: Any, record: Record | None) -> Any:
+        """Run one module and return its output."""
+        from vistrails.core.modules.vistrails_module import (
+            Module,
+            ModuleBreakpoint,
+            ModuleError,
+            ModuleErrors,
+        )
+
+        try:
+            module.update()
+            port = self._spec.output_port
+            if port not in module.outputPorts:
+                raise ModuleError(module, f"Invalid output port: {port}")
+            value = module.get_output(port)
+        except ModuleErrors as e:
+            raise self._reported(e.module_errors[0], record, e) from e
+        except (ModuleError, ModuleBreakpoint) as e:
+            raise self._reported(e, record, e) from e
+        except Exception as e:
+            # VisTrails words every Exception of compute() itself: this comes from elsewhere.
+            trouble = trouble_of(e, "run")
+            trouble.message = f"Uncaught exception: {trouble.error_type}: {trouble.message}"
+            raise Reported(trouble) from e
+        if isinstance(value, Module):
+            raise Reported(
+                Trouble(
+                    "result",
+                    "ModuleResult",
+                    f"the output port {port} gives a module ({type(value).__name__}), which "
+                    "cannot travel back from an engine: choose a port that gives a value, or use "
+                    "Control Flow's Map",
+                )
+            )
+        return value
+
+    def _reported(self, error: Any, record: Record | None, raised: BaseException) -> Reported:
+        """Return a module's error as the client reports it, and close its records."""
+        trace = error.errorTrace or "".join(traceback.format_exception(raised))
+        module = error.module
+        with contextlib.suppress(Exception):
+            module.logging.end_update(module, error, trace)
+        if record is not None:
+            record.end = time.time()
+        where = (self._ids.get(getattr(module, "id", None), self._spec.functions[-1]), record)
+        return Reported(Trouble("run", type(error).__name__, error.msg, trace, where))
+
+    def _set_inputs(self, module: Any, ports: list[str], parts: Any, index: int) -> None:
+        """Put an element on the module's ports, as ``Module.setInputValues`` does.
+
+        The signature is the one that the serial Map gives: its own, the iteration and
+        the last port's name, mixed by exclusive or.
+        """
+        from vistrails.core.modules.basic_modules import NewConstant
+        from vistrails.core.modules.vistrails_module import ModuleConnector
+
+        for part, port in zip(parts, ports):
+            constant = NewConstant()
+            constant.setValue(part)
+            module.inputPorts[port] = [ModuleConnector(constant, "value", self._spec_of(part))]
+        mixed = (self._signature ^ index).to_bytes(SIGNATURE_BYTES, "little")
+        module.signature = b16encode(mixed)
+
+    def _spec_of(self, value: Any) -> Any:
+        """Return the port spec that VisTrails guesses for a value, made once per type."""
+        from vistrails.core.modules.basic_modules import get_module
+        from vistrails.core.vistrail.port_spec import PortSpec
+
+        key: Any = type(value)
+        if isinstance(value, tuple):
+            key = (key, len(value))
+        if key not in self._specs:
+            self._specs[key] = PortSpec(signature=get_module(value))
+        return self._specs[key]
+
+    def close(self) -> None:
+        """Forget the modules and all they hold."""
+        self._interpreter.clear()
+        self._objects = {}
+        self._functions = []

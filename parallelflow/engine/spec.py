@@ -1,0 +1,106 @@
+"""What a client tells an engine about a function of a workflow. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SUBWORKFLOW_KEY", "FunctionSpec", "PackageNeed", "PortValue"]
+
+SUBWORKFLOW_KEY = "__parallelflow_subworkflow__"
+"""Annotation of a Group that travels in a SubWorkflow's place: the SubWorkflow's name."""
+
+
+@dataclass(frozen=True)
+class PackageNeed:
+    """A VisTrails package that the function needs.
+
+    Attributes
+    ----------
+    identifier, version : str
+        What the client has enabled.
+    codepath : str
+        The name of its folder.
+    user : bool
+        Whether it is one of the user's own packages.
+    """
+
+    identifier: str
+    version: str
+    codepath: str
+    user: bool
+
+
+@dataclass(frozen=True)
+class PortValue:
+    """A value that the client has computed for an input port of a travelling module.
+
+    Attributes
+    ----------
+    module : int
+        The module's id in the travelling pipeline.
+    port : str
+        The input port.
+    value : object
+        The value.
+    sigstring : str or None
+        Type of the output port that it came from, None if that is unknown.
+    depth : int
+        List depth of that port.
+    list_depth : int
+        Depth to which the module that it came from was looped.
+    """
+
+    module: int
+    port: str
+    value: Any
+    sigstring: str | None
+    depth: int
+    list_depth: int
+
+
+@dataclass
+class FunctionSpec:
+    """A function of a workflow: modules, computed inputs, and how elements go in and out.
+
+    Attributes
+    ----------
+    pipeline : str
+        XML of a pipeline with the function's modules (one, unless it takes other modules
+        as its inputs); SubWorkflows have become Groups.
+    functions : list of int
+        Ids of the modules on FunctionPort, in the order of their connections.
+    values : list of PortValue
+        Inputs that are the same for every element.
+    outputs : dict of int to list of str
+        By module, the output ports that are connected somewhere.
+    packages : list of PackageNeed
+        In an order in which they can be enabled.
+    user_packages : str or None
+        The client's folder of user packages.
+    input_ports : list of str
+        The ports that take an element or its parts.
+    output_port : str
+        The port that gives the result.
+    signature : str
+        The Map's signature, 40 hexadecimal digits.
+    info : dict
+        What modules find in ``moduleInfo``.
+    log : bool
+        Whether executions are to be recorded.
+    versions : dict of str to str
+        Versions of the client that have to fit: ``parallelflow``, ``python``, ``vistrails``.
+    """
+
+    pipeline: str
+    functions: list[int]
+    values: list[PortValue]
+    outputs: dict[int, list[str]]
+    packages: list[PackageNeed]
+    user_packages: str | None
+    input_ports: list[str]
+    output_port: str
+    signature: str
+    info: dict[str, Any] = field(default_factory=dict)
+    log: bool = False
+    versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,231 @@
+"""From the modules on a Map's FunctionPort to what engines need to run them."""
+
+from __future__ import annotations
+
+import pickle
+import platform
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import vistrails.core.db.io
+from vistrails.core.modules.module_registry import get_module_registry
+from vistrails.core.modules.vistrails_module import Module, ModuleError
+from vistrails.core.packagemanager import get_package_manager
+from vistrails.core.vistrail.annotation import Annotation
+from vistrails.core.vistrail.group import Group
+from vistrails.core.vistrail.pipeline import Pipeline
+
+import parallelflow
+from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
+
+__all__ = ["describe"]
+
+# What moduleInfo holds beyond these belongs to the client's session: objects of its
+# window and of its job monitor.
+INFO_KEYS = ("locator", "vistrailName", "version", "reason", "extra_info", "actions")
+
+
+def describe(
+    map_module: Any, functions: Sequence[Any], input_ports: Sequence[str], output_port: str
+) -> FunctionSpec:
+    """Describe the modules on a Map's FunctionPort.
+
+    Parameters
+    ----------
+    map_module : Module
+        The Map.
+    functions : sequence of Module
+        The modules on its FunctionPort, in the order of their connections; what is
+        upstream of them has been computed.
+    input_ports : sequence of str
+        The ports that take an element or its parts.
+    output_port : str
+        The port that gives the result.
+
+    Returns
+    -------
+    FunctionSpec
+
+    Raises
+    ------
+    ModuleError
+        On the Map, if a module cannot travel.
+    """
+    travellers = _travellers(functions, input_ports)
+    pipeline = _pipeline(map_module, travellers)
+    values = list(_values(travellers, functions, input_ports))
+    return FunctionSpec(
+        pipeline=vistrails.core.db.io.serialize(pipeline),
+        functions=[_id(f) for f in functions],
+        values=values,
+        outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in travellers},
+        packages=_packages(pipeline, values),
+        user_packages=_user_packages(),
+        input_ports=list(input_ports),
+        output_port=output_port,
+        signature=_signature(map_module),
+        info=_info(functions[0]),
+        versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
+    )
+
+
+def _id(module: Any) -> int:
+    return int(module.moduleInfo["moduleId"])
+
+
+def _signature(map_module: Any) -> str:
+    signature = map_module.signature or "0" * 40
+    return signature.decode() if isinstance(signature, bytes) else str(signature)
+
+
+def _inputs(module: Any, replaced: Iterable[str]) -> Iterable[tuple[str, Any]]:
+    """Yield (port, connector) of what a module is connected to.
+
+    Parameters set in the module's own functions are left out: they travel with it.
+    """
+    for port, connectors in module.inputPorts.items():
+        if port not in replaced:
+            for connector in connectors:
+                if connector not in module.is_method:
+                    yield port, connector
+
+
+def _needs_module(connector: Any) -> bool:
+    """Whether what a connector gives is a module, or has yet to be computed."""
+    source = connector.obj
+    if not isinstance(source, Module) or "pipeline" not in source.moduleInfo:
+        return False
+    if isinstance(source.get_output(connector.port), Module):
+        return True
+    return not (source.computed or source.upToDate)
+
+
+def _travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any]:
+    """Return the functions and the modules they take as modules, each once."""
+    found: list[Any] = []
+
+    def visit(module: Any, replaced: Iterable[str]) -> None:
+        if not any(module is t for t in found):
+            found.append(module)
+            for _, connector in _inputs(module, replaced):
+                if _needs_module(connector):
+                    visit(connector.obj, ())
+
+    for function in functions:
+        visit(function, input_ports)
+    return found
+
+
+def _pipeline(map_module: Any, travellers: Sequence[Any]) -> Pipeline:
+    """Return a pipeline of the travelling modules and the connections among them."""
+    whole = travellers[0].moduleInfo["pipeline"]
+    ids = {_id(t) for t in travellers}
+    result = Pipeline()
+    for module_id in sorted(ids):
+        result.add_module(_travelling(whole.modules[module_id]))
+    for connection in whole.connection_list:
+        if {connection.sourceId, connection.destinationId} <= ids:
+            source = next(t for t in travellers if _id(t) == connection.sourceId)
+            if connection.source.name == "self" or not (source.computed or source.upToDate):
+                result.add_connection(connection.do_copy())
+    return result
+
+
+def _travelling(module: Any) -> Any:
+    """Return a copy of a pipeline's module in which SubWorkflows have become Groups.
+
+    A SubWorkflow is a class made from a file of the user's; a Group holds its pipeline.
+    """
+    if module.is_abstraction():
+        copy = Group(
+            id=module.id,
+            cache=module.cache,
+            location=module.location.do_copy(),
+            functions=[f.do_copy() for f in module.functions],
+            annotations=[a.do_copy() for a in module.annotations],
+            controlParameters=[c.do_copy() for c in module.control_parameters],
+        )
+        copy.pipeline = module.pipeline.do_copy()
+        new_id = 1 + max((a.id for a in copy.annotations), default=0)
+        copy.add_annotation(Annotation(id=new_id, key=SUBWORKFLOW_KEY, value=module.name))
+    else:
+        copy = module.do_copy()
+    if copy.is_group():
+        inner = copy.pipeline
+        inner.id = None
+        for member in list(inner.module_list):
+            if member.is_group() or member.is_abstraction():
+                inner.db_change_module(_travelling(member))
+    return copy
+
+
+def _values(
+    travellers: Sequence[Any], functions: Sequence[Any], input_ports: Sequence[str]
+) -> Iterable[PortValue]:
+    """Yield what the client has computed for the travellers' inputs."""
+    for module in travellers:
+        replaced = input_ports if any(module is f for f in functions) else ()
+        for port, connector in _inputs(module, replaced):
+            if _needs_module(connector):
+                continue
+            # get_input_list looks behind an InputPort in the same way.
+            behind = getattr(connector.obj, "inputPorts", {}).get("ExternalPipe")
+            for source in behind or [connector]:
+                yield PortValue(
+                    module=_id(module),
+                    port=port,
+                    value=source(),
+                    sigstring=source.spec.sigstring if source.spec is not None else None,
+                    depth=source.spec.depth if source.spec is not None else 0,
+                    list_depth=getattr(source.obj, "list_depth", 0),
+                )
+
+
+def _modules(pipeline: Any) -> Iterable[Any]:
+    """Yield the modules of a pipeline and of its Groups."""
+    for module in pipeline.module_list:
+        yield module
+        if module.is_group():
+            yield from _modules(module.pipeline)
+
+
+def _packages(pipeline: Any, values: Sequence[PortValue]) -> list[PackageNeed]:
+    """Return the packages of a pipeline's modules and of its values' types."""
+    identifiers = {m.package for m in _modules(pipeline)}
+    for value in values:
+        for part in (value.sigstring or "").strip("()").split(","):
+            identifiers.add(part.partition(":")[0])
+    manager = get_package_manager()
+    registry = get_module_registry()
+    needs = []
+    for identifier in sorted(identifiers):
+        package = registry.packages.get(identifier)
+        if package is not None and manager.has_package(identifier):
+            user = (package.prefix or "").startswith("userpackages")
+            needs.append(PackageNeed(identifier, package.version, package.codepath, user))
+    return needs
+
+
+def _user_packages() -> str | None:
+    """Return the folder of the packages that the user has written, None if there is none."""
+    package = get_package_manager()._userpackages
+    return next(iter(package.__path__), None) if package is not None else None
+
+
+def _info(function: Any) -> dict[str, Any]:
+    """Return what of moduleInfo can travel."""
+    info = {}
+    for key in INFO_KEYS:
+        if key in function.moduleInfo:
+            value = function.moduleInfo[key]
+            try:
+                pickle.dumps(value)
+            except Exception:
+                continue
+            info[key] = value
+    return info
+
+
+def _refuse(map_module: Any, module: Any, why: str) -> ModuleError:
+    name = type(module).__name__
+    return ModuleError(map_module, f"{name} cannot run on an engine: {why}")

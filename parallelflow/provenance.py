@@ -1,0 +1,153 @@
+"""From the engines' records to VisTrails' execution log, nested as the serial Map writes it."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from typing import Any
+
+from vistrails.core.log.group_exec import GroupExec
+from vistrails.core.log.loop_exec import LoopExec, LoopIteration
+from vistrails.core.log.machine import Machine
+from vistrails.core.log.module_exec import ModuleExec
+from vistrails.core.vistrail.annotation import Annotation
+
+from parallelflow.engine.recorder import LOOP, Record
+from parallelflow.work.worker import Worker
+
+__all__ = ["MapLog"]
+
+
+class MapLog:
+    """The log of one run of a Map.
+
+    Parameters
+    ----------
+    loop : object
+        What ``logging.begin_loop_execution`` gave.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        # VisTrails' dummy controllers stand in for all of these when the log is off.
+        self._controller = getattr(loop.log, "controller", None)
+        self._iterations: dict[int, tuple[Record, Worker]] = {}
+        self._machines: dict[str, int] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is logged at all."""
+        return self._controller is not None
+
+    def add(self, index: int, record: Record, worker: Worker) -> None:
+        """Take the record of an element; one that has failed is taken, too."""
+        self._iterations[index] = (record, worker)
+
+    def write(self, finished: bool) -> None:
+        """Write the iterations in the order of their indices.
+
+        Parameters
+        ----------
+        finished : bool
+            Whether the whole loop has finished; if not, what has is kept.
+        """
+        if self._controller is not None:
+            for index in sorted(self._iterations):
+                record, worker = self._iterations[index]
+                iteration = self._iteration(record, self._machine(worker), worker)
+                self._loop.log.loop_exec.add_loop_iteration(iteration)
+        if finished:
+            self._loop.end_loop_execution()
+
+    def _new_id(self, vt_type: str) -> int:
+        return int(self._controller.log.id_scope.getNewId(vt_type))
+
+    def _machine(self, worker: Worker) -> int:
+        """Return the id of the worker's machine in the log; one for each host."""
+        host = worker.host or ""
+        if host == platform.node():
+            return int(self._controller.machine.id)
+        if host not in self._machines:
+            system, _, architecture = worker.info.get("system", "").partition(" ")
+            machine = Machine(
+                id=-1, name=host, os=system, architecture=architecture, processor="", ram=0
+            )
+            self._machines[host] = self._controller.add_machine(machine)
+        return self._machines[host]
+
+    def _iteration(self, record: Record, machine: int, worker: Worker | None) -> LoopIteration:
+        iteration = LoopIteration(
+            id=self._new_id(LoopIteration.vtType),
+            iteration=record.module,
+            ts_start=_time(record.start),
+            ts_end=_time(record.end),
+            completed=record.completed,
+            error=record.error or None,
+        )
+        for position, child in enumerate(record.children):
+            item = self._item(child, machine)
+            if worker is not None and position == 0 and child.kind != LOOP:
+                for key, value in _place(worker):
+                    item.add_annotation(self._annotation(key, value))
+            iteration.add_item_exec(item)
+        return iteration
+
+    def _item(self, record: Record, machine: int) -> Any:
+        """Return the log object of a module, Group or loop, with all inside it."""
+        if record.kind == LOOP:
+            loop = LoopExec(
+                id=self._new_id(LoopExec.vtType),
+                ts_start=_time(record.start),
+                ts_end=_time(record.end),
+                completed=record.completed,
+                error=record.error or None,
+            )
+            for child in record.children:
+                loop.add_loop_iteration(self._iteration(child, machine, None))
+            return loop
+        common = {
+            "machine_id": machine,
+            "module_id": record.module,
+            "cached": record.cached,
+            "ts_start": _time(record.start),
+            "ts_end": _time(record.end),
+            "completed": record.completed,
+            "error": record.error or None,
+        }
+        item: Any
+        if record.group:
+            item = GroupExec(
+                id=self._new_id(GroupExec.vtType),
+                group_name=record.name,
+                group_type=record.group,
+                **common,
+            )
+        else:
+            item = ModuleExec(
+                id=self._new_id(ModuleExec.vtType), module_name=record.name, **common
+            )
+        for key, value in record.annotations:
+            item.add_annotation(self._annotation(key, value))
+        for child in record.children:
+            inner = self._item(child, machine)
+            if child.kind == LOOP and not record.group:
+                item.add_loop_exec(inner)
+            else:
+                item.add_item_exec(inner)
+        return item
+
+    def _annotation(self, key: str, value: str) -> Annotation:
+        return Annotation(id=self._new_id(Annotation.vtType), key=key, value=value)
+
+
+def _place(worker: Worker) -> list[tuple[str, str]]:
+    """Return where an element ran, as annotations."""
+    return [
+        ("parallelflow_engine", str(worker.id)),
+        ("parallelflow_host", str(worker.host)),
+        ("parallelflow_pid", str(worker.info.get("pid"))),
+    ]
+
+
+def _time(seconds: float | None) -> datetime.datetime | None:
+    return datetime.datetime.fromtimestamp(seconds) if seconds is not None else None

@@ -1,11 +1,15 @@
 """Metadata of Parallel Flow; pyproject.toml holds only the build system and the tools."""
 
 import ast
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # a build in isolation does not look here by itself
+
+from build_pth import build_py_with_pth  # noqa: E402
 
 RUN = [
     "ipyparallel>=8.6",
@@ -70,5 +74,6 @@ setup(
     python_requires=">=3.10",
     install_requires=RUN,
     extras_require={"gui": GUI, "examples": EXAMPLES, "test": TEST},
+    cmdclass={"build_py": build_py_with_pth},
     entry_points={"console_scripts": ["parallelflow = parallelflow.cli:main"]},
 )

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import VistrailsNotFound
 from . import private, user_modules
 from .alias import activate
-from .find import find_vistrails
+from .find import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
@@ -99,13 +99,14 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
 
 def _running_application() -> Any:
     activate()
-    find_vistrails()
+    installation = find_vistrails()
     try:
         from vistrails.core.application import get_vistrails_application
-    except ImportError as error:
+    except (ImportError, SyntaxError) as error:
+        # A VisTrails 2 is Python 2 code.
         raise VistrailsNotFound(
-            f"VisTrails is installed but cannot be imported: {error}. "
-            "Run 'parallelflow info' to see which one is found."
+            f"The VisTrails at {installation.path} cannot be imported ({error}). "
+            f"It may not be version 3.0. {HOW_TO_GET_IT}"
         ) from error
     return get_vistrails_application()
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from ..errors import VistrailsNotFound
 
 HOW_TO_GET_IT = (
-    "Install VisTrails 3.0 into this Python's environment: on Debian, 'make vistrails' in a "
-    "checkout of Parallel Flow unpacks Debian's package there; elsewhere, "
-    "'pip install git+https://github.com/VisTrails/VisTrails@python3-pyqt5'."
+    "Install VisTrails 3.0 for this Python: in a checkout of Parallel Flow on Debian, 'make run' "
+    "brings it into the checkout's environment; elsewhere, 'pip install --no-deps "
+    "\"vistrails @ git+https://github.com/VisTrails/VisTrails@python3-pyqt5\"'."
 )
 
 
@@ -43,20 +43,16 @@ def find_vistrails() -> VistrailsInstallation:
     Raises
     ------
     VistrailsNotFound
-        There is none, or it is one for Python 2 (VisTrails 2.x).
+        There is none.
     """
     spec = importlib.util.find_spec("vistrails")
     if spec is None or spec.origin is None:
         raise VistrailsNotFound(f"This Python finds no VisTrails. {HOW_TO_GET_IT}")
     path = Path(spec.origin).parent
-    if "print " in _first_python_2_print(path):
-        raise VistrailsNotFound(f"The VisTrails at {path} is made for Python 2. {HOW_TO_GET_IT}")
+    if not (path / "core" / "application.py").is_file():
+        raise VistrailsNotFound(f"The 'vistrails' at {path} is not VisTrails. {HOW_TO_GET_IT}")
     try:
         version = importlib.metadata.version("vistrails")
     except importlib.metadata.PackageNotFoundError:
         version = "unknown"
     return VistrailsInstallation(path, version)
-
-
-def _first_python_2_print(path: Path) -> str:
-    return ""

@@ -19,6 +19,10 @@ class VistrailsNotFound(ParallelFlowError):
     """VisTrails 3.0 is not installed where this Python looks for it."""
 
 
+class WindowUnavailable(ParallelFlowError):
+    """VisTrails' window cannot be opened here: PyQt5, a library or a display is missing."""
+
+
 class PackageMissing(ParallelFlowError):
     """A VisTrails package that a workflow needs is not available.
 

@@ -12,7 +12,7 @@ from ..errors import VistrailsNotFound
 HOW_TO_GET_IT = (
     "Install VisTrails 3.0 for this Python: in a checkout of Parallel Flow on Debian, 'make run' "
     "brings it into the checkout's environment; elsewhere, 'pip install --no-deps "
-    "\"vistrails @ git+https://github.com/VisTrails/VisTrails@python3-pyqt5\"'."
+    '"vistrails @ git+https://github.com/VisTrails/VisTrails@python3-pyqt5"\'.'
 )
 
 

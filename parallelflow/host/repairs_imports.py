@@ -76,6 +76,28 @@ def _look_at_metadata(manager: Any) -> None:
     manager.PackageManager.build_available_package_names_list = build_and_add
 
 
+# -- the first start ----------------------------------------------------------------
+
+
+def _report_quietly_at_first(manager: Any) -> None:
+    initialize = manager.PackageManager.initialize_packages
+
+    @functools.wraps(initialize)
+    def initialize_quietly(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not self._startup.first_run:
+            return initialize(self, *args, **kwargs)
+        debug, settings = manager.debug, self._startup.temp_configuration
+        critical, install = debug.critical, settings.installBundles
+        # A critical message is a box on the screen; the message panel shows warnings too.
+        debug.critical, settings.installBundles = debug.warning, False
+        try:
+            return initialize(self, *args, **kwargs)
+        finally:
+            debug.critical, settings.installBundles = critical, install
+
+    manager.PackageManager.initialize_packages = initialize_quietly
+
+
 # -- unloading ----------------------------------------------------------------------
 
 
@@ -113,6 +135,16 @@ REPAIRS = (
         modules=(_MANAGER,),
         needed=always,
         after=_look_at_metadata,
+    ),
+    Repair(
+        name="first-start",
+        symptom="the first start shows a box for each package of VisTrails' own list that this "
+        "machine cannot run (vtk, gmaps, sklearn, tej), and offers to install libraries",
+        cause="the list of packages enabled at first was made for other machines",
+        affected="VisTrails 3.0",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_report_quietly_at_first,
     ),
     Repair(
         name="unload",

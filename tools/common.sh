@@ -16,11 +16,10 @@ attempt() {
     "$@" >"$LOG" 2>&1 </dev/null
 }
 
-# step WHAT ADVICE COMMAND...: announce, run quietly, tell the time; on failure show the end of the output.
-step() {
+# try_step WHAT COMMAND...: announce, run quietly, tell the time; return whether it worked.
+try_step() {
     what=$1
-    advice=$2
-    shift 2
+    shift
     began=$(date +%s)
     printf '%s ... ' "$what"
     if attempt "$@"; then
@@ -29,10 +28,19 @@ step() {
         unset LOG
     else
         printf 'failed\n'
-        tail -n 20 "$LOG" | sed 's/^/  | /' >&2
-        rm -f "$LOG"
-        fail "$what did not work; the end of its output is above." "$advice"
+        return 1
     fi
+}
+
+# step WHAT ADVICE COMMAND...: the same; on failure show the end of the output and stop.
+step() {
+    what=$1
+    advice=$2
+    shift 2
+    try_step "$what" "$@" && return 0
+    tail -n 20 "$LOG" | sed 's/^/  | /' >&2
+    rm -f "$LOG"
+    fail "$what did not work; the end of its output is above." "$advice"
 }
 
 # as_root COMMAND...: as root, through sudo where the user is someone else.
@@ -70,6 +78,10 @@ update_lists() {
 # How long apt waits while something else, such as an unattended upgrade, holds its lock.
 LOCK_SECONDS=120
 
+apt_install() {
+    as_root apt-get -o DPkg::Lock::Timeout=$LOCK_SECONDS install -q -y --no-install-recommends "$@"
+}
+
 # install_packages WHY NAME...: install what is missing of these Debian packages.
 install_packages() {
     why=$1
@@ -83,12 +95,12 @@ install_packages() {
     [ "$(id -u)" -eq 0 ] || sudo -v || fail "sudo refused." \
         "Run 'apt-get install$missing' as root, then the same make command again."
     know_packages $missing
-    # Lists that are old name files that the archive no longer has: then bring them up to date, once.
-    if ! attempt as_root apt-get install -q -y --no-install-recommends --download-only $missing; then
+    # Old lists name files that the archive no longer has: bring them up to date, once.
+    if ! try_step "Installing from Debian ($why):$missing" apt_install $missing; then
         update_lists
+        step "Installing from Debian again" \
+            "Run 'apt-get install$missing' as root, then the same make command again." \
+            apt_install $missing
     fi
-    step "Installing from Debian ($why):$missing" \
-        "Run 'apt-get install$missing' as root, then the same make command again." \
-        as_root apt-get -o DPkg::Lock::Timeout=$LOCK_SECONDS install -q -y --no-install-recommends $missing
     mkdir -p "$VENV/share" && printf '%s\n' $missing >>"$VENV/share/debian-packages"
 }

@@ -12,3 +12,7 @@ step "Installing Parallel Flow and $WHAT" \
     "Check the network and pip's configuration ('$VENV/bin/pip config list'), then make again." \
     env PIP_USER=0 "$VENV/bin/python" -m pip install --disable-pip-version-check \
     --no-build-isolation --editable ".[$EXTRA]"
+
+# An editable installation leaves this file out; with it VisTrails finds Parallel Flow in every program
+# of the environment, not only in the command.
+cp parallelflow_activate.pth "$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/"

@@ -230,14 +230,15 @@ class _MapRun:
         except BaseException:
             run.cancel()
             raise
-        if not run.failures:
-            for function in self._functions:
+        for function in self._functions:
+            if not run.failures:
                 function.logging.end_update(function)
+            if not run.failures or _ran_once(run):
                 function.logging.signalSuccess(function)
 
     def _take(self, start: int, result: ChunkResult, worker: Worker) -> None:
-        for position, record in result.records.items():
-            self._log.add(start + position, record, worker)
+        for position, records in result.records.items():
+            self._log.add(start + position, records, worker)
         for position, trouble in result.troubles.items():
             if len(trouble.where) > 1 and trouble.where[1] is not None:
                 self._log.add(start + position, trouble.where[1], worker)
@@ -268,6 +269,13 @@ class _MapRun:
                     if hasattr(source, "moduleInfo") and not any(source is s for s in seen):
                         waiting.append(source)
         return self._functions[-1]
+
+
+def _ran_once(run: Run) -> bool:
+    """Whether the function ran well for any element up to the first failed one."""
+    first = min(run.failures)
+    where = run.failures[first].where
+    return first > 0 or (len(where) > 2 and bool(where[2]))
 
 
 def _message(failure: ElementFailure) -> str:

@@ -31,7 +31,7 @@ class MapLog:
         self._loop = loop
         # VisTrails' dummy controllers stand in for all of these when the log is off.
         self._controller = getattr(loop.log, "controller", None)
-        self._iterations: dict[int, tuple[Record, Worker]] = {}
+        self._iterations: dict[int, tuple[list[Record], Worker]] = {}
         self._machines: dict[str, int] = {}
 
     @property
@@ -39,9 +39,9 @@ class MapLog:
         """Whether anything is logged at all."""
         return self._controller is not None
 
-    def add(self, index: int, record: Record, worker: Worker) -> None:
-        """Take the record of an element; one that has failed is taken, too."""
-        self._iterations[index] = (record, worker)
+    def add(self, index: int, records: list[Record], worker: Worker) -> None:
+        """Take the records of an element, one per function; a failed one's are taken, too."""
+        self._iterations[index] = (records, worker)
 
     def write(self, finished: bool) -> None:
         """Write the iterations in the order of their indices.
@@ -53,9 +53,11 @@ class MapLog:
         """
         if self._controller is not None:
             for index in sorted(self._iterations):
-                record, worker = self._iterations[index]
-                iteration = self._iteration(record, self._machine(worker), worker)
-                self._loop.log.loop_exec.add_loop_iteration(iteration)
+                records, worker = self._iterations[index]
+                machine = self._machine(worker)
+                for record in records:
+                    iteration = self._iteration(record, machine, worker)
+                    self._loop.log.loop_exec.add_loop_iteration(iteration)
         if finished:
             self._loop.end_loop_execution()
 
@@ -81,7 +83,8 @@ class MapLog:
             iteration=record.module,
             ts_start=_time(record.start),
             ts_end=_time(record.end),
-            completed=record.completed,
+            # As VisTrails leaves it: nothing until it is finished.
+            completed=record.completed or None,
             error=record.error or None,
         )
         for position, child in enumerate(record.children):
@@ -99,8 +102,6 @@ class MapLog:
                 id=self._new_id(LoopExec.vtType),
                 ts_start=_time(record.start),
                 ts_end=_time(record.end),
-                completed=record.completed,
-                error=record.error or None,
             )
             for child in record.children:
                 loop.add_loop_iteration(self._iteration(child, machine, None))
@@ -123,9 +124,7 @@ class MapLog:
                 **common,
             )
         else:
-            item = ModuleExec(
-                id=self._new_id(ModuleExec.vtType), module_name=record.name, **common
-            )
+            item = ModuleExec(id=self._new_id(ModuleExec.vtType), module_name=record.name, **common)
         for key, value in record.annotations:
             item.add_annotation(self._annotation(key, value))
         for child in record.children:

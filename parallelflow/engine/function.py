@@ -151,7 +151,7 @@ class VistrailsFunction:
         self._recorder = Recorder(Record(ITERATION, 0.0)) if spec.log else None
         self._specs: dict[Any, Any] = {}
         self._signature = _mixed_signature(spec)
-        self._objects = self._set_up_pipeline()
+        self._objects: dict[int, Any] = self._set_up_pipeline()
         self._functions = [self._objects[i] for i in spec.functions]
         self._ids = {obj.id: i for i, obj in self._objects.items()}
 
@@ -235,10 +235,7 @@ class VistrailsFunction:
         Reported
             If the function fails; with the text that the serial Map would show.
         """
-        record = None
-        if self._recorder is not None:
-            record = Record(ITERATION, time.time(), index)
-            self._recorder.begin(record)
+        records: list[Record] | None = None if self._recorder is None else []
         ports = self._spec.input_ports
         parts = [element] if len(ports) == 1 else element
         value = None
@@ -246,12 +243,16 @@ class VistrailsFunction:
             module = copy.copy(function)
             module.upToDate = module.computed = False
             self._set_inputs(module, ports, parts, index)
-            value = self._update(module, record)
-        if record is not None:
-            record.end, record.completed = time.time(), 1
-        return value, record
+            if self._recorder is not None and records is not None:
+                # The serial Map logs an iteration for each function, too.
+                records.append(Record(ITERATION, time.time(), index))
+                self._recorder.begin(records[-1])
+            value = self._update(module, records)
+            if records is not None:
+                records[-1].end, records[-1].completed = time.time(), 1
+        return value, records
 
-    def _update(self, module: Any, record: Record | None) -> Any:
+    def _update(self, module: Any, records: list[Record] | None) -> Any:
         """Run one module and return its output."""
         from vistrails.core.modules.vistrails_module import (
             Module,
@@ -260,16 +261,18 @@ class VistrailsFunction:
             ModuleErrors,
         )
 
+        ran = False
         try:
             module.update()
+            ran = True
             port = self._spec.output_port
             if port not in module.outputPorts:
                 raise ModuleError(module, f"Invalid output port: {port}")
             value = module.get_output(port)
         except ModuleErrors as e:
-            raise self._reported(e.module_errors[0], record, e) from e
+            raise self._reported(e.module_errors[0], records, ran, e) from e
         except (ModuleError, ModuleBreakpoint) as e:
-            raise self._reported(e, record, e) from e
+            raise self._reported(e, records, ran, e) from e
         except Exception as e:
             # VisTrails words every Exception of compute() itself: this comes from elsewhere.
             trouble = trouble_of(e, "run")
@@ -287,15 +290,19 @@ class VistrailsFunction:
             )
         return value
 
-    def _reported(self, error: Any, record: Record | None, raised: BaseException) -> Reported:
-        """Return a module's error as the client reports it, and close its records."""
+    def _reported(
+        self, error: Any, records: list[Record] | None, ran: bool, raised: BaseException
+    ) -> Reported:
+        """Return a module's error as the client reports it, and close its records.
+
+        Where: the module's id in the pipeline, the records, whether the function itself ran.
+        """
         trace = error.errorTrace or "".join(traceback.format_exception(raised))
         module = error.module
         with contextlib.suppress(Exception):
             module.logging.end_update(module, error, trace)
-        if record is not None:
-            record.end = time.time()
-        where = (self._ids.get(getattr(module, "id", None), self._spec.functions[-1]), record)
+        culprit = self._ids.get(getattr(module, "id", None), self._spec.functions[-1])
+        where = (culprit, records, ran)
         return Reported(Trouble("run", type(error).__name__, error.msg, trace, where))
 
     def _set_inputs(self, module: Any, ports: list[str], parts: Any, index: int) -> None:
@@ -307,7 +314,7 @@ class VistrailsFunction:
         from vistrails.core.modules.basic_modules import NewConstant
         from vistrails.core.modules.vistrails_module import ModuleConnector
 
-        for part, port in zip(parts, ports):
+        for part, port in zip(parts, ports, strict=False):
             constant = NewConstant()
             constant.setValue(part)
             module.inputPorts[port] = [ModuleConnector(constant, "value", self._spec_of(part))]

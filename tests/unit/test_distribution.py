@@ -1,0 +1,75 @@
+"""What is distributed: every file of the package, the .pth file, one version."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import parallelflow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Build a source distribution, and the wheel from that alone; return both paths."""
+    folder = tmp_path_factory.mktemp("distributions")
+    checkout = folder / "checkout"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "*.egg-info")
+    shutil.copytree(ROOT, checkout, ignore=left_out)
+    build = "from setuptools import build_meta; build_meta.build_sdist('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=checkout, check=True, capture_output=True)
+    (source,) = folder.glob("*.tar.gz")
+    wheel = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir"]
+    subprocess.run([sys.executable, *wheel, folder, source], check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return source, built
+
+
+def tracked(pattern: str) -> set[str]:
+    """Return the files of the package that match the pattern, relative to the checkout."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "parallelflow").rglob(pattern)
+        if "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(
+    distributions: tuple[Path, Path],
+) -> None:
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        files = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    source = {name for name in tracked("*") if (ROOT / name).is_file()}
+    assert files == source | {"parallelflow_activate.pth"}
+
+
+def test_the_version_is_the_one_that_the_package_states(distributions: tuple[Path, Path]) -> None:
+    assert re.search(rf"parallelflow-{re.escape(parallelflow.version)}-py3", distributions[1].name)
+
+
+def test_the_wheel_brings_the_command_and_the_licence(distributions: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        about = {Path(name).name: name for name in wheel.namelist() if ".dist-info/" in name}
+        commands = wheel.read(about["entry_points.txt"]).decode()
+        metadata = wheel.read(about["METADATA"]).decode()
+    assert "parallelflow = parallelflow.cli:main" in commands
+    assert "LICENSE" in about
+    assert "Requires-Python: >=3.10" in metadata
+
+
+def test_the_source_distribution_holds_what_the_commands_need(
+    distributions: tuple[Path, Path],
+) -> None:
+    with tarfile.open(distributions[0]) as source:
+        files = {name.partition("/")[2] for name in source.getnames()}
+    wanted = {"Makefile", "build_pth.py", "parallelflow_activate.pth", "tests/conftest.py"}
+    wanted |= {f"tools/{path.name}" for path in (ROOT / "tools").iterdir()}
+    assert wanted <= files

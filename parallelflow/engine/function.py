@@ -97,33 +97,6 @@ class _Source:
     update_upstream = update
 
 
-def _interpreter() -> Any:
-    """Return an interpreter of its own for a function; files it makes outlive it."""
-    from vistrails.core.interpreter.cached import CachedInterpreter
-
-    global _file_pool
-
-    class FunctionInterpreter(CachedInterpreter):
-        """Leaves the files in their pool: a result may name one of them."""
-
-        def clear(self) -> None:
-            self._persistent_pipeline.clear()
-            for obj in self._objects.values():
-                obj.clear()
-            self._objects = {}
-
-    interpreter = FunctionInterpreter()
-    if _file_pool is None:
-        _file_pool = interpreter.filePool
-    else:
-        interpreter.filePool.cleanup()
-        interpreter._file_pool = interpreter.filePool = _file_pool
-    return interpreter
-
-
-_file_pool: Any = None
-
-
 def _mixed_signature(spec: FunctionSpec) -> int:
     """Return the Map's signature mixed with the last input port's name, as an integer."""
     name = spec.input_ports[-1] if spec.input_ports else ""
@@ -147,11 +120,14 @@ class VistrailsFunction:
 
     def __init__(self, spec: FunctionSpec) -> None:
         self._spec = spec
-        self._interpreter = _interpreter()
+        from .interpreter import FunctionInterpreter
+
+        self._interpreter = FunctionInterpreter()
         self._recorder = Recorder(Record(ITERATION, 0.0)) if spec.log else None
+        self._objects: dict[int, Any] = {}
         self._specs: dict[Any, Any] = {}
         self._signature = _mixed_signature(spec)
-        self._objects: dict[int, Any] = self._set_up_pipeline()
+        self._objects = self._set_up_pipeline()
         self._functions = [self._objects[i] for i in spec.functions]
         self._ids = {obj.id: i for i, obj in self._objects.items()}
 
@@ -163,7 +139,8 @@ class VistrailsFunction:
         from vistrails.core.vistrail.pipeline import Pipeline
 
         pipeline = unserialize(self._spec.pipeline, Pipeline)
-        objects, persistent_to_id, _, _, _, errors = self._interpreter.setup_pipeline(pipeline)
+        made = self._interpreter.setup_pipeline(pipeline, reason=self._spec.info.get("reason"))
+        objects, persistent_to_id, _, _, _, errors = made
         if errors:
             first = next(iter(errors.values()))
             raise Reported(Trouble("setup", "ModuleError", first.msg, first.errorTrace or ""))
@@ -248,8 +225,6 @@ class VistrailsFunction:
                 records.append(Record(ITERATION, time.time(), index))
                 self._recorder.begin(records[-1])
             value = self._update(module, records)
-            if records is not None:
-                records[-1].end, records[-1].completed = time.time(), 1
         return value, records
 
     def _update(self, module: Any, records: list[Record] | None) -> Any:
@@ -265,6 +240,8 @@ class VistrailsFunction:
         try:
             module.update()
             ran = True
+            if records is not None:
+                records[-1].end, records[-1].completed = time.time(), 1
             port = self._spec.output_port
             if port not in module.outputPorts:
                 raise ModuleError(module, f"Invalid output port: {port}")

@@ -28,11 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with signals.handled(_stop_engines):
             try:
-                return _dispatch(options)
+                code = _dispatch(options)
             finally:
                 _stop_engines()
-    except signals.Stopped as e:
-        return 128 + e.number
+    except signals.Stopped:
+        code = Exit.FAILED
     except ClusterError as e:
         return _complain(e, Exit.FAILED)
     except ParallelFlowError as e:
@@ -41,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough; the interpreter's own flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
+    # VisTrails turns an interruption into an error of the module that was running, so the
+    # signal decides, not what came of it.
+    if (stopped := signals.exit_code()) is not None:
+        print(f"parallelflow: stopped by {signals.name()}", file=sys.stderr)
+        return stopped
+    return code
 
 
 def _dispatch(options: Namespace) -> int:

@@ -16,9 +16,9 @@ def tell(text: str) -> None:
     Parameters
     ----------
     text : str
-        One or more lines; the first is marked as the command's.
+        A line; it is marked as the command's, unless it is indented.
     """
-    print(text if text.startswith((" ", "(")) else f"parallelflow: {text}", file=sys.stderr)
+    print(text if text.startswith(" ") else f"parallelflow: {text}", file=sys.stderr)
 
 
 class _Handler(logging.Handler):

@@ -19,11 +19,11 @@ on IPython engines.
 
 _EXAMPLES = """\
 examples:
-  parallelflow run sweep.vt                      the latest version
-  parallelflow run sweep.vt:final                the version tagged "final"
-  parallelflow run sweep.vt --engines 4          start four engines for it
-  parallelflow run old.vt --parallel-maps        every Control Flow Map in parallel
-  parallelflow gui sweep.vt                      open it in VisTrails' window
+  parallelflow run sweep.vt                  the latest version
+  parallelflow run sweep.vt:final            the version tagged "final"
+  parallelflow run sweep.vt --engines 4      on four engines
+  parallelflow run old.vt --parallel-maps    every Control Flow Map in parallel
+  parallelflow gui sweep.vt                  open it in VisTrails' window
 
 'parallelflow COMMAND --help' tells more about a command.
 """
@@ -120,7 +120,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="show VisTrails' own messages, and whole tracebacks of failed modules",
+        help="show the messages of VisTrails and of the engine manager, too",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import threading
 import time
@@ -22,6 +23,9 @@ REFRESH_SECONDS = 0.5
 LINE_SECONDS = 2.0
 # ... and after this long without one, a line even if less than a tenth was done.
 QUIET_SECONDS = 60.0
+
+# The width that terminals have had since they were teletypes.
+UNKNOWN_COLUMNS = 80
 
 # Narrow terminals keep the numbers, the bar itself gives way.
 _BAR = (
@@ -47,8 +51,9 @@ class ProgressDisplay:
         self._terminal = stream.isatty()
         self._bar: tqdm[object] | None = None
         self._bar_run = 0
+        self._running_since: float | None = None
         self._line_time = 0.0
-        self._line_share = 0.0
+        self._line_tenth = 0
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -101,14 +106,16 @@ class ProgressDisplay:
                 file=self.stream,
                 bar_format=_WAITING,
                 smoothing=0,  # time left from the average pace: elements differ in length
-                dynamic_ncols=True,
+                ncols=_columns(self.stream),
+                dynamic_ncols=_columns(self.stream) is None,
                 leave=False,
             )
             self._bar_run = snapshot.run
             bar.set_postfix_str("waiting for engines", refresh=False)
         if snapshot.state is not RunState.PREPARING and bar.bar_format == _WAITING:
             bar.bar_format = _BAR
-            bar.start_t = time.time()  # the pace is that of the elements, not of the start
+            # The pace is that of the elements, not of the start of the engines.
+            bar.start_t = bar.last_print_t = time.time()
         if snapshot.state is RunState.RUNNING:
             bar.set_postfix_str(_engines(snapshot.engines), refresh=False)
         bar.n = snapshot.done + snapshot.failed
@@ -141,21 +148,39 @@ class ProgressDisplay:
     def _see_line(self, snapshot: Snapshot, first: bool) -> None:
         now = time.monotonic()
         finished = snapshot.done + snapshot.failed
-        share = finished / snapshot.total if snapshot.total else 1.0
+        tenth = 10 * finished // snapshot.total if snapshot.total else 10
         if first:
-            self._line_share = 0.0
+            self._line_tenth, self._running_since = 0, None
+        if self._running_since is None and snapshot.state is not RunState.PREPARING:
+            self._running_since = now
         waited = now - self._line_time
-        due = (share - self._line_share >= 0.1 and waited >= LINE_SECONDS) or (
-            share > self._line_share and waited >= QUIET_SECONDS
-        )
-        if first or due or snapshot.state is RunState.DONE:
-            self._line_time, self._line_share = now, share
-            self.stream.write(f"parallelflow: {plain_line(snapshot)}\n")
+        due = waited >= (LINE_SECONDS if tenth > self._line_tenth else QUIET_SECONDS)
+        # The end has its line when the run is over.
+        if first or (due and tenth < 10) or snapshot.state is RunState.DONE:
+            self._line_time, self._line_tenth = now, tenth
+            running = now - self._running_since if self._running_since is not None else 0.0
+            self.stream.write(f"parallelflow: {plain_line(snapshot, running)}\n")
             self.stream.flush()
 
 
-def plain_line(snapshot: Snapshot) -> str:
+def _columns(terminal: TextIO) -> int | None:
+    """Return the width for terminals that do not know theirs, None for those that do."""
+    # Terminals of containers and of continuous integration may say 0.
+    with contextlib.suppress(OSError, ValueError):
+        if os.get_terminal_size(terminal.fileno()).columns > 0:
+            return None
+    return UNKNOWN_COLUMNS
+
+
+def plain_line(snapshot: Snapshot, running: float) -> str:
     """Say in one line where a run stands.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known of it.
+    running : float
+        How long its elements have been running, seconds.
 
     Returns
     -------
@@ -167,13 +192,15 @@ def plain_line(snapshot: Snapshot) -> str:
         return f"{snapshot.label}: {snapshot.total} elements, waiting for engines"
     share = 100 * finished // snapshot.total if snapshot.total else 100
     line = f"{snapshot.label}: {finished}/{snapshot.total} elements ({share} %)"
-    left = snapshot.remaining_seconds
-    if left is not None and not snapshot.state.over:
+    if finished and not snapshot.state.over:
+        left = running / finished * (snapshot.total - finished)
         line += f", {tqdm.format_interval(left)} left"
-    return f"{line}, {_engines(snapshot.engines)}" if snapshot.engines else line
+    return ", ".join(filter(None, [line, _engines(snapshot.engines)]))
 
 
 def _engines(number: int) -> str:
+    if not number:
+        return ""
     return f"{number} engine" if number == 1 else f"{number} engines"
 
 

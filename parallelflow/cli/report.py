@@ -7,10 +7,15 @@ from typing import Any
 
 from parallelflow.work.progress import Snapshot
 
-__all__ = ["failure", "results", "summary", "suspension"]
+__all__ = ["failure", "results", "summary", "suspension", "title", "traces"]
 
 # A result on the screen is for reading; 2000 characters are 25 lines of 80.
 RESULT_CHARACTERS = 2000
+
+# How VisTrails begins the message of an exception that a module did not mean to raise,
+# and how the traceback of one that it meant to raise ends.
+_UNCAUGHT = "Uncaught exception: "
+_ON_PURPOSE = "vistrails_module.ModuleError"
 
 # Times below this differ by chance; nothing was saved or lost.
 NOTICEABLE_SECONDS = 0.05
@@ -101,8 +106,8 @@ def summary(snapshots: list[Snapshot], seconds: float, serial_maps: int) -> str:
     """
     elements = sum(s.total for s in snapshots)
     if not elements:
-        hint = ", --parallel-maps runs its Map modules in parallel" if serial_maps else ""
-        return f"done in {seconds:.1f} s, with nothing to run in parallel{hint}"
+        hint = " (--parallel-maps runs its Map modules in parallel)" if serial_maps else ""
+        return f"done in {seconds:.1f} s; nothing was run in parallel{hint}"
     own = sum(s.element_seconds for s in snapshots)
     wall = sum(s.wall_seconds for s in snapshots)
     engines = max(s.engines for s in snapshots)
@@ -116,7 +121,28 @@ def summary(snapshots: list[Snapshot], seconds: float, serial_maps: int) -> str:
     return f"{line}no time saved, the elements are too short"
 
 
-def failure(pipeline: Any, errors: Mapping[int, Any], verbose: bool) -> Iterator[str]:
+def traces(errors: Mapping[int, Any]) -> Iterator[str]:
+    """Yield the tracebacks of what has failed by itself, not those of ``fail('...')``.
+
+    Parameters
+    ----------
+    errors : mapping
+        VisTrails' ModuleError by module id.
+
+    Yields
+    ------
+    str
+        Many lines each, from the engine where an element of a Map has failed.
+    """
+    for _, error in sorted(errors.items()):
+        element = getattr(error, "element", None)
+        trace = str((element.traceback if element is not None else "") or error.errorTrace or "")
+        lines = trace.strip().splitlines()
+        if lines and _ON_PURPOSE not in lines[-1]:
+            yield "\n".join(lines)
+
+
+def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
     """Yield the lines that say which module and element failed, and why.
 
     Parameters
@@ -125,22 +151,10 @@ def failure(pipeline: Any, errors: Mapping[int, Any], verbose: bool) -> Iterator
         The workflow that was run.
     errors : mapping
         VisTrails' ModuleError by module id.
-    verbose : bool
-        Whether the whole tracebacks come first.
-
-    Yields
-    ------
-    str
-        One or more lines each; the essence comes last, where it stays on the screen.
     """
-    for _, error in sorted(errors.items()):
-        element = getattr(error, "element", None)
-        trace = (element.traceback if element is not None else "") or error.errorTrace or ""
-        if verbose and trace.strip():
-            yield trace.rstrip()
     for number, error in sorted(errors.items()):
-        module = pipeline.modules.get(number)
-        yield f"{_which(module, number)} failed: {str(error.msg).strip()}"
+        message = str(error.msg).strip().removeprefix(_UNCAUGHT)
+        yield f"{_which(pipeline.modules.get(number), number)} failed: {message}"
         element = getattr(error, "element", None)
         if element is not None:
             yield f"  element  {element.index + 1} of {element.total}"
@@ -148,8 +162,6 @@ def failure(pipeline: Any, errors: Mapping[int, Any], verbose: bool) -> Iterator
             if element.engine is not None:
                 on = f" on {element.host}" if element.host else ""
                 yield f"  engine   {element.engine}{on}"
-    if not verbose:
-        yield "(-v shows the traceback)"
 
 
 def _which(module: Any, number: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from parallelflow.engine_manager import get_manager, profiles
 from parallelflow.errors import UserMistake
+from parallelflow.interaction import ConsoleInteraction
 
 from . import peek, report, signals, target
 from .exits import Exit
@@ -59,6 +60,14 @@ def run(options: Namespace) -> int:
         workflow.close()
 
 
+class _Terminal(ConsoleInteraction):
+    """The terminal's answers, and its way of giving up."""
+
+    def cancelled(self) -> bool:
+        """Whether a signal has asked the command to end."""
+        return signals.exit_code() is not None
+
+
 def _configure_engines(options: Namespace) -> None:
     if options.profile is not None:
         profiles.check_name(options.profile)
@@ -68,6 +77,7 @@ def _configure_engines(options: Namespace) -> None:
                 f"'ipython profile create --parallel {options.profile}'."
             )
     manager = get_manager()
+    manager.interaction = _Terminal()
     manager.configure(options.profile, options.engines)
     if manager.connect() is None:
         # What is started for this run ends with it: nobody else should connect to it.
@@ -92,12 +102,14 @@ def _run(
             custom_aliases=aliases, reason="parallelflow run"
         )
     seconds = time.monotonic() - began
-    # VisTrails turns an interruption into an error of the module that was running.
-    if (code := signals.exit_code()) is not None:
-        return code
+    if signals.exit_code() is not None:
+        return Exit.FAILED  # not worth a report: the errors are those of the interruption
     result = executed[0]
     if result.errors:
-        for line in report.failure(workflow.pipeline, result.errors, options.verbose):
+        # The essence comes last, where it stays on the screen.
+        for trace in report.traces(result.errors):
+            print(trace, file=sys.stderr)
+        for line in report.failure(workflow.pipeline, result.errors):
             tell(line)
         return Exit.FAILED
     for line in report.results(workflow.pipeline, result.objects):

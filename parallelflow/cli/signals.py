@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["Stopped", "exit_code", "handled"]
+__all__ = ["Stopped", "exit_code", "handled", "name"]
 
 # An interrupted Map ends its engines' work in a few tenths of a second and stops the
 # engines in 1.5 s; a busy machine may take longer. After this the process is ended hard.
@@ -54,6 +54,13 @@ _received: int | None = None
 def exit_code() -> int | None:
     """Return the exit code that follows from the signal received so far, None if none."""
     return None if _received is None else 128 + _received
+
+
+def name() -> str:
+    """Return what the user calls the signal received; empty if none was."""
+    if _received is None:
+        return ""
+    return "Ctrl-C" if _received == signal.SIGINT else signal.Signals(_received).name
 
 
 @contextlib.contextmanager
@@ -117,6 +124,7 @@ def _watch(reader: socket.socket, last_resort: Callable[[], object]) -> None:
     helper.start()
     helper.join(LAST_RESORT_SECONDS)
     _quietly(sys.stdout.flush)
+    _quietly(lambda: print("parallelflow: stopped without waiting any longer", file=sys.stderr))
     os._exit(128 + first)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parallelflow.errors import NoVersion, NoVistrail
+from parallelflow.errors import NoVistrail, UserMistake
 
 __all__ = ["Target", "parse", "read"]
 
@@ -61,7 +61,7 @@ def parse(text: str) -> Target:
     ------
     NoVistrail
         If no beginning of it is the name of a file.
-    NoVersion
+    UserMistake
         If nothing follows the colon.
     """
     cut = len(text)
@@ -70,10 +70,11 @@ def parse(text: str) -> Target:
         if _exists(path):
             version = text[cut + 1 :] if cut < len(text) else None
             if version == "":
-                raise NoVersion(str(path), "", [])
+                raise UserMistake(f"{text}: give a tag or a number after the colon, or no colon.")
             return Target(path, version)
         cut = text.rfind(":", 0, cut)
-    raise NoVistrail(text, "there is no such file")
+    name, ending, _ = text.partition(".vt:")
+    raise NoVistrail(name + ending.rstrip(":"), "there is no such file")
 
 
 def _exists(path: Path) -> bool:

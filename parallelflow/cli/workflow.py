@@ -71,7 +71,7 @@ class Workflow:
         try:
             self.controller.do_version_switch(self.version, report_all_errors=True)
         except InvalidPipeline as e:
-            problems = [" ".join(str(p).split()) for p in _leaves(e)]
+            problems = [" ".join(str(p).split()).rstrip(".") for p in _leaves(e)]
             raise WorkflowInvalid(str(self.target), sorted(set(problems))) from e
         if not self.pipeline.modules:
             raise UserMistake(f"{self.target} is an empty workflow: there is nothing to run.")
@@ -140,7 +140,8 @@ def _open(target: Target, locator: Any) -> Any:
     try:
         return load_vistrail(locator)
     except Exception as e:
-        reason = " ".join(str(e).split()) or type(e).__name__
+        # VisTrails puts whole tracebacks into some messages; what happened is in their last line.
+        reason = (str(e).strip().splitlines() or [type(e).__name__])[-1].strip()
         raise NoVistrail(str(target.path), f"VisTrails cannot open it: {reason}") from e
 
 

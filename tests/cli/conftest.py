@@ -1,0 +1,81 @@
+"""The command in processes of its own, the workflows it runs, a cluster that runs already."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parallelflow.engine_manager.manager import EngineManager
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A guard against deadlocks: VisTrails, a cluster and a few elements on a busy machine.
+SECONDS = 180.0
+
+# The profile whose cluster runs before the command does, and goes on after it.
+PROFILE = "running"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of ``parallelflow`` with these arguments."""
+    return [sys.executable, "-m", "parallelflow", *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the checkout is what is imported."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+@pytest.fixture(scope="session")
+def parallelflow(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run the command to its end, in an empty folder; return its code and what it wrote."""
+    folder = tmp_path_factory.mktemp("cwd")
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            **{  # type: ignore[call-overload]
+                "capture_output": True,
+                "text": True,
+                "stdin": subprocess.DEVNULL,
+                "timeout": SECONDS,
+                "cwd": folder,
+                "env": environment(),
+                **options,
+            },
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the vistrail with a tagged version per case; see make_cases.py."""
+    folder = tmp_path_factory.mktemp("cases")
+    subprocess.run(
+        [sys.executable, "-m", "tests.cli.make_cases", folder],
+        check=True,
+        cwd=ROOT,
+        env=environment(),
+        timeout=SECONDS,
+    )
+    return folder / "cases.vt"
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[str]:
+    """Start a cluster of two engines that the command may use; yield its profile."""
+    manager = EngineManager(PROFILE)
+    manager.start_engines(2)
+    try:
+        yield PROFILE
+    finally:
+        manager.stop()

@@ -1,0 +1,150 @@
+"""Make what the tests of the command line run: ``python -m tests.cli.make_cases FOLDER``.
+
+``cases.vt`` has one tag per case; the names say what a version does.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from docs.examples.make_digits_sweep import BASIC, CONTROL_FLOW, PARALLEL_FLOW, Builder
+from parallelflow.host import start_core
+
+TWICE = "o = 2 * i"
+FAILS_AT_THREE = """\
+if i == 3:
+    raise ValueError('three is too much')
+o = i
+"""
+SLOW = """\
+import time
+time.sleep(0.25)
+o = i
+"""
+# Swallows what a signal raises, as a bare except in somebody's code does.
+STUBBORN = """\
+import time
+while True:
+    try:
+        time.sleep(60)
+    except BaseException:
+        pass
+"""
+
+
+def mapped(build: Builder, code: str, values: list[Any], package: str = PARALLEL_FLOW) -> Any:
+    """Add a Map over a PythonSource with the ports i and o; return the Map."""
+    function = build.source("function", (0, 0), code, {"i": "Variant"}, {"o": "Variant"})
+    mapping = build.module(
+        "Map",
+        (0, -100),
+        "mapped",
+        package,
+        {"InputPort": ["i"], "OutputPort": "o", "InputList": values},
+        {"InputList": "values"},
+    )
+    build.connect(function, "self", mapping, "FunctionPort")
+    return mapping
+
+
+def printed(build: Builder, source: Any, port: str) -> None:
+    """Print a port's value by a StandardOutput."""
+    build.connect(source, port, build.module("StandardOutput", (0, -200)), "value")
+
+
+def serial_map(build: Builder) -> None:
+    printed(build, mapped(build, TWICE, [1, 2, 3], CONTROL_FLOW), "Result")
+
+
+def parallel_map(build: Builder) -> None:
+    printed(build, mapped(build, TWICE, [1, 2, 3]), "Result")
+
+
+def open_end(build: Builder) -> None:
+    mapped(build, TWICE, [1, 2, 3])
+
+
+def element_fails(build: Builder) -> None:
+    mapped(build, FAILS_AT_THREE, [1, 2, 3, 4])
+
+
+def slow(build: Builder) -> None:
+    printed(build, mapped(build, SLOW, list(range(100))), "Result")
+
+
+def module_fails(build: Builder) -> None:
+    build.source("refuses", (0, 0), "fail('not today')", {}, {"o": "Variant"})
+
+
+def stubborn(build: Builder) -> None:
+    build.source("stubborn", (0, 0), STUBBORN, {}, {"o": "Variant"})
+
+
+def aliases(build: Builder) -> None:
+    kinds = {
+        "whole": ("Integer", 1),
+        "real": ("Float", 0.5),
+        "yes": ("Boolean", True),
+        "word": ("String", "a b"),
+        "many": ("List", [1, 2]),
+    }
+    code = f"text = repr(({', '.join(kinds)}))"
+    inputs = {name: kind for name, (kind, _) in kinds.items()}
+    values = {name: value for name, (_, value) in kinds.items()}
+    source = build.source(
+        "show", (0, 0), code, inputs, {"text": "String"}, values, {n: n for n in kinds}
+    )
+    printed(build, source, "text")
+
+
+def foreign(build: Builder, package: str, name: str) -> None:
+    """Add a module that this machine does not have, as a file from elsewhere would."""
+    module = build.controller.create_module(BASIC, "Null")
+    module.package, module.name = package, name
+    build.controller.add_module_action(module)
+
+
+def unavailable(build: Builder) -> None:
+    foreign(build, "org.example.first", "Nowhere")
+    foreign(build, "org.example.second", "Nowhere")
+
+
+def no_such_module(build: Builder) -> None:
+    foreign(build, BASIC, "Unheard")
+
+
+CASES = [
+    serial_map,
+    parallel_map,
+    open_end,
+    element_fails,
+    slow,
+    module_fails,
+    stubborn,
+    aliases,
+    unavailable,
+    no_such_module,
+]
+
+
+def make(path: Path) -> None:
+    """Make a vistrail with a tagged version per case, the first one the latest."""
+    start_core([CONTROL_FLOW, PARALLEL_FLOW])
+    from vistrails.core.db.locator import ZIPFileLocator
+    from vistrails.core.vistrail.controller import VistrailController
+    from vistrails.core.vistrail.vistrail import Vistrail
+
+    controller = VistrailController(Vistrail(), auto_save=False)
+    for case in reversed(CASES):
+        controller.change_selected_version(0)
+        case(Builder(controller))
+        controller.vistrail.set_tag(controller.current_version, case.__name__)
+    locator = ZIPFileLocator(str(path))
+    controller.write_vistrail(locator)
+    controller.close_vistrail(locator)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]) / "cases.vt")

@@ -1,0 +1,141 @@
+"""What the user gets wrong: a line that says so, exit code 2, no traceback, no engines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+ALIASES = "many, real, whole, word, yes"
+
+
+def told(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line of a mistake."""
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("parallelflow: ")
+    return lines[0].removeprefix("parallelflow: ")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "abc", "1.5", ""])
+def test_a_wrong_number_of_engines(parallelflow: Run, number: str) -> None:
+    line = told(parallelflow("run", "any.vt", f"--engines={number}"))
+    assert f"{number!r} is not a number of engines" in line
+    assert "--help" in line
+
+
+@pytest.mark.parametrize("text", ["folds", "=3", " =3", ""])
+def test_a_value_without_its_alias(parallelflow: Run, text: str) -> None:
+    line = told(parallelflow("run", "any.vt", f"--set={text}"))
+    assert f"{text!r} is not of the form ALIAS=VALUE" in line
+
+
+def test_arguments_that_do_not_exist(parallelflow: Run) -> None:
+    assert "--fast" in told(parallelflow("run", "any.vt", "--fast"))
+    assert "FILE" in told(parallelflow("run"))
+    assert "'walk'" in told(parallelflow("walk"))
+
+
+def test_no_command_shows_the_help(parallelflow: Run) -> None:
+    result = parallelflow()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "parallelflow run sweep.vt" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "gui"])
+def test_files_that_are_no_vistrails(parallelflow: Run, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "notes.vt").write_text("milk, bread")
+    assert told(parallelflow(verb, tmp_path / "gone.vt")).endswith("there is no such file")
+    assert "no VisTrails file" in told(parallelflow(verb, tmp_path / "notes.vt"))
+    assert "is a folder" in told(parallelflow(verb, tmp_path))
+
+
+def test_a_file_that_only_vistrails_finds_wrong(parallelflow: Run, tmp_path: Path) -> None:
+    path = tmp_path / "new.vt"
+    path.write_text('<vistrail id="" version="9.9.9"/>')
+    line = told(parallelflow("run", path))
+    assert "VisTrails cannot open it" in line
+    assert "9_9_9" in line
+
+
+def test_profiles(parallelflow: Run, cases: Path) -> None:
+    missing = told(parallelflow("run", cases, "--profile", "nowhere"))
+    assert "there is no IPython profile 'nowhere'" in missing
+    assert "ipython profile create" in missing
+    for name in ("../up", "a/b", "", "x" * 300):
+        assert "is not a valid profile name" in told(
+            parallelflow("run", cases, f"--profile={name}")
+        )
+
+
+@pytest.mark.parametrize("version", ["nix", "9999", "-1", "1.5", "0"])
+def test_versions(parallelflow: Run, cases: Path, version: str) -> None:
+    line = told(parallelflow("run", f"{cases}:{version}"))
+    assert f"has no version {version!r}" in line
+    assert "serial_map" in line
+
+
+def test_aliases(parallelflow: Run, cases: Path) -> None:
+    unknown = told(parallelflow("run", f"{cases}:aliases", "--set", "wohle=1"))
+    assert "--set wohle: " in unknown
+    assert unknown.endswith(f"has no such alias; it has: {ALIASES}.")
+    none = told(parallelflow("run", f"{cases}:module_fails", "--set", "whole=1"))
+    assert none.endswith("it has none.")
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [("whole=x", "Integer"), ("real=1,5", "Float"), ("yes=maybe", "Boolean"), ("many=(1", "List")],
+)
+def test_values_that_do_not_fit(parallelflow: Run, cases: Path, setting: str, kind: str) -> None:
+    line = told(parallelflow("run", f"{cases}:aliases", "--set", setting))
+    value = setting.partition("=")[2]
+    assert f"{value!r} is not a value of type {kind}" in line
+
+
+def test_every_missing_package_has_a_line(parallelflow: Run, cases: Path) -> None:
+    result = parallelflow("run", f"{cases}:unavailable")
+    assert (result.returncode, result.stdout) == (2, "")
+    first, second = result.stderr.splitlines()
+    assert "org.example.first" in first
+    assert "org.example.second" in second
+
+
+def test_a_module_that_its_package_does_not_have(parallelflow: Run, cases: Path) -> None:
+    line = told(parallelflow("run", f"{cases}:no_such_module"))
+    assert "does not fit the VisTrails packages of this machine" in line
+    assert "Unheard" in line
+
+
+def test_a_python_without_vistrails(parallelflow: Run, cases: Path, tmp_path: Path) -> None:
+    # The libraries of this environment, but for VisTrails itself.
+    venv.create(tmp_path / "bare", symlinks=True)
+    library = tmp_path / "bare" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = library / "site-packages"
+    shutil.rmtree(packages)
+    packages.mkdir()
+    for place in sys.path:
+        if Path(place).name in ("site-packages", "dist-packages"):
+            for item in Path(place).iterdir():
+                if not item.name.startswith("vistrails") and item.suffix != ".pth":
+                    (packages / item.name).symlink_to(item)
+    python = tmp_path / "bare" / "bin" / "python"
+    root = os.fspath(Path(__file__).resolve().parents[2])
+    result = subprocess.run(
+        [python, "-m", "parallelflow", "run", f"{cases}:serial_map"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
+    )
+    assert "VisTrails" in told(result)

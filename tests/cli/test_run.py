@@ -1,0 +1,158 @@
+"""``parallelflow run``: results, summary and failures of real workflows on real engines."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import parallelflow as package
+from parallelflow.engine_manager.manager import EngineManager
+
+from .conftest import Run
+
+# What the summary says when the engines were of no use, which three doublings are not.
+SUMMARY = r"parallelflow: 3 elements on [12] engines? in \d+\.\d s; one after the other 0\.\d s: "
+
+
+def test_the_version(parallelflow: Run) -> None:
+    result = parallelflow("--version")
+    assert (result.returncode, result.stdout) == (0, f"parallelflow {package.__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("run",), ("gui",)])
+def test_the_help_fits_the_screen(parallelflow: Run, arguments: tuple[str, ...]) -> None:
+    result = parallelflow(*arguments, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith("usage: parallelflow")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_help_and_mistakes_load_neither_vistrails_nor_qt(tmp_path: Path) -> None:
+    code = (
+        "import sys; from parallelflow.cli import main; main(['--version']); main(['run', 'x.vt']);"
+        "print([m for m in ('vistrails', 'PyQt5', 'ipyparallel') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_serial_map_runs_serially_and_the_summary_says_so(parallelflow: Run, cases: Path) -> None:
+    result = parallelflow("run", f"{cases}:serial_map")
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n")
+    assert re.fullmatch(
+        r"parallelflow: done in \d\.\d s; nothing was run in parallel \(--parallel-maps .*\)\n",
+        result.stderr,
+    )
+
+
+def test_the_latest_version_is_run_when_none_is_named(parallelflow: Run, cases: Path) -> None:
+    assert parallelflow("run", cases).stdout == "[2, 4, 6]\n"
+
+
+def test_versions_are_named_by_number_too(parallelflow: Run, cases: Path) -> None:
+    with zipfile.ZipFile(cases) as archive:
+        tree = archive.read("vistrail").decode()
+    tag = re.search(r'<actionAnnotation[^>]*value="aliases"[^>]*>', tree)
+    assert tag is not None
+    number = re.search(r'actionId="(\d+)"', tag[0])
+    assert number is not None
+    result = parallelflow("run", f"{cases}:{number[1]}")
+    assert (result.returncode, result.stdout) == (0, "(1, 0.5, True, 'a b', [1, 2])\n")
+
+
+def test_aliases_are_set(parallelflow: Run, cases: Path) -> None:
+    settings = ["whole=2", "whole=0x10", "real=1e-3", "yes=false", "word=x=y", "many=[(1, 'a')]"]
+    options = [option for setting in settings for option in ("--set", setting)]
+    result = parallelflow("run", f"{cases}:aliases", *options)
+    assert (result.returncode, result.stdout) == (0, "(16, 0.001, False, 'x=y', [(1, 'a')])\n")
+
+
+def test_a_parallel_map_on_a_running_cluster(parallelflow: Run, cases: Path, running: str) -> None:
+    result = parallelflow("run", f"{cases}:parallel_map", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert re.search(SUMMARY, result.stderr)
+    assert "mapped: 3/3 elements (100 %)" in result.stderr
+
+
+def test_results_that_nothing_takes_are_printed(
+    parallelflow: Run, cases: Path, running: str
+) -> None:
+    result = parallelflow("run", f"{cases}:open_end", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "mapped.Result = [2, 4, 6]\n"), result.stderr
+
+
+def test_serial_maps_run_in_parallel_when_asked(
+    parallelflow: Run, cases: Path, running: str, vistrails_examples: Path
+) -> None:
+    result = parallelflow("run", f"{cases}:serial_map", "--parallel-maps", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert re.search(SUMMARY, result.stderr)
+    # The example of VisTrails' own user's guide.
+    example = vistrails_examples / "usersguide" / "cfassistant.vt"
+    before = example.read_bytes()
+    result = parallelflow("run", f"{example}:example1", "--parallel-maps", "--profile", running)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "[2.0, 4.0, 6.0, 8.0, 10.0]"
+    assert "parallelflow: 5 elements on " in result.stderr
+    assert example.read_bytes() == before
+
+
+def test_a_failed_element_is_named(parallelflow: Run, cases: Path, running: str) -> None:
+    result = parallelflow("run", f"{cases}:element_fails", "--profile", running)
+    assert (result.returncode, result.stdout) == (1, "")
+    traceback, failure = result.stderr.split("parallelflow: module ")
+    assert 'File "<string>", line 2, in <module>' in traceback
+    assert re.fullmatch(
+        r'PythonSource "function" \(id \d+\) failed: ValueError: three is too much\n'
+        r"  element  3 of 4\n"
+        r"  input    3\n"
+        r"  engine   [01] on \S+\n",
+        failure,
+    )
+
+
+def test_a_cluster_that_ran_before_runs_on(parallelflow: Run, cases: Path, running: str) -> None:
+    manager = EngineManager(running)
+    client = manager.connect()
+    assert client is not None
+    try:
+        parallelflow("run", f"{cases}:parallel_map", "--profile", running)
+        assert client.ids == [0, 1]
+        assert client[:].apply_sync(lambda: 1) == [1, 1]
+    finally:
+        manager.stop()
+
+
+def test_a_failed_module_is_named(parallelflow: Run, cases: Path) -> None:
+    result = parallelflow("run", f"{cases}:module_fails")
+    assert (result.returncode, result.stdout) == (1, "")
+    # Nobody needs the traceback of fail('...').
+    assert re.fullmatch(
+        r'parallelflow: module PythonSource "refuses" \(id \d+\) failed: not today\n', result.stderr
+    )
+
+
+@pytest.mark.own_cluster
+def test_engines_are_started_and_stopped(parallelflow: Run, cases: Path) -> None:
+    result = parallelflow("run", f"{cases}:parallel_map", "--engines", 1)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert "parallelflow: 3 elements on 1 engine in " in result.stderr
+
+
+@pytest.mark.own_cluster
+def test_engines_are_stopped_after_a_failure(parallelflow: Run, cases: Path) -> None:
+    result = parallelflow("run", f"{cases}:element_fails", "--engines", 2)
+    assert result.returncode == 1
+    assert "element  3 of 4" in result.stderr
+
+
+def test_the_users_own_session_is_left_alone(parallelflow: Run, cases: Path, home: Path) -> None:
+    parallelflow("run", f"{cases}:serial_map")
+    assert not (home / ".vistrails").exists()

@@ -1,0 +1,108 @@
+"""Ctrl-C, SIGTERM and a closed terminal end the command, its engines and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .conftest import SECONDS, command, environment
+
+# How long the end may take on a busy machine before it counts as a hang. It takes 1 to 3 s.
+END_SECONDS = 60.0
+LOOK_SECONDS = 0.05
+
+pytestmark = pytest.mark.own_cluster
+
+
+def start(cases: Path, case: str, *options: object) -> subprocess.Popen[str]:
+    """Start the command in a session of its own, as a terminal's shell would."""
+    return subprocess.Popen(
+        command("run", f"{cases}:{case}", *options),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(LOOK_SECONDS)
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the living processes that the command has started, known by pid and start."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether all have ended; one that nobody has waited for yet has ended, too."""
+
+    def ended(process: psutil.Process) -> bool:
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(map(ended, processes))
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    """Send a signal; return the exit code and what was written to standard error."""
+    children = family(process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=END_SECONDS)
+    wait_for(lambda: gone(children))
+    assert "Traceback" not in errors
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"),
+    [
+        (signal.SIGINT, 130, "Ctrl-C"),
+        (signal.SIGTERM, 143, "SIGTERM"),
+        (signal.SIGHUP, 129, "SIGHUP"),
+    ],
+)
+def test_elements_at_work_are_stopped(
+    cases: Path, number: signal.Signals, code: int, name: str
+) -> None:
+    process = start(cases, "slow", "--engines", 2)
+    assert process.stderr is not None
+    while "/100 elements (" not in process.stderr.readline():
+        assert process.poll() is None
+    returned, errors = end(process, number)
+    assert returned == code
+    assert errors.splitlines()[-1] == f"parallelflow: stopped by {name}"
+
+
+@pytest.mark.parametrize("processes", [0, 1, 4, 9])
+def test_a_start_of_engines_is_given_up(cases: Path, processes: int) -> None:
+    process = start(cases, "slow", "--engines", 2)
+    wait_for(lambda: len(family(process)) >= processes)
+    if not processes:
+        time.sleep(0.5)  # the handlers are in place; nothing has been started
+    returned, _ = end(process, signal.SIGTERM)
+    assert returned == 143
+
+
+def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) -> None:
+    process = start(cases, "stubborn")
+    time.sleep(5.0)  # the workflow says nothing that could be waited for
+    process.send_signal(signal.SIGINT)
+    time.sleep(1.0)
+    assert process.poll() is None, "it was meant to go on after the first signal"
+    returned, errors = end(process, signal.SIGINT)  # twice: now
+    assert returned == 130
+    assert "stopped without waiting any longer" in errors

@@ -1,0 +1,108 @@
+"""FILE[:VERSION] and the first look at the file, before VisTrails is loaded."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from parallelflow.cli.target import parse, read
+from parallelflow.errors import NoVistrail, UserMistake
+
+VISTRAIL = b'<vistrail id="" version="1.0.4"><action id="1" prevId="0"/></vistrail>'
+
+
+def archive(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, data in members.items():
+            zipped.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "version"),
+    [
+        ("a.vt", "a.vt", None),
+        ("a.vt", "a.vt:final", "final"),
+        ("a.vt", "a.vt:57", "57"),
+        ("a.vt", "a.vt:with: a colon", "with: a colon"),
+        ("a:b.vt", "a:b.vt", None),
+        ("a:b.vt", "a:b.vt:final", "final"),
+        ("a.vt:b", "a.vt:b", None),
+    ],
+)
+def test_file_and_version_are_told_apart_whatever_has_colons(
+    tmp_path: Path, name: str, text: str, version: str | None
+) -> None:
+    (tmp_path / name).touch()
+    target = parse(f"{tmp_path}/{text}")
+    assert (target.path, target.version) == (tmp_path / name, version)
+    assert str(target) == f"{tmp_path}/{text}"
+
+
+def test_the_longest_name_that_exists_is_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.vt").touch()
+    (tmp_path / "a.vt:b").touch()
+    assert parse(f"{tmp_path}/a.vt:b").version is None
+    assert parse(f"{tmp_path}/a.vt:c").version == "c"
+
+
+@pytest.mark.parametrize("text", ["gone.vt", "gone.vt:final", ":", "", "x" * 5000, "a\0b"])
+def test_a_file_that_is_not_there_is_named_without_its_version(tmp_path: Path, text: str) -> None:
+    with pytest.raises(NoVistrail, match="there is no such file") as error:
+        parse(f"{tmp_path}/gone/{text}")
+    assert error.value.path == f"{tmp_path}/gone/{text}".removesuffix(":final")
+
+
+def test_nothing_after_the_colon_is_no_version(tmp_path: Path) -> None:
+    (tmp_path / "a.vt").touch()
+    with pytest.raises(UserMistake, match="after the colon"):
+        parse(f"{tmp_path}/a.vt:")
+
+
+def test_archives_and_bare_xml_are_read(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.xml"
+    bare.write_bytes(VISTRAIL)
+    for path in (archive(tmp_path / "a.vt", vistrail=VISTRAIL), bare):
+        assert [action.get("id") for action in read(path).iter("action")] == ["1"]
+
+
+def test_what_is_no_vistrail_is_told_in_one_line(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "whole.vt", vistrail=VISTRAIL * 50).read_bytes()
+    flipped = bytearray(whole)
+    flipped[60] ^= 0xFF  # inside the compressed data
+    cases = {
+        "empty.vt": (b"", "is empty"),
+        "blank.vt": (b" \n", "is empty"),
+        "text.vt": (b"Dear diary,", "is no VisTrails file"),
+        "binary.vt": (bytes(range(256)), "is no VisTrails file"),
+        "other.xml": (b"<workflow/>", "is no VisTrails file"),
+        "cut.vt": (whole[: len(whole) // 2], "is a damaged archive"),
+        "begun.vt": (b"PK", "is a damaged archive"),
+        "flipped.vt": (bytes(flipped), "is a damaged archive"),
+        "zip.vt": (archive(tmp_path / "z", other=b"x").read_bytes(), "but no VisTrails file"),
+        "tree.vt": (archive(tmp_path / "t", vistrail=b"<vis").read_bytes(), "is not XML"),
+        "hollow.vt": (archive(tmp_path / "h", vistrail=b"").read_bytes(), "is empty"),
+    }
+    for name, (data, reason) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(NoVistrail) as error:
+            read(tmp_path / name)
+        assert reason in str(error.value), name
+        assert "\n" not in str(error.value)
+        assert name in str(error.value)
+
+
+def test_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(NoVistrail, match="is a folder"):
+        read(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every file")
+def test_files_that_may_not_be_read_are_told(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.vt", vistrail=VISTRAIL)
+    path.chmod(0)
+    with pytest.raises(NoVistrail, match="cannot be read"):
+        read(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -26,21 +27,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.print_help(sys.stderr)
         return Exit.MISTAKE
     try:
-        with signals.handled(_stop_engines):
-            try:
-                code = _dispatch(options)
-            finally:
-                _stop_engines()
-    except signals.Stopped:
-        code = Exit.FAILED
+        code = _dispatch(options)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
     except ClusterError as e:
-        return _complain(e, Exit.FAILED)
+        code = _complain(e, Exit.FAILED)
     except ParallelFlowError as e:
-        return _complain(e, Exit.MISTAKE)
+        code = _complain(e, Exit.MISTAKE)
     except BrokenPipeError:
         # Whoever read our output has enough; the interpreter's own flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        code = Exit.FAILED
     # VisTrails turns an interruption into an error of the module that was running, so the
     # signal decides, not what came of it.
     if (stopped := signals.exit_code()) is not None:
@@ -51,13 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: Namespace) -> int:
     # Each command imports what it needs: --help is instant.
-    if options.command == "run":
+    if options.command == "gui":
+        from .window import open_window
+
+        return open_window(options)  # it has an event loop, and signal handlers that end it
+    with signals.handled(_stop_engines):
         from .run import run
 
-        return run(options)
-    from .window import open_window
-
-    return open_window(options)
+        try:
+            return run(options)
+        finally:
+            _stop_engines()
 
 
 def _stop_engines() -> None:
@@ -67,6 +68,8 @@ def _stop_engines() -> None:
 
 
 def _complain(error: Exception, code: Exit) -> int:
+    if signals.exit_code() is not None:
+        return code  # an error of the interruption
     for line in str(error).splitlines():
         print(f"parallelflow: {line}", file=sys.stderr)
     return code

@@ -108,13 +108,13 @@ class VistrailsFinder:
             return None
         if fullname == ALIAS or fullname.startswith(ALIAS + "."):
             return self._alias(fullname)
-        from . import repairs, standins
+        from . import repairs
 
         if fullname == HOST:
-            self.others = repairs.names_outside_vistrails() | standins.NAMES.keys()
-        spec = self._other_finders(fullname, path, target)
+            self.others = repairs.names_outside_vistrails()
+        spec = self._other_finders(fullname, path, target) or repairs.find_standin(fullname)
         if spec is None:
-            return standins.find(fullname)
+            return None
         if spec.loader is not None and repairs.wanted_for(fullname):
             spec.loader = _Mended(spec.loader)  # type: ignore[assignment]
         return spec
@@ -154,7 +154,7 @@ def activate() -> None:
     finder = VistrailsFinder()
     sys.meta_path.insert(0, finder)
     if HOST in sys.modules:
-        from . import repairs, standins
+        from . import repairs
 
-        finder.others = repairs.names_outside_vistrails() | standins.NAMES.keys()
+        finder.others = repairs.names_outside_vistrails()
         repairs.mend_loaded()

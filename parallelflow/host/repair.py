@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,8 +15,8 @@ from typing import Any
 class Repair:
     """One fault of VisTrails on a current system, and its cure at run time.
 
-    Exactly one of ``before``, ``after`` and ``around`` is given: the cure, by the
-    moment at which it works. It changes this process only; no file is touched.
+    Exactly one of ``before``, ``after``, ``around`` and ``instead`` is given: the cure,
+    by the moment at which it works. It changes this process only; no file is touched.
 
     Attributes
     ----------
@@ -37,6 +38,8 @@ class Repair:
         Mends the module once it is imported; called with it.
     around : callable or None
         Returns a context that is entered for the module's import only.
+    instead : Path or None
+        File that is imported in the module's place if no other can be found.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Repair:
     before: Callable[[], None] | None = None
     after: Callable[[Any], None] | None = None
     around: Callable[[], AbstractContextManager[None]] | None = None
+    instead: Path | None = None
 
 
 def always() -> bool:

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from types import ModuleType
 
 from . import (
@@ -15,6 +17,7 @@ from . import (
     repairs_imports,
     repairs_library,
     repairs_qt,
+    repairs_standins,
     repairs_widgets,
     repairs_xml,
 )
@@ -28,6 +31,7 @@ SKIP_VARIABLE = "PARALLELFLOW_SKIP_REPAIRS"
 
 REPAIRS: tuple[Repair, ...] = (
     *repairs_library.REPAIRS,
+    *repairs_standins.REPAIRS,
     *repairs_xml.REPAIRS,
     *repairs_core.REPAIRS,
     *repairs_groups.REPAIRS,
@@ -76,6 +80,28 @@ def around_import(module: str) -> Iterator[None]:
                 _apply(repair, repair.before)
         yield
     _mend(module)
+
+
+def find_standin(module: str) -> ModuleSpec | None:
+    """Return the spec of what stands in for a missing module.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+
+    Returns
+    -------
+    ModuleSpec or None
+        None if there is no repair for it.
+    """
+    for repair in _by_module.get(module, ()):
+        if repair.instead is not None and _needed(repair, "instead"):
+            _note(repair)
+            file = repair.instead
+            folder = [str(file.parent)] if file.name == "__init__.py" else None
+            return spec_from_file_location(module, file, submodule_search_locations=folder)
+    return None
 
 
 def mend_loaded() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc
-import functools
 import platform
 import string
 import sys
@@ -17,7 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from .repair import Repair, always, with_names
-from .standins import find as find_standin
 
 #: The abstract classes that were in ``collections`` too until Python 3.10.
 _ABSTRACT_CLASSES = (
@@ -45,31 +43,18 @@ def _put_collections_back() -> None:
             setattr(collections, name, getattr(collections.abc, name))
 
 
-def _distutils_is_gone_or_slow() -> bool:
+def _distutils_is_setuptools() -> bool:
     if "distutils.version" in sys.modules:
         return False
-    by_setuptools = any(type(f).__name__ == "DistutilsMetaFinder" for f in sys.meta_path)
-    return by_setuptools or sys.version_info >= (3, 12)
-
-
-@functools.cache
-def _light_distutils() -> dict[str, Any]:
-    from importlib.util import module_from_spec
-
-    modules: dict[str, Any] = {}
-    spec = find_standin("distutils")
-    assert spec is not None and spec.loader is not None
-    modules["distutils"] = package = module_from_spec(spec)
-    spec.loader.exec_module(package)
-    from .standins.distutils import version
-
-    modules["distutils.version"] = package.version = version  # type: ignore[attr-defined]
-    return modules
+    return any(type(finder).__name__ == "DistutilsMetaFinder" for finder in sys.meta_path)
 
 
 @contextmanager
-def _lend_distutils() -> Iterator[None]:
-    lent = _light_distutils()
+def _lend_light_distutils() -> Iterator[None]:
+    from .standins import distutils
+    from .standins.distutils import version
+
+    lent = {"distutils": distutils, "distutils.version": version}
     own = {name: sys.modules.get(name) for name in lent}
     sys.modules.update(lent)
     try:
@@ -77,7 +62,7 @@ def _lend_distutils() -> Iterator[None]:
     finally:
         for name, module in own.items():
             if module is None:
-                sys.modules.pop(name, None)
+                del sys.modules[name]
             else:
                 sys.modules[name] = module
 
@@ -135,19 +120,18 @@ REPAIRS = (
         before=_put_collections_back,
     ),
     Repair(
-        name="distutils",
-        symptom="ModuleNotFoundError: No module named 'distutils', or a third of a second lost "
-        "at every start",
-        cause="Python 3.12 removed distutils, whose LooseVersion VisTrails compares versions "
-        "with; setuptools' replacement, which older Pythons get too, loads all of setuptools",
-        affected="Python 3.12 and later, and any environment with setuptools",
+        name="light-distutils",
+        symptom="a third of a second lost at every start, on engines too",
+        cause="setuptools puts its own distutils in the place of Python's, and all of setuptools "
+        "is imported with it; VisTrails compares versions with its LooseVersion",
+        affected="environments with setuptools",
         modules=(
             "vistrails.core.utils",
             "vistrails.core.packagemanager",
             "vistrails.packages.tabledata.convert.convert_dates",
         ),
-        needed=_distutils_is_gone_or_slow,
-        around=_lend_distutils,
+        needed=_distutils_is_setuptools,
+        around=_lend_light_distutils,
     ),
     Repair(
         name="cgi-escape",

@@ -1,0 +1,124 @@
+"""Symptoms in VisTrails' core."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+from typing import Any
+
+from tests.host.symptoms import symptom
+
+BASIC = "org.vistrails.vistrails.basic"
+
+
+def start() -> Any:
+    """Start the headless core and return a controller of an empty vistrail."""
+    from parallelflow import host
+
+    app = host.start_core()
+    return app.new_vistrail()
+
+
+def add_source(controller: Any, source: str, inputs: str = "", outputs: str = "") -> Any:
+    """Add a PythonSource with Float ports of the given one-letter names."""
+    import urllib.parse
+
+    module = controller.add_module(BASIC, "PythonSource")
+    ports = [("input", name, f"({BASIC}:Float)", -1) for name in inputs]
+    ports += [("output", name, f"({BASIC}:Float)", -1) for name in outputs]
+    controller.update_ports(module.id, [], ports)
+    module = controller.current_pipeline.modules[module.id]
+    controller.update_function(module, "source", [urllib.parse.quote(source)])
+    return controller.current_pipeline.modules[module.id]
+
+
+def execute(controller: Any) -> Any:
+    """Execute the current workflow and return VisTrails' results."""
+    (results,), _ = controller.execute_current_workflow()
+    assert not results.errors, {k: e.msg for k, e in results.errors.items()}
+    return results
+
+
+@symptom("elementtree", r"has no attribute 'getchildren'")
+def elements_have_children_for_vistrails_and_for_nobody_else() -> None:
+    import xml.etree.ElementTree as public
+
+    from vistrails.core.system import get_elementtree_library
+
+    library = get_elementtree_library()
+    (child,) = library.fromstring("<a><b/></a>").getchildren()
+    assert child.tag == "b"
+    assert library is get_elementtree_library()
+    assert library is not public
+    assert not hasattr(public.Element, "getchildren")
+    assert public.Element is sys.modules["_elementtree"].Element
+
+
+@symptom("warnings", r"IndexError", here=lambda: sys.version_info >= (3, 11))
+def warnings_can_be_shown() -> None:
+    import vistrails.core.debug  # noqa: F401
+
+    warnings.simplefilter("always")
+    warnings.warn("a harmless one", UserWarning, stacklevel=1)
+
+
+@symptom("scipy-required", r"MissingRequirement: .*scipy")
+def the_core_starts_without_scipy() -> None:
+    class NoScipy:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> None:
+            if name == "scipy":
+                raise ModuleNotFoundError("No module named 'scipy'", name=name)
+
+    sys.meta_path.insert(0, NoScipy)
+    try:
+        start()
+    finally:
+        sys.meta_path.remove(NoScipy)
+
+
+def _scipy_has_no_zeros() -> bool:
+    if importlib.util.find_spec("scipy") is None:
+        return True
+    return not hasattr(importlib.import_module("scipy"), "zeros")
+
+
+@symptom("scipy-arrays", r"scipy", here=_scipy_has_no_zeros)
+def analogies_can_make_arrays() -> None:
+    from vistrails.core.analogy import eigen
+
+    assert eigen.mones((2, 2)).sum() == 4
+    assert eigen.mzeros((2, 2)).sum() == 0
+
+
+@symptom("layout-sort", r"sort\(\) takes")
+def a_workflow_is_laid_out() -> None:
+    controller = start()
+    one = add_source(controller, "o = 1.0", outputs="o")
+    two = add_source(controller, "o = i", inputs="i", outputs="o")
+    controller.add_connection(one.id, "o", two.id, "i")
+    controller.layout_modules(module_size_func=lambda module: (100, 50))
+    modules = controller.current_pipeline.modules
+    assert modules[one.id].location.y > modules[two.id].location.y
+
+
+@symptom("group-outputs", r"AssertionError: .*")
+def a_group_gives_its_output() -> None:
+    controller = start()
+    two = add_source(controller, "o = 2.0", outputs="o")
+    double = add_source(controller, "o = 2 * i", inputs="i", outputs="o")
+    inner_in = controller.add_module(BASIC, "InputPort")
+    inner_out = controller.add_module(BASIC, "OutputPort")
+    outer = add_source(controller, "o = i + 1", inputs="i", outputs="o")
+    connect = controller.add_connection
+    inner = [
+        connect(inner_in.id, "InternalPipe", double.id, "i"),
+        connect(double.id, "o", inner_out.id, "InternalPipe"),
+    ]
+    group = controller.create_group(
+        [double.id, inner_in.id, inner_out.id], [connection.id for connection in inner]
+    )
+    connect(two.id, "o", group.id, "i")
+    connect(group.id, "o", outer.id, "i")
+    assert execute(controller).objects[outer.id].get_output("o") == 5.0

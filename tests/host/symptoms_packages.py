@@ -1,0 +1,96 @@
+"""Symptoms of how VisTrails finds, imports and unloads packages."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.host.symptoms import symptom
+
+INIT = "identifier = 'org.test.{name}'\nname = '{name}'\nversion = '1.0'\n"
+
+
+def make_package(folder: Path, name: str, init: str) -> None:
+    """Write a VisTrails package whose `init.py` is the given source."""
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(INIT.format(name=name))
+    (package / "init.py").write_text(init + "\n_modules = []\n")
+
+
+def start_with(packages: dict[str, str]) -> Any:
+    """Start the core with user packages and return the package manager."""
+    from parallelflow import host
+
+    folder = Path(tempfile.mkdtemp(dir=Path.home()))
+    for name, init in packages.items():
+        make_package(folder, name, init)
+    host.start_core([f"org.test.{name}" for name in packages], user_packages=folder)
+    from vistrails.core.packagemanager import get_package_manager
+
+    return get_package_manager()
+
+
+@symptom("import-hook", r"assert manager._currently_importing_package is None|AssertionError")
+def a_failed_import_leaves_nothing_behind() -> None:
+    source = "try:\n    import there_is_no_such_module\nexcept ImportError:\n    pass"
+    manager = start_with({"hopeful": source})
+    assert manager._currently_importing_package is None
+
+
+@symptom("entry-points", r"org.test.entered is not available")
+def packages_of_other_distributions_are_listed() -> None:
+    from parallelflow import host
+
+    site = Path(tempfile.mkdtemp(dir=Path.home()))
+    make_package(site / "elsewhere", "entered", "")
+    (site / "elsewhere" / "__init__.py").touch()
+    info = site / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vistrails.packages]\nx = elsewhere.entered\n")
+    sys.path.insert(0, str(site))
+    # An environment with current setuptools.
+    sys.modules["pkg_resources"] = None  # type: ignore[assignment]
+    host.start_core(["org.test.entered"])
+
+
+@symptom("first-start", r"AssertionError: .*disabled")
+def the_first_start_shows_no_boxes() -> None:
+    import vistrails.core.application as application
+
+    from parallelflow.host.core import stop_core
+
+    class Critical(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.CRITICAL:
+                boxes.append(record.getMessage())
+
+    boxes: list[str] = []
+    logger = logging.getLogger("vistrails.logger")
+    logger.addHandler(Critical())
+    folder = tempfile.mkdtemp(dir=Path.home())
+    app = application.init({"dotVistrails": folder, "installBundles": False}, [])
+    assert app.startup.first_run
+    stop_core()
+    assert not boxes, boxes
+
+
+def _runs_from_a_checkout() -> bool:
+    import parallelflow
+
+    return "site-packages" not in str(parallelflow.__file__)
+
+
+@symptom("unload", r"KeyError: 'parallelflow.host.display'", here=_runs_from_a_checkout)
+def disabling_a_package_that_uses_ours_leaves_our_modules() -> None:
+    manager = start_with({"user": "import vistrails.packages.parallelflow.host.display"})
+    import parallelflow.host.display as ours
+
+    manager.late_disable_package("user")
+    assert sys.modules["parallelflow.host.display"] is ours
+    manager.late_enable_package("user")
+    assert sys.modules["vistrails.packages.parallelflow.host.display"] is ours

@@ -1,0 +1,153 @@
+"""Symptoms in VisTrails' window."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from typing import Any
+
+from tests.host.symptoms import qt_application, symptom
+
+
+def _missing(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is None
+    except ModuleNotFoundError:
+        return True
+
+
+def _untyped(name: str) -> Any:
+    # What is called here with floats has integers in its type.
+    return importlib.import_module(name)
+
+
+def _core() -> None:
+    from parallelflow import host
+
+    host.start_core()
+    # py_import asks the user to install what it misses only if this is on, as it is by default.
+    from vistrails.core.configuration import get_vistrails_configuration
+
+    get_vistrails_configuration().installBundles = True
+
+
+@symptom("qt-floats", r"unexpected type 'float'", here=lambda: sys.version_info >= (3, 10))
+def qt_takes_floats_for_integers() -> None:
+    import vistrails.gui  # noqa: F401
+
+    qt_application()
+    QtCore, QtGui, QtWidgets = (
+        _untyped(f"PyQt5.{name}") for name in ("QtCore", "QtGui", "QtWidgets")
+    )
+    assert QtCore.QPoint(2.7, 1) == QtCore.QPoint(2, 1)
+    rect = QtCore.QRect(1.0, 2.5, 3, 4)
+    rect.translate(0, 1.5)
+    assert rect == QtCore.QRect(1, 3, 3, 4)
+    assert QtGui.QColor(0.5 * 255, 1.0, 2).red() == 127
+    view = QtWidgets.QGraphicsView(QtWidgets.QGraphicsScene())
+    assert view.mapToScene(10.5, 10) == view.mapToScene(10, 10)
+    view.setMaximumSize(20.5, 30)
+    assert view.maximumWidth() == 20
+    try:
+        QtCore.QPoint("a", 1)
+    except TypeError:
+        pass
+    else:
+        raise AssertionError("nonsense is accepted")
+
+
+@symptom(
+    "sip",
+    r"AssertionError",
+    here=lambda: _missing("sip"),
+    hidden_by=("qt-floats", "qt-none"),  # they import QtCore, which registers sip
+)
+def qt_is_recognized() -> None:
+    from vistrails.gui.requirements import qt_available
+
+    _core()
+    assert qt_available()
+
+
+@symptom("qt-none", r"has no attribute 'None'")
+def the_palette_can_paint_its_headers() -> None:
+    _core()
+    qt_application()
+    from PyQt5 import QtGui, QtWidgets
+    from vistrails.gui.module_palette import QModuleTreeWidgetItemDelegate
+
+    tree = QtWidgets.QTreeWidget()
+    tree.addTopLevelItem(QtWidgets.QTreeWidgetItem(["Basic Modules"]))
+    delegate = QModuleTreeWidgetItemDelegate(tree, tree)
+    pixmap = QtGui.QPixmap(100, 30)
+    painter = QtGui.QPainter(pixmap)
+    option = QtWidgets.QStyleOptionViewItem()
+    option.rect = pixmap.rect()
+    delegate.paint(painter, option, tree.indexFromItem(tree.topLevelItem(0)))
+    painter.end()
+
+
+@symptom("console", r"No module named 'qtconsole'|PyImport", here=lambda: _missing("qtconsole"))
+def the_window_does_without_a_console() -> None:
+    _core()
+    qt_application()
+    from vistrails.gui.shell import get_shell_dialog
+
+    assert get_shell_dialog() is None
+
+
+def _editor(module: str, name: str) -> None:
+    _core()
+    qt_application()
+    import vistrails.gui.theme
+    from PyQt5 import QtWidgets
+
+    vistrails.gui.theme.initializeCurrentTheme()
+    parent = QtWidgets.QWidget()
+    editor = getattr(importlib.import_module(module), name)(parent)
+    editor.setPlainText("o = i")
+    assert editor.toPlainText() == "o = i"
+    assert editor.parent() is parent
+
+
+@symptom("python-editor", r"takes 1 positional argument", here=lambda: _missing("PyQt5.Qsci"))
+def python_sources_can_be_edited() -> None:
+    _editor("vistrails.gui.modules.python_source_configure", "PythonEditor")
+
+
+@symptom("text-editor", r"takes 1 positional argument", here=lambda: _missing("PyQt5.Qsci"))
+def strings_can_be_edited() -> None:
+    _editor("vistrails.gui.modules.string_configure", "TextEditor")
+
+
+@symptom(
+    "desktop-question", r"has no attribute 'message'", here=lambda: shutil.which("xdg-mime") is None
+)
+def a_machine_without_a_desktop_is_not_asked() -> None:
+    import vistrails.gui.application as application
+
+    assert application.linux_default_application_set()
+
+
+@symptom("install-offer", r"AssertionError", here=lambda: sys.prefix != sys.base_prefix)
+def nothing_is_offered_that_a_virtual_environment_cannot_see() -> None:
+    _core()
+    app = qt_application()
+    import vistrails.gui.bundles.installbundle as bundles
+    from PyQt5.QtCore import QTimer
+
+    asked = []
+
+    def answer_no() -> None:
+        dialog = app.activeModalWidget()
+        if dialog is not None:
+            asked.append(dialog.windowTitle())
+            dialog.reject()
+
+    timer = QTimer()
+    timer.timeout.connect(answer_no)
+    timer.start(50)
+    bundles.pip_installed = True
+    assert bundles.install({"pip": "there-is-no-such-library"}) is False
+    assert not asked

@@ -1,0 +1,80 @@
+"""Every repair cures its fault, and without it the fault shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parallelflow.host.repair import Repair
+from parallelflow.host.repairs import REPAIRS, SKIP_VARIABLE
+from tests.host import symptoms
+
+ROOT = Path(__file__).parents[2]
+SYMPTOMS = symptoms.load()
+
+#: Guards against deadlocks; a symptom takes one or two seconds.
+LIMIT = 120
+
+#: Faults whose check spoils the process for another one's.
+ALONE = {"first-start", "entry-points", "import-hook", "unload", "install-offer"}
+WINDOW = {
+    repair.name
+    for repair in REPAIRS
+    if any(module.startswith("vistrails.gui") for module in repair.modules)
+}
+
+
+def check(*names: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, SKIP_VARIABLE: without}
+    return subprocess.run(
+        [sys.executable, "-m", "tests.host.symptoms", *names],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+
+
+def test_every_repair_has_a_symptom() -> None:
+    assert {repair.name for repair in REPAIRS} == SYMPTOMS.keys()
+
+
+def test_every_repair_tells_what_it_is_for() -> None:
+    for repair in REPAIRS:
+        moments = (repair.before, repair.after, repair.around, repair.instead)
+        assert sum(moment is not None for moment in moments) == 1, repair.name
+        assert repair.symptom and repair.cause and repair.affected and repair.modules
+
+
+@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.name)
+def test_without_the_repair_the_fault_shows(repair: Repair) -> None:
+    symptom = SYMPTOMS[repair.name]
+    result = check(repair.name, without=",".join([repair.name, *symptom.hidden_by]))
+    if result.returncode == symptoms.NOT_HERE:
+        pytest.skip(f"this machine has not the fault ({repair.affected})")
+    assert result.returncode == 1, result.stderr
+    assert re.search(symptom.says, result.stderr), result.stderr
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        sorted(SYMPTOMS.keys() - WINDOW - ALONE),
+        sorted(WINDOW - ALONE),
+        *([name] for name in sorted(ALONE)),
+    ],
+    ids=lambda names: names[0] if len(names) == 1 else f"{len(names)}-together",
+)
+def test_with_the_repairs_no_fault_shows(names: list[str]) -> None:
+    result = check(*names)
+    if result.returncode == symptoms.NOT_HERE:
+        pytest.skip("this machine has not the fault")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""

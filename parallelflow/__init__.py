@@ -4,6 +4,8 @@ VisTrails reads the attributes of this module when it looks for packages, so
 importing it loads nothing else and cannot fail.
 """
 
+from typing import Any
+
 identifier = "edu.poly.vistrails.parallel_flow"
 name = "Parallel Flow"
 version = "0.2.0"
@@ -20,3 +22,21 @@ def package_dependencies() -> list[str]:
         One identifier: Control Flow, whose ``FoldWithModule`` our Map derives from.
     """
     return ["org.vistrails.vistrails.control_flow"]
+
+
+def __getattr__(attribute: str) -> Any:
+    """Make `configuration` when VisTrails first asks for it; its class is VisTrails' own."""
+    if attribute != "configuration":
+        raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+    import sys
+
+    if "vistrails.core.configuration" not in sys.modules:
+        raise AttributeError("the configuration is VisTrails', which is not running")
+    from dataclasses import asdict
+
+    from vistrails.core.configuration import ConfigurationObject
+
+    from parallelflow.settings import Settings
+
+    globals()["configuration"] = ConfigurationObject(**asdict(Settings()))
+    return globals()["configuration"]

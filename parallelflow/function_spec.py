@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import platform
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,6 +66,7 @@ def describe(
         output_port=output_port,
         signature=_signature(map_module),
         info=_info(functions[0]),
+        host=socket.gethostname(),
         versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
     )
 

@@ -43,6 +43,14 @@ class MapLog:
         """Take the records of an element, one per function; a failed one's are taken, too."""
         self._iterations[index] = (records, worker)
 
+    def begin_iteration(self, module: Any, index: int) -> None:
+        """Note that an element begins to run in this process."""
+        self._loop.begin_iteration(module, index)
+
+    def end_iteration(self, module: Any) -> None:
+        """Note that an element that ran in this process has ended."""
+        self._loop.end_iteration(module)
+
     def write(self, finished: bool) -> None:
         """Write the iterations in the order of their indices.
 

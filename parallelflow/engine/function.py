@@ -6,6 +6,7 @@ import contextlib
 import copy
 import hashlib
 import platform
+import socket
 import time
 import traceback
 from base64 import b16decode, b16encode
@@ -15,8 +16,9 @@ from typing import Any
 
 import parallelflow
 
+from .files import pack
 from .recorder import ITERATION, Record, Recorder
-from .runner import Reported, Trouble, trouble_of
+from .runner import NeedsClient, Reported, Trouble, trouble_of
 from .spec import FunctionSpec, PortValue
 
 __all__ = ["VistrailsFunction", "on_engine", "prepare"]
@@ -104,6 +106,13 @@ def _mixed_signature(spec: FunctionSpec) -> int:
     return port ^ int.from_bytes(b16decode(spec.signature.upper()), "little")
 
 
+class _JobMonitor:
+    """Stands for the client's job monitor, which an engine does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NeedsClient(f"the job monitor ({name})")
+
+
 class VistrailsFunction:
     """The modules on a Map's FunctionPort, ready to take elements.
 
@@ -181,7 +190,11 @@ class VistrailsFunction:
             obj.logging = logging_
             obj.change_parameter = lambda *_: None
             obj.moduleInfo.update(
-                self._spec.info, moduleId=module_id, pipeline=pipeline, controller=None
+                self._spec.info,
+                moduleId=module_id,
+                pipeline=pipeline,
+                controller=None,
+                job_monitor=_JobMonitor(),
             )
 
     # -- evaluation -----------------------------------------------------------------------
@@ -234,6 +247,7 @@ class VistrailsFunction:
             ModuleBreakpoint,
             ModuleError,
             ModuleErrors,
+            ModuleSuspended,
         )
 
         ran = False
@@ -246,6 +260,9 @@ class VistrailsFunction:
             if port not in module.outputPorts:
                 raise ModuleError(module, f"Invalid output port: {port}")
             value = module.get_output(port)
+        except ModuleSuspended as e:
+            # What it waits for is the client's to watch.
+            raise NeedsClient("suspended") from e
         except ModuleErrors as e:
             raise self._reported(e.module_errors[0], records, ran, e) from e
         except (ModuleError, ModuleBreakpoint) as e:
@@ -265,6 +282,8 @@ class VistrailsFunction:
                     "Control Flow's Map",
                 )
             )
+        if self._spec.host != socket.gethostname():
+            value = pack(value, self._interpreter.filePool.directory)
         return value
 
     def _reported(

@@ -16,10 +16,11 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from .payload import Frame, dump, load
 
@@ -43,7 +44,7 @@ class Trouble:
     ----------
     stage : str
         ``input`` (unpickling it), ``setup``, ``run``, ``result`` (pickling it),
-        ``interrupted`` or ``lost``.
+        ``interrupted``, ``lost``, or ``client`` (no failure: the client has to run it).
     error_type : str
         Name of the exception's class.
     message : str
@@ -97,6 +98,10 @@ class ChunkResult:
     records: dict[int, Any] = field(default_factory=dict)
     outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     unreadable: Trouble | None = None
+
+
+class NeedsClient(BaseException):
+    """Raised where an element needs the client's session: the client runs it itself then."""
 
 
 class Reported(Exception):
@@ -204,7 +209,7 @@ def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list
         for position, element in enumerate(elements):
             capture.position = position
             go_on = _evaluate(result, function, position, start + position, element)
-            if not go_on or (stop_on_error and result.troubles):
+            if not go_on or (stop_on_error and _failed(result)):
                 break
     result.wall = time.time() - result.started
     return [memoryview(frame) for frame in _dump_result(result)]
@@ -224,13 +229,27 @@ class _Capture:
         self._outputs = outputs
 
     def __enter__(self) -> _Capture:
-        self._saved = sys.stdout, sys.stderr
+        self._saved = sys.stdout, sys.stderr, warnings.showwarning
         sys.stdout = _Stream(self, "stdout")
         sys.stderr = _Stream(self, "stderr")
+        # VisTrails has warnings go to its own log, which nobody reads on an engine.
+        warnings.showwarning = self._show_warning
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.stdout, sys.stderr = self._saved
+        sys.stdout, sys.stderr, warnings.showwarning = self._saved
+
+    def _show_warning(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        (file or sys.stderr).write(text)
 
     def add(self, stream: str, text: str) -> None:
         """Add text to what the current element has written."""
@@ -260,6 +279,10 @@ class _Stream(io.TextIOBase):
         return len(text)
 
 
+def _failed(result: ChunkResult) -> bool:
+    return any(trouble.stage != "client" for trouble in result.troubles.values())
+
+
 def _evaluate(result: ChunkResult, function: Any, position: int, index: int, element: Any) -> bool:
     """Evaluate one element into the result; False if the chunk must end here."""
     value = None
@@ -269,6 +292,8 @@ def _evaluate(result: ChunkResult, function: Any, position: int, index: int, ele
         value, record = function(index, element)
         if record is not None:
             result.records[position] = record
+    except NeedsClient as e:
+        result.troubles[position] = trouble_of(e, "client")
     except KeyboardInterrupt as e:
         result.troubles[position] = trouble_of(e, "interrupted")
         go_on = False

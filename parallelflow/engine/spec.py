@@ -88,6 +88,8 @@ class FunctionSpec:
         What modules find in ``moduleInfo``.
     log : bool
         Whether executions are to be recorded.
+    host : str
+        The client's machine: files that a function makes elsewhere are brought to it.
     versions : dict of str to str
         Versions of the client that have to fit: ``parallelflow``, ``python``, ``vistrails``.
     """
@@ -103,4 +105,5 @@ class FunctionSpec:
     signature: str
     info: dict[str, Any] = field(default_factory=dict)
     log: bool = False
+    host: str = ""
     versions: dict[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Collection, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -115,10 +115,13 @@ class Feed:
     ----------
     elements : iterable
         A list, or anything that gives its elements one by one.
+    finished : collection of int
+        Indices to pass over.
     """
 
-    def __init__(self, elements: Iterable[Any]) -> None:
+    def __init__(self, elements: Iterable[Any], finished: Collection[int] = ()) -> None:
         self._iterator = iter(elements)
+        self._finished = finished
         self.total = len(elements) if isinstance(elements, Sized) else None
         self.taken = 0
         self.closed = False
@@ -132,6 +135,12 @@ class Feed:
 
     def take(self, count: int) -> Chunk | None:
         """Return the next `count` elements, fewer at the end, None after it."""
+        if self._finished:
+            while not self.closed and self.taken in self._finished:
+                next(self._iterator, None)
+                self.taken += 1
+            upto = (i for i in range(self.taken, self.taken + count) if i in self._finished)
+            count = next(upto, self.taken + count) - self.taken
         elements = [] if self.closed else list(islice(self._iterator, count))
         if not elements:
             self.closed = True

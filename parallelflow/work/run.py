@@ -78,6 +78,8 @@ class Run:
         comes back, in no particular order.
     alive : callable, optional
         Whether the cluster still lives; asked every `ALIVE_SECONDS`.
+    finished : dict of int to object, optional
+        Values of elements that an earlier run has finished, by index; not run again.
 
     Attributes
     ----------
@@ -85,6 +87,10 @@ class Run:
         The elements' values by index; None where there is none.
     failures : dict of int to ElementFailure
         The failed elements, by index.
+    deferred : set of int
+        Elements that have to be run by the client itself.
+    done : set of int
+        Indices of the elements with a value.
 
     Raises
     ------
@@ -104,12 +110,13 @@ class Run:
         stop_on_error: bool = True,
         on_chunk: OnChunk | None = None,
         alive: Callable[[], bool] | None = None,
+        finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
         self._function = payload.dump((maker, arguments))
         self._key = uuid.uuid4().hex
         self._sizer = ChunkSizer(chunk_size)
-        self._feed = Feed(elements)
+        self._feed = Feed(elements, finished or ())
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
         self._alive = alive or (lambda: True)
@@ -122,7 +129,13 @@ class Run:
         self._nobody_since: float | None = None
         self.values: list[Any] = [None] * (self._feed.total or 0)
         self.failures: dict[int, ElementFailure] = {}
-        self.progress = Progress(label, self._feed.total or 0)
+        self.deferred: set[int] = set()
+        self._finished = finished or {}
+        self._former_hosts: set[str] = set()
+        self._ranges: list[tuple[int, int]] = []
+        for index, value in self._finished.items():
+            self.values[index] = value
+        self.progress = Progress(label, self._feed.total or 0, done=len(self._finished))
         self.progress.announce()
 
     # -- what the caller drives ---------------------------------------------------------
@@ -159,6 +172,19 @@ class Run:
         self._dispatch()
         if not self._open():
             self._finish(RunState.FAILED if self.failures else RunState.DONE)
+
+    @property
+    def hosts(self) -> set[str]:
+        """The machines whose engines have taken part."""
+        return {w.host for w in self._workers.values() if w.host} | self._former_hosts
+
+    @property
+    def done(self) -> set[int]:
+        """Indices of the elements with a value."""
+        done = set(self._finished)
+        for start, count in self._ranges:
+            done.update(range(start, start + count))
+        return done - self.failures.keys() - self.deferred
 
     def cancel(self) -> list[int]:
         """Drop what is queued, interrupt what is running, forget the run everywhere.
@@ -211,6 +237,7 @@ class Run:
         for worker in list(self._workers.values()):
             if worker.id not in present and worker.missed(GRACE_SECONDS):
                 del self._workers[worker.id]
+                self._former_hosts.update(filter(None, [worker.host]))
                 self._rescue(worker)
         if self._workers:
             self._nobody_since = None
@@ -333,6 +360,9 @@ class Run:
             return
         self._setup_trouble[worker.id] = trouble
         # It stays known, so that it is not asked again, and never gets ready.
+        note = f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}"
+        logger.warning(note)
+        self.progress.announce(note)
         if len(self._setup_trouble) == len(self._workers):
             raise SetupFailed(worker, trouble)
 
@@ -345,6 +375,7 @@ class Run:
             return
         start, count = chunk.start, result.count
         self.values[start : start + count] = result.values
+        self._ranges.append((start, count))
         self._sizer.observe(count, result.wall)
         self.progress.done += count - len(result.troubles)
         self.progress.element_seconds += sum(result.seconds)
@@ -372,6 +403,9 @@ class Run:
             self._fail(chunk.start, chunk.elements[0], trouble_of(error, "run"), worker)
 
     def _fail(self, index: int, element: Any, trouble: Trouble, worker: Worker | None) -> None:
+        if trouble.stage == "client":
+            self.deferred.add(index)
+            return
         self.failures[index] = ElementFailure(
             index=index,
             total=self.progress.total,
@@ -445,8 +479,9 @@ class Run:
             return
         with contextlib.suppress(Exception):
             result: ChunkResult = payload.load(answer.get(timeout=0))
-            for position in list(result.troubles):
-                result.values[position] = None
+            start, count = chunk.start, result.count
+            self.values[start : start + count] = result.values
+            self._ranges += [(start + i, 1) for i in range(count) if i not in result.troubles]
             if self._on_chunk is not None:
                 self._on_chunk(chunk.start, result, worker)
         _forget(self._client, answer)

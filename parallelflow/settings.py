@@ -1,0 +1,62 @@
+"""The package's settings: VisTrails' configuration of it, with the command line's before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import parallelflow
+
+__all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "settings"]
+
+STOP = "stop"
+FINISH_OTHERS = "finish others"
+POLICIES = (STOP, FINISH_OTHERS)
+"""What a Map does when an element fails."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user can set in Preferences > Module Packages > Parallel Flow > Configure.
+
+    Attributes
+    ----------
+    profile : str
+        The IPython profile.
+    engines : int
+        Engines to start where none run; 0 for one per core.
+    chunkSize : int
+        Elements that travel together; 0 to have it follow from the time they take.
+    onError : str
+        ``stop``, or ``finish others`` first and then fail naming every failed element.
+    launcher : str
+        ipyparallel's launcher for engines; empty for the profile's own.
+    """
+
+    profile: str = "default"
+    engines: int = 0
+    chunkSize: int = 0
+    onError: str = STOP
+    launcher: str = ""
+
+
+def settings() -> Settings:
+    """Return the settings in force: VisTrails' where it runs, else the defaults."""
+    configuration = _configuration()
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        value = getattr(configuration, field.name, field.default)
+        values[field.name] = value if type(value) is type(field.default) else field.default
+    return Settings(**values)
+
+
+def _configuration() -> Any:
+    """Return VisTrails' configuration of the package, None where it is not enabled."""
+    import sys
+
+    if "vistrails.core.packagemanager" not in sys.modules:
+        return None
+    manager = sys.modules["vistrails.core.packagemanager"].get_package_manager()
+    if manager is None or not manager.has_package(parallelflow.identifier):
+        return None
+    return manager.get_package(parallelflow.identifier).configuration

@@ -1,0 +1,96 @@
+"""What a failed or cancelled run has finished, so that the next one need not do it again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parallelflow.engine import payload
+
+__all__ = ["Unfinished", "function_key"]
+
+# Runs whose results are kept, the latest ones: the values may be large.
+MAX_KEPT = 4
+
+
+@dataclass
+class _Kept:
+    elements: bytes | None
+    values: dict[int, Any]
+
+
+def function_key(function: Any) -> bytes:
+    """Return a digest of a function and its constant inputs.
+
+    Parameters
+    ----------
+    function : object
+        Whatever decides what the function does; equal pickles mean the same function.
+
+    Raises
+    ------
+    Exception
+        If it cannot be pickled.
+    """
+    return _digest([function])
+
+
+def _digest(items: Iterable[Any]) -> bytes:
+    digest = hashlib.blake2b(digest_size=20)
+    for item in items:
+        for frame in payload.dump(item):
+            digest.update(frame)
+    return digest.digest()
+
+
+class Unfinished:
+    """Values of runs that did not finish, kept for the session.
+
+    The elements are compared by their pickles, and only when there is something to
+    compare with: a run that finishes pays nothing for this.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[bytes, int], _Kept] = OrderedDict()
+
+    def take(self, key: bytes, elements: Sequence[Any]) -> dict[int, Any]:
+        """Return what an earlier run of the same function over the same list has finished.
+
+        Parameters
+        ----------
+        key : bytes
+            The function's `function_key`.
+        elements : sequence
+            The list.
+
+        Returns
+        -------
+        dict of int to object
+            Values by index; empty if there is nothing to go on with.
+        """
+        kept = self._kept.pop((key, len(elements)), None)
+        if kept is None or kept.elements != self._elements_key(elements):
+            return {}
+        return kept.values
+
+    def keep(self, key: bytes, elements: Sequence[Any], values: dict[int, Any]) -> None:
+        """Keep what a run has finished."""
+        digest = self._elements_key(elements)
+        if values and digest is not None:
+            self._kept[key, len(elements)] = _Kept(digest, values)
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    @staticmethod
+    def _elements_key(elements: Sequence[Any]) -> bytes | None:
+        try:
+            return _digest(elements)
+        except Exception:  # an element that cannot be pickled is the run's to report
+            return None

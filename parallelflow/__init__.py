@@ -1,10 +1,9 @@
 """Parallel Flow: run a workflow step over a whole list in parallel on IPython engines.
 
 VisTrails reads the attributes of this module when it looks for packages, so
-importing it loads nothing else and cannot fail.
+importing it loads nothing else (not even typing: the distribution's .pth file imports
+it at the start of every Python) and cannot fail.
 """
-
-from typing import Any
 
 identifier = "edu.poly.vistrails.parallel_flow"
 name = "Parallel Flow"
@@ -24,7 +23,7 @@ def package_dependencies() -> list[str]:
     return ["org.vistrails.vistrails.control_flow"]
 
 
-def __getattr__(attribute: str) -> Any:
+def __getattr__(attribute: str) -> object:
     """Make `configuration` when VisTrails first asks for it; its class is VisTrails' own."""
     if attribute != "configuration":
         raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

@@ -111,12 +111,12 @@ def mend_loaded() -> None:
             for repair in _by_module[module]:
                 if repair.before is not None and _needed(repair, "before"):
                     _apply(repair, repair.before)
-            _mend(module)
+            _mend(module, tuple(applied))
 
 
-def _mend(module: str) -> None:
+def _mend(module: str, done: tuple[str, ...] = ()) -> None:
     for repair in _by_module.get(module, ()):
-        if repair.after is not None and _needed(repair, "after"):
+        if repair.after is not None and repair.name not in done and _needed(repair, "after"):
             _apply(repair, repair.after, sys.modules[module])
 
 

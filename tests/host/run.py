@@ -1,0 +1,56 @@
+"""Runs Python code in a fresh interpreter, as another program would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: A guard against deadlocks; most take a second or two.
+LIMIT = 120
+
+
+def run_python(
+    code: str,
+    *arguments: str,
+    folder: Path = ROOT,
+    home: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    expect: int = 0,
+) -> str:
+    """Run code and return what it printed to stdout.
+
+    Parameters
+    ----------
+    code : str
+        Python source; it may be indented.
+    *arguments : str
+        Become ``sys.argv[1:]``.
+    folder : Path
+        Where it runs, and what it imports from first.
+    home : Path or None
+        Its HOME; None: this test run's.
+    environment : mapping or None
+        Variables to add.
+    expect : int
+        The exit code it must have.
+    """
+    variables = {**os.environ, **(environment or {})}
+    if home is not None:
+        variables["HOME"] = str(home)
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert result.returncode == expect, f"exit code {result.returncode}\n{result.stderr}"
+    return result.stdout

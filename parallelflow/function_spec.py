@@ -10,7 +10,7 @@ from typing import Any
 
 import vistrails.core.db.io
 from vistrails.core.modules.module_registry import get_module_registry
-from vistrails.core.modules.vistrails_module import Module, ModuleError
+from vistrails.core.modules.vistrails_module import Module
 from vistrails.core.packagemanager import get_package_manager
 from vistrails.core.vistrail.annotation import Annotation
 from vistrails.core.vistrail.group import Group
@@ -19,7 +19,7 @@ from vistrails.core.vistrail.pipeline import Pipeline
 import parallelflow
 from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
 
-__all__ = ["describe"]
+__all__ = ["describe", "travellers"]
 
 # What moduleInfo holds beyond these belongs to the client's session: objects of its
 # window and of its job monitor.
@@ -47,19 +47,15 @@ def describe(
     -------
     FunctionSpec
 
-    Raises
-    ------
-    ModuleError
-        On the Map, if a module cannot travel.
     """
-    travellers = _travellers(functions, input_ports)
-    pipeline = _pipeline(map_module, travellers)
-    values = list(_values(travellers, functions, input_ports))
+    taking_part = travellers(functions, input_ports)
+    pipeline = _pipeline(taking_part)
+    values = list(_values(taking_part, functions, input_ports))
     return FunctionSpec(
         pipeline=vistrails.core.db.io.serialize(pipeline),
         functions=[_id(f) for f in functions],
         values=values,
-        outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in travellers},
+        outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in taking_part},
         packages=_packages(pipeline, values),
         user_packages=_user_packages(),
         input_ports=list(input_ports),
@@ -102,8 +98,21 @@ def _needs_module(connector: Any) -> bool:
     return not (source.computed or source.upToDate)
 
 
-def _travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any]:
-    """Return the functions and the modules they take as modules, each once."""
+def travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any]:
+    """Return the functions and the modules they take as modules, each once.
+
+    Parameters
+    ----------
+    functions : sequence of Module
+        The modules on FunctionPort.
+    input_ports : sequence of str
+        The ports that take an element; what they are connected to is replaced.
+
+    Returns
+    -------
+    list of Module
+        The functions, each followed by the modules it takes.
+    """
     found: list[Any] = []
 
     def visit(module: Any, replaced: Iterable[str]) -> None:
@@ -118,16 +127,16 @@ def _travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[An
     return found
 
 
-def _pipeline(map_module: Any, travellers: Sequence[Any]) -> Pipeline:
+def _pipeline(taking_part: Sequence[Any]) -> Pipeline:
     """Return a pipeline of the travelling modules and the connections among them."""
-    whole = travellers[0].moduleInfo["pipeline"]
-    ids = {_id(t) for t in travellers}
+    whole = taking_part[0].moduleInfo["pipeline"]
+    ids = {_id(t) for t in taking_part}
     result = Pipeline()
     for module_id in sorted(ids):
         result.add_module(_travelling(whole.modules[module_id]))
     for connection in whole.connection_list:
         if {connection.sourceId, connection.destinationId} <= ids:
-            source = next(t for t in travellers if _id(t) == connection.sourceId)
+            source = next(t for t in taking_part if _id(t) == connection.sourceId)
             if connection.source.name == "self" or not (source.computed or source.upToDate):
                 result.add_connection(connection.do_copy())
     return result
@@ -162,10 +171,10 @@ def _travelling(module: Any) -> Any:
 
 
 def _values(
-    travellers: Sequence[Any], functions: Sequence[Any], input_ports: Sequence[str]
+    taking_part: Sequence[Any], functions: Sequence[Any], input_ports: Sequence[str]
 ) -> Iterable[PortValue]:
-    """Yield what the client has computed for the travellers' inputs."""
-    for module in travellers:
+    """Yield what the client has computed for their inputs."""
+    for module in taking_part:
         replaced = input_ports if any(module is f for f in functions) else ()
         for port, connector in _inputs(module, replaced):
             if _needs_module(connector):
@@ -226,8 +235,3 @@ def _info(function: Any) -> dict[str, Any]:
                 continue
             info[key] = value
     return info
-
-
-def _refuse(map_module: Any, module: Any, why: str) -> ModuleError:
-    name = type(module).__name__
-    return ModuleError(map_module, f"{name} cannot run on an engine: {why}")

@@ -21,6 +21,7 @@ from parallelflow.work.resume import Unfinished, function_key
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
+from .function_spec import travellers
 from .messages import OutputOrder
 from .provenance import MapLog
 
@@ -72,6 +73,7 @@ class MapRun:
         self._label = _label(module)
         self._output = OutputOrder(self._label, len(elements))
         self._key = b""
+        self._executed: set[int] = set()
 
     def evaluate(self) -> list[Any]:
         """Return the values, as many as there are elements, in their order.
@@ -151,11 +153,21 @@ class MapRun:
         except BaseException:
             self._replace(run.cancel())
             raise
-        for function in self._functions:
-            if not run.failures:
+        if not run.failures:
+            for function in self._functions:
                 function.logging.end_update(function)
-            if not run.failures or _ran_once(run):
-                function.logging.signalSuccess(function)
+        self._tell_executed(run)
+
+    def _tell_executed(self, run: Run) -> None:
+        """Tell VisTrails which modules have run well at least once."""
+        for module in self._travelled():
+            module_id = module.moduleInfo["moduleId"]
+            if module_id in self._spec.functions:
+                ran = not run.failures or _ran_once(run)
+            else:
+                ran = module_id in self._executed
+            if ran:
+                module.logging.signalSuccess(module)
 
     def _replace(self, stuck: list[int]) -> None:
         """Have engines that cannot be interrupted replaced, where they are ours to replace."""
@@ -166,6 +178,7 @@ class MapRun:
     def _take(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
         self._output.add(start, result.count, result.outputs)
+        self._executed.update(result.report or ())
         if self._log.wanted:
             for position, records in result.records.items():
                 self._log.add(start + position, records, worker)
@@ -245,19 +258,14 @@ class MapRun:
         if failure.stage in ("pickle", "input", "result"):
             return self._module
         wanted = failure.where[0] if failure.where else None
-        waiting = list(self._functions)
-        seen: list[Any] = []
-        while waiting:
-            module = waiting.pop()
+        for module in self._travelled():
             if module.moduleInfo["moduleId"] == wanted:
                 return module
-            seen.append(module)
-            for connectors in module.inputPorts.values():
-                for connector in connectors:
-                    source = connector.obj
-                    if hasattr(source, "moduleInfo") and not any(source is s for s in seen):
-                        waiting.append(source)
         return self._functions[-1]
+
+    def _travelled(self) -> list[Any]:
+        """Return the client's own modules that the engines have copies of."""
+        return travellers(self._functions, self._spec.input_ports)
 
 
 def _label(module: Any) -> str:

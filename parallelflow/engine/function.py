@@ -134,6 +134,7 @@ class VistrailsFunction:
         self._interpreter = FunctionInterpreter()
         self._recorder = Recorder(Record(ITERATION, 0.0)) if spec.log else None
         self._objects: dict[int, Any] = {}
+        self._executed: dict[int, bool] = {}
         self._specs: dict[Any, Any] = {}
         self._signature = _mixed_signature(spec)
         self._objects = self._set_up_pipeline()
@@ -185,6 +186,7 @@ class VistrailsFunction:
             remap_id=lambda i: persistent_to_id[i],
             ids=list(objects),
         )
+        self._executed = logging_.executed
         for module_id, obj in objects.items():
             obj.in_pipeline = True
             obj.logging = logging_
@@ -216,6 +218,10 @@ class VistrailsFunction:
             yield
         finally:
             builtins.__import__ = hooked
+
+    def report(self) -> set[int]:
+        """Return the ids of the modules that have run well, now or before."""
+        return {self._ids[i] for i in self._executed if i in self._ids}
 
     def __call__(self, index: int, element: Any) -> tuple[Any, Any]:
         """Return the function's value for an element, and the record of its execution.

@@ -87,6 +87,8 @@ class ChunkResult:
         What an element wrote, by position: (stream, text) in order.
     unreadable : Trouble or None
         Why the chunk could not be unpickled; nothing of it was evaluated then.
+    report : object
+        What the function's kind tells of the chunk as a whole, None if nothing.
     """
 
     count: int = 0
@@ -98,6 +100,7 @@ class ChunkResult:
     records: dict[int, Any] = field(default_factory=dict)
     outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     unreadable: Trouble | None = None
+    report: Any = None
 
 
 class NeedsClient(BaseException):
@@ -211,6 +214,8 @@ def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list
             go_on = _evaluate(result, function, position, start + position, element)
             if not go_on or (stop_on_error and _failed(result)):
                 break
+    report = getattr(function, "report", None)
+    result.report = report() if report is not None else None
     result.wall = time.time() - result.started
     return [memoryview(frame) for frame in _dump_result(result)]
 

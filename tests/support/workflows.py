@@ -36,6 +36,7 @@ class Part:
     control: dict[str, str] = field(default_factory=dict)
     cache: bool = True
     namespace: str | None = None
+    depth: int = 0  # of the output ports
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,14 @@ def _module(number: int, part: Part) -> Any:
     specs = [("input", n, s) for n, s in part.inputs.items()]
     specs += [("output", n, s) for n, s in part.outputs.items()]
     for i, (kind, name, sigstring) in enumerate(specs):
-        spec = PortSpec(id=i, name=name, type=kind, sigstring=f"({sigstring})", sort_key=i)
+        spec = PortSpec(
+            id=i,
+            name=name,
+            type=kind,
+            sigstring=f"({sigstring})",
+            sort_key=i,
+            depth=part.depth if kind == "output" else 0,
+        )
         for j, item in enumerate(spec.port_spec_items):
             item.id = 100 * i + j
         module.add_port_spec(spec)

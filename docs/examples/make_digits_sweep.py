@@ -38,7 +38,7 @@ DATE = datetime(2025, 1, 1)
 
 C_VALUES = [0.1, 1.0, 10.0, 100.0]
 GAMMA_VALUES = [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01]
-FOLDS = 4
+FOLDS = 3
 SAMPLES = 1797  # all images of the data set
 
 DIGITS = """\

@@ -62,6 +62,15 @@ def parallel_map(build: Builder) -> None:
     printed(build, mapped(build, TWICE, [1, 2, 3]), "Result")
 
 
+def map_in_group(build: Builder) -> None:
+    mapping = mapped(build, TWICE, [1, 2, 3])
+    output = build.module("OutputPort", (0, -200), values={"name": "doubled"})
+    build.connect(mapping, "Result", output, "InternalPipe")
+    pipeline = build.controller.current_pipeline
+    group = build.controller.create_group(list(pipeline.modules), list(pipeline.connections))
+    printed(build, group, "doubled")
+
+
 def open_end(build: Builder) -> None:
     mapped(build, TWICE, [1, 2, 3])
 
@@ -118,6 +127,7 @@ def no_such_module(build: Builder) -> None:
 CASES = [
     serial_map,
     parallel_map,
+    map_in_group,
     open_end,
     element_fails,
     slow,

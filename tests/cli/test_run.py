@@ -81,6 +81,12 @@ def test_a_parallel_map_on_a_running_cluster(parallelflow: Run, cases: Path, run
     assert "mapped: 3/3 elements (100 %)" in result.stderr
 
 
+def test_a_map_in_a_group(parallelflow: Run, cases: Path, running: str) -> None:
+    result = parallelflow("run", f"{cases}:map_in_group", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert re.search(SUMMARY, result.stderr)
+
+
 def test_results_that_nothing_takes_are_printed(
     parallelflow: Run, cases: Path, running: str
 ) -> None:

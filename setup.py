@@ -17,6 +17,8 @@ RUN = [
     "psutil>=5.9",
     "cloudpickle>=2.2",
     "tqdm>=4.62",
+    # lib2to3, with which VisTrails translates an old PythonSource, left Python in 3.13
+    'fissix>=24.4; python_version >= "3.13"',
 ]
 GUI = ["PyQt5>=5.15"]
 EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]

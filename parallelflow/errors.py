@@ -69,22 +69,26 @@ class ClusterError(ParallelFlowError):
     ----------
     message : str
         What happened and what to do next, one or two sentences.
-    log_tail : str
-        The last lines of the controller's or engine's log, empty if there are none.
-    log_file : str
-        Where the whole log stands, empty if there is none.
+    log : str
+        The controller's or engine's log as a whole, empty if there is none.
     """
 
-    def __init__(self, message: str, log_tail: str = "", log_file: str = "") -> None:
+    def __init__(self, message: str, log: str = "") -> None:
         self.message = message
-        self.log_tail = log_tail
-        self.log_file = log_file
+        self.log = log.strip()
         text = message
-        if log_tail:
-            text += f"\nThe last lines of its log:\n{log_tail}"
-        if log_file:
-            text += f"\nThe whole log: {log_file}"
+        if self.log:
+            text += f"\nThe last lines of its log:\n{self.log_tail}"
         super().__init__(text)
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of the log, as many as tell the reason."""
+        return "\n".join(self.log.splitlines()[-TAIL_LINES:])
+
+
+TAIL_LINES = 15
+"""Lines of a log that tell the reason: a traceback's end and some context."""
 
 
 class ConnectFailed(ClusterError):
@@ -100,16 +104,14 @@ class EnginesFailed(ClusterError):
 
     Parameters
     ----------
-    message, log_tail, log_file
+    message, log
         As in `ClusterError`.
     wanted, ready : int
         Engines asked for and engines that did come up.
     """
 
-    def __init__(
-        self, message: str, log_tail: str = "", log_file: str = "", wanted: int = 0, ready: int = 0
-    ) -> None:
-        super().__init__(message, log_tail, log_file)
+    def __init__(self, message: str, log: str = "", wanted: int = 0, ready: int = 0) -> None:
+        super().__init__(message, log)
         self.wanted = wanted
         self.ready = ready
 

@@ -7,7 +7,12 @@ A window answers with dialogs, a terminal with its defaults; both are an
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from parallelflow.engine_manager.model import Stage
+
+if TYPE_CHECKING:
+    from parallelflow.engine_manager.model import StartSnapshot
 
 __all__ = ["ConsoleInteraction", "Interaction"]
 
@@ -33,8 +38,11 @@ class Interaction(Protocol):
             How many; 0 for none.
         """
 
+    def starting(self, snapshot: StartSnapshot) -> None:
+        """Show how far a start has come that was begun for work that needs engines."""
+
     def tell(self, message: str) -> None:
-        """Tell one line: what is being started, what was lost."""
+        """Tell one line: what the user should know now."""
 
     def cancelled(self) -> bool:
         """Whether the user has asked to give up what is being started; may run an event loop."""
@@ -50,9 +58,14 @@ class ConsoleInteraction:
         )
         return suggested
 
+    def starting(self, snapshot: StartSnapshot) -> None:
+        """Log how far it has come."""
+        registered, wanted = snapshot.count(Stage.REGISTERED), len(snapshot.engines)
+        logger.debug("%d of %d engines have registered", registered, wanted)
+
     def tell(self, message: str) -> None:
         """Log the line."""
-        logger.info("%s", message)
+        logger.warning("%s", message)
 
     def cancelled(self) -> bool:
         """Answer no; Ctrl-C arrives as KeyboardInterrupt."""

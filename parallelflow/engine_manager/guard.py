@@ -8,7 +8,7 @@ left running on purpose, removes the record and ends.
 Processes started in the session's last moment, before their record was written, are
 known by the session's mark in their environment.
 
-Run as ``python -m parallelflow.engine_manager.guard RECORD PID CREATED``.
+Run as ``python -m parallelflow.engine_manager.guard RECORD PID BIRTH TOKEN``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import threading
 from pathlib import Path
 
-from .processes import ProcessRecord, marked, record_of, stop_trees
+from .processes import ProcessRecord, record_of
 from .records import SessionRecord, read
 
 __all__ = ["Guard", "main"]
@@ -51,7 +51,7 @@ class Guard:
 
     def __init__(self, record: SessionRecord, environment: dict[str, str]) -> None:
         command = [sys.executable, "-m", "parallelflow.engine_manager.guard"]
-        command += [str(record.path), str(record.session.pid), repr(record.session.created)]
+        command += [str(record.path), str(record.session.pid), record.session.birth, record.token]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -67,7 +67,7 @@ class Guard:
     def release(self) -> None:
         """Close the pipe and wait for the guard's end; it stops what the record still names."""
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it may have ended already
             self._process.stdin.close()
         try:
             self._process.wait(END_SECONDS)
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     Parameters
     ----------
     arguments : list of str
-        The record's path, the session's pid and its creation time.
+        The record's path, the session's pid and time of birth, and its mark.
 
     Returns
     -------
@@ -100,22 +100,17 @@ def main(arguments: list[str]) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     path = Path(arguments[0])
-    session = ProcessRecord(int(arguments[1]), float(arguments[2]), "session")
+    session = ProcessRecord(int(arguments[1]), arguments[2], "session")
+    token = arguments[3]
     ended = threading.Event()
     threading.Thread(target=_wait_for_pipe_end, args=(ended,), daemon=True).start()
     while not ended.wait(LOOK_SECONDS) and session.alive():
         pass
     record = read(path)
-    if record is None:
+    if record is None or record.token != token:
         # Killed before the first record was written, or all was stopped in good order.
-        record = SessionRecord(path, session)
-    if record.keep or record.session.pid != session.pid:
-        return 0
-    left = stop_trees(record.processes + marked(record.token))
-    record.processes = []
-    with contextlib.suppress(OSError):
-        record.write()
-    return 1 if left else 0
+        record = SessionRecord(path, session, token)
+    return 1 if not record.keep and record.stop() else 0
 
 
 if __name__ == "__main__":

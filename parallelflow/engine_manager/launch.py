@@ -9,42 +9,32 @@ record of every process.
 
 from __future__ import annotations
 
-import asyncio
+import json
 import logging
 import os
 import site
-import threading
-from collections.abc import Coroutine
+import sys
+import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ipyparallel
-import psutil
+from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
 import parallelflow
 from parallelflow.errors import ControllerFailed, EnginesFailed
 
+from . import launchers
+from .engine_set import EngineSet, log_names, log_of, make_private
+from .event_loop import EventLoop
+from .options import controller_arguments
 from .processes import MARK, ProcessRecord, record_of
 
-__all__ = ["EventLoop", "Launch", "child_environment"]
+__all__ = ["Launch", "child_environment"]
 
-T = TypeVar("T")
-
-# Registration is complete at the next heartbeat, so the period is what a start waits for
-# (3 000 ms by default). At 200 ms an idle cluster of two engines takes about half a percent
-# of a core (measured); at 100 ms it is two.
-HEARTBEAT_MS = 200
-# A suspended laptop or a long stall must not lose engines for ever: 150 x 200 ms = 30 s,
-# what ipyparallel's defaults come to.
-HEARTBEAT_MISSES = 150
-# From the start of ipcontroller to its connection files: 0.7 s on an idle machine; a loaded
-# one with a cold disk may need much longer, a controller that has ended is noticed at once.
-CONTROLLER_SECONDS = 60.0
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
-# Lines of a log that tell the reason: a traceback's end and some context.
-TAIL_LINES = 15
 
 # Libraries that start one thread per core each: with one engine per core that is too many.
 THREAD_VARIABLES = (
@@ -54,15 +44,6 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-
-CONTROLLER_ARGUMENTS = (
-    f"--HeartMonitor.period={HEARTBEAT_MS}",
-    f"--HeartMonitor.max_heartmonitor_misses={HEARTBEAT_MISSES}",
-    # With a database the hub keeps every task and result for ever.
-    "--nodb",
-)
-
-logger = logging.getLogger(__name__)
 
 
 def child_environment(token: str) -> dict[str, str]:
@@ -91,43 +72,6 @@ def child_environment(token: str) -> dict[str, str]:
     return environment
 
 
-class EventLoop:
-    """An asyncio loop in a thread of its own, alive as long as the cluster.
-
-    With ipyparallel's ``_sync`` methods the loop is gone after each call, and
-    `Cluster` never learns of a later death.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="parallelflow-cluster", daemon=True
-        )
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
-        """Run a coroutine in the loop and return its result.
-
-        Raises
-        ------
-        TimeoutError
-            If it takes longer than `seconds`; it is cancelled then.
-        """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result(seconds)
-        except BaseException:
-            future.cancel()
-            raise
-
-    def close(self) -> None:
-        """Stop the loop and its thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(LAUNCH_SECONDS)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-
 class Launch:
     """One cluster of a profile as we start it: a controller and sets of engines.
 
@@ -142,47 +86,47 @@ class Launch:
     """
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
+        self._folder = profile_folder
         self._loop = EventLoop()
+        self._sets: list[EngineSet] = []
         self.environment = child_environment(token)
-        self._engine_launchers: list[Any] = []
         config = Config()
         config.LocalEngineSetLauncher.delay = 0
-        self.cluster = self._loop.run(
-            self._make(profile_folder, cluster_id, config), LAUNCH_SECONDS
-        )
+        self.cluster = self._loop.run(self._make(cluster_id, config), LAUNCH_SECONDS)
 
-    async def _make(
-        self, profile_folder: Path, cluster_id: str, config: Config
-    ) -> ipyparallel.Cluster:
-        cluster = ipyparallel.Cluster(
-            profile_dir=str(profile_folder),
+    async def _make(self, cluster_id: str, config: Config) -> ipyparallel.Cluster:
+        return ipyparallel.Cluster(
+            profile_dir=str(self._folder),
             cluster_id=cluster_id,
             config=config,
             delay=0,
             # Ours to stop: atexit would stop what was left running on purpose.
             shutdown_atexit=False,
+            # We wait for the connection files ourselves, with the engines already starting.
+            send_engines_connection_env=False,
             log_level=logging.ERROR,
         )
-        # The same option given twice ends the controller: the profile's own comes first.
-        given = {argument.partition("=")[0] for argument in cluster.controller_args}
-        cluster.controller_args = [
-            *cluster.controller_args,
-            *(a for a in CONTROLLER_ARGUMENTS if a.partition("=")[0] not in given),
-        ]
-        return cluster
 
     def _environment(self, launcher_class: type) -> dict[str, str]:
         """Return our environment and, before it, what the profile's config asks for."""
-        configured = launcher_class(parent=self.cluster).environment  # type: ignore[attr-defined]
+        configured = launcher_class(parent=self.cluster).environment
         return {**self.environment, **configured}
 
-    def remove_connection_files(self) -> None:
-        """Remove what a dead cluster of the same id left, which would be taken for ours."""
+    # -- the controller -------------------------------------------------------------------
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the cluster has in the profile's security folder while it runs."""
         launcher = self.cluster.controller_launcher_class(
             profile_dir=self.cluster.profile_dir, cluster_id=self.cluster.cluster_id
         )
-        for path in _files(launcher):
-            Path(path).unlink(missing_ok=True)
+        found = [Path(path) for path in launcher.connection_files.values()]
+        return [*found, Path(self.cluster.cluster_file)] if self.cluster.cluster_file else found
+
+    def remove_stale_files(self) -> None:
+        """Remove what a dead cluster of the same id left, which would be taken for ours."""
+        for path in self.files:
+            path.unlink(missing_ok=True)
 
     def start_controller(self) -> ProcessRecord | None:
         """Start ipcontroller; its connection files need not be there yet.
@@ -197,43 +141,80 @@ class Launch:
         ControllerFailed
             If its launcher fails.
         """
+        # The same option given twice ends the controller: the profile's own comes first.
+        given = [str(a) for a in self.cluster.controller_args]
+        self.cluster.controller_args = [*given, *controller_arguments(self._folder, given)]
         try:
             environment = self._environment(self.cluster.controller_launcher_class)
             self._loop.run(self.cluster.start_controller(environment=environment), LAUNCH_SECONDS)
         except Exception as e:
             raise ControllerFailed(
-                f"the controller of {self._name()} could not be started: {e!r}. "
+                f"the controller of {self._name()} could not be started: {_why(e)}. "
                 "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
             ) from e
-        return record_of(getattr(self.cluster.controller, "pid", -1), "controller")
+        controller = self.cluster.controller
+        if isinstance(controller, (ipp_launcher.SSHLauncher, ipp_launcher.BatchSystemLauncher)):
+            return None
+        make_private(controller)
+        return record_of(getattr(controller, "pid", -1), "controller")
 
-    def wait_for_controller(self) -> None:
-        """Wait until the controller has written its connection files.
+    def controller_up(self) -> bool:
+        """Whether the controller has written its connection files.
 
         Raises
         ------
         ControllerFailed
-            If it ends before, or takes too long; with the end of its log.
+            If it has ended; with its log.
         """
         controller = self.cluster.controller
-        try:
-            self._loop.run(
-                controller.get_connection_info(timeout=CONTROLLER_SECONDS), CONTROLLER_SECONDS + 10
-            )
-        except Exception as e:
-            tail, path = _log(controller)
+        if all(_whole(Path(path)) for path in controller.connection_files.values()):
+            return True
+        status = controller.poll()
+        if status is not None:
             raise ControllerFailed(
-                f"the controller of {self._name()} did not come up: {e}.", tail, path
-            ) from e
+                f"the controller of {self._name()} ended at once (exit code {status}).",
+                log_of(controller),
+            )
+        return False
 
-    def start_engines(self, n: int) -> list[ProcessRecord]:
-        """Start a set of n engines with the profile's launcher; does not wait for them.
+    def logs(self) -> list[str]:
+        """Return the name of the controller's log file, relative to the profile's folder."""
+        return log_names(self.cluster.controller)
 
-        Returns
-        -------
-        list of ProcessRecord
-            The processes on this machine: n for local engines, one for a launcher that
-            starts them elsewhere (mpiexec, a batch system's command), or none.
+    def controller_log(self) -> str:
+        """Return the controller's log so far."""
+        return log_of(self.cluster.controller)
+
+    # -- engines --------------------------------------------------------------------------
+
+    def check_launcher(self, name: str | None) -> None:
+        """Raise unless a launcher can start engines from here.
+
+        Raises
+        ------
+        UserMistake
+            If there is none of this name.
+        ClusterError
+            If a program or a setting that it needs is missing.
+        """
+        launchers.check_launcher(self.cluster, name)
+
+    def starts_locally(self, name: str | None) -> bool:
+        """Whether engines of a launcher are processes of this machine, started at once."""
+        launcher_class = self.cluster.engine_launcher_class
+        if name is not None:
+            return name == "local"
+        return launcher_class is ipp_launcher.LocalEngineSetLauncher
+
+    def start_engines(self, n: int, launcher: str | None = None) -> EngineSet:
+        """Start a set of n engines; does not wait for them.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        launcher : str, optional
+            ipyparallel's short name of a launcher; the profile's own if not given.
 
         Raises
         ------
@@ -241,64 +222,66 @@ class Launch:
             If the launcher fails.
         """
         try:
-            environment = self._environment(self.cluster.engine_launcher_class)
-            set_id = self._loop.run(
-                self.cluster.start_engines(n, environment=environment), LAUNCH_SECONDS
-            )
+            if launcher is not None:
+                self.cluster.engine_launcher_class = launcher
+            launcher_class = self.cluster.engine_launcher_class
+            name = ipp_launcher.abbreviate_launcher_class(launcher_class)
+            options: dict[str, Any] = {"environment": self._environment(launcher_class)}
+            if launcher_class is ipp_launcher.LocalEngineSetLauncher:
+                options |= self._local_command(launcher_class)
+            # Two sessions may add engines within a second, after which sets are named.
+            set_id = f"{int(time.time())}-{os.getpid()}-{len(self._sets)}"
+            self._loop.run(self.cluster.start_engines(n, set_id, **options), LAUNCH_SECONDS)
         except Exception as e:
             raise EnginesFailed(
-                f"{n} engines of {self._name()} could not be started: {e!r}. "
-                "Check the launcher that the profile's ipcluster_config.py chooses.",
+                f"{n} engines of {self._name()} could not be started: {_why(e)}. "
+                "Check the launcher, which the profile's ipcluster_config.py configures.",
                 wanted=n,
             ) from e
-        launcher = self.cluster.engines[set_id]
-        records = []
-        for one in list((getattr(launcher, "launchers", None) or {"0": launcher}).values()):
-            record = record_of(getattr(one, "pid", -1), "engine")
-            if record is not None:
-                records.append(record)
-            self._engine_launchers.append(one)
-        return records
+        engines = EngineSet(name, self.cluster.engines[set_id])
+        for one in engines.launchers:
+            make_private(one)
+        self._sets.append(engines)
+        return engines
 
-    def engine_log(self) -> tuple[str, str]:
-        """Return the end and the path of the log of an engine that has ended, empty if none."""
-        for launcher in self._engine_launchers:
-            if not psutil.pid_exists(getattr(launcher, "pid", -1)) or not launcher.running:
-                tail, path = _log(launcher)
-                if tail:
-                    return tail, path
-        return "", ""
+    def _local_command(self, launcher_class: Any) -> dict[str, Any]:
+        """Return the command of local engines, unless the profile has one of its own."""
+        if launcher_class(parent=self.cluster).engine_cmd != ipp_launcher.ipengine_cmd_argv:
+            return {}
+        connection = next(path for path in self.files if path.name.endswith("-engine.json"))
+        module = "parallelflow.engine_manager.engine"
+        return {"engine_cmd": [sys.executable, "-m", module, str(connection)]}
+
+    # -- the end --------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Take note that everything was stopped: remove cluster and connection files."""
+        """Take note that everything was stopped: remove logs, cluster and connection files."""
         controller, self.cluster.controller = self.cluster.controller, None
         self.cluster.engines = {}
-        for launcher in [*self._engine_launchers, *([controller] if controller else [])]:
-            _log(launcher, remove=True)
-        for path in [self.cluster.cluster_file, *(_files(controller) if controller else [])]:
-            Path(path).unlink(missing_ok=True)
+        launchers = [one for engines in self._sets for one in engines.launchers]
+        for launcher in [*launchers, *([controller] if controller else [])]:
+            log_of(launcher, remove=True)
+        if controller:
+            self.remove_stale_files()
 
     def close(self) -> None:
         """End the event loop; processes are not touched."""
         self._loop.close()
 
     def _name(self) -> str:
-        return f"the profile {Path(self.cluster.profile_dir).name.removeprefix('profile_')}"
+        return f"the profile {self._folder.name.removeprefix('profile_')}"
 
 
-def _files(controller: Any) -> list[str]:
-    return [str(path) for path in controller.connection_files.values()]
-
-
-def _log(launcher: Any, remove: bool = False) -> tuple[str, str]:
-    """Return the last lines of a launcher's log and the log's path, empty if it is gone."""
-    path = str(getattr(launcher, "output_file", "") or "")
+def _whole(path: Path) -> bool:
+    """Whether a connection file is there and written to its end."""
     try:
-        text = launcher.get_output(remove=remove) or ""
-    except Exception as e:  # a remote launcher may have to fetch it
-        logger.debug("no log of %s: %r", launcher, e)
-        return "", ""
-    tail = "\n".join(text.strip().splitlines()[-TAIL_LINES:])
-    return tail, path if path and Path(path).exists() else ""
+        json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{error.filename} is not installed here"
+    return f"{type(error).__name__}: {error}"

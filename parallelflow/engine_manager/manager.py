@@ -1,59 +1,40 @@
-"""The engine manager: connects to a profile's cluster, starts one, stops what it started."""
+"""The engine manager: starts a profile's cluster, tells of it, stops what it started."""
 
 from __future__ import annotations
 
 import atexit
-import enum
-import logging
 import os
 import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from parallelflow.errors import ConnectFailed, EnginesFailed, StartCancelled
-from parallelflow.interaction import ConsoleInteraction, Interaction
+from parallelflow.interaction import Interaction
 
 from . import profiles
-from .guard import Guard
-from .processes import stop_trees
-from .records import SessionRecord
+from .core import PRIVATE
+from .engines import EngineSource, Progress
+from .gather import Gatherer
+from .information import ClusterInfo
+from .model import (
+    Inventory,
+    LauncherChoice,
+    LaunchPreview,
+    Origin,
+    ProfileInfo,
+    ShutdownPlan,
+    Stage,
+    StartSnapshot,
+    State,
+)
 
-if TYPE_CHECKING:
-    import ipyparallel
-
-    from .launch import Launch
-
-__all__ = ["EngineManager", "State", "get_manager"]
-
-# The handshake with a hub that accepts connections: milliseconds locally, seconds through
-# a slow tunnel. A hub that accepts and then says nothing is hung.
-CONNECT_SECONDS = 10.0
-# From the start of an engine to its registration: 1 s on an idle machine. Batch systems
-# may keep a job queued much longer; engines that come later join by themselves.
-ENGINES_SECONDS = 60.0
-# Between two looks at starting engines; short, since every start waits for the last one.
-LOOK_SECONDS = 0.02
-
-logger = logging.getLogger(__name__)
+__all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
 
 
-class State(enum.Enum):
-    """Where the manager stands with its cluster."""
-
-    NO_CLUSTER = "no cluster"
-    CONNECTING = "connecting"
-    CONTROLLER = "controller only"
-    ENGINES = "engines"
-    LOST = "lost"
-
-
-class EngineManager:
+class EngineManager(EngineSource):
     """One owner of the controller and engines that this process uses or starts.
 
-    Methods may be called from any thread; one that changes the cluster waits for
-    another to finish first.
+    Methods may be called from any thread. Those that change the cluster wait for another
+    that does to finish first, and may take seconds: a window calls them from a worker
+    thread. `state`, `alive`, `runs`, `info` and `suggested_engines` never wait for those.
 
     Parameters
     ----------
@@ -64,36 +45,32 @@ class EngineManager:
     """
 
     def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
-        self.profile = profile
-        self.interaction: Interaction = interaction or ConsoleInteraction()
-        self.engines_wanted: int | None = None
-        self.private = False
-        self.state = State.NO_CLUSTER
-        self._listeners: list[Callable[[State], None]] = []
-        self._lock = threading.RLock()
-        self._client: ipyparallel.Client | None = None
-        self._launch: Launch | None = None
-        self._record: SessionRecord | None = None
-        self._guard: Guard | None = None
-        self._preparation: Future[None] | None = None
-        self._owner = os.getpid()
+        super().__init__(profile, interaction)
+        self._gatherer = Gatherer()
 
     # -- settings ---------------------------------------------------------------------
 
     def configure(
-        self, profile: str | None = None, engines: int | None = None, private: bool | None = None
+        self,
+        profile: str | None = None,
+        engines: int | None = None,
+        private: bool | None = None,
+        launcher: str | None = None,
     ) -> None:
         """Set what to use, and what to start where there is nothing to use.
 
         Parameters
         ----------
         profile : str, optional
-            The IPython profile; None leaves it as it is.
+            The IPython profile; None leaves it as it is. What was started on the one before
+            is stopped; see `change_profile` for other ways.
         engines : int, optional
             How many engines to start, at least 1; None: one per core.
         private : bool, optional
             Whether a cluster that has to be started is hidden from other sessions,
             because it ends with this one.
+        launcher : str, optional
+            ipyparallel's short name of the launcher to start engines with, see `launchers`.
 
         Raises
         ------
@@ -104,256 +81,300 @@ class EngineManager:
         """
         if engines is not None and engines < 1:
             raise ValueError(f"at least 1 engine is needed, not {engines}")
+        if profile is not None:
+            self.change_profile(profile)
         with self._lock:
-            if profile is not None and profile != self.profile:
-                profiles.check_name(profile)
-                self.stop()
-                self.profile = profile
             if engines is not None:
                 self.engines_wanted = engines
             if private is not None:
                 self.private = private
+            if launcher is not None:
+                self.launcher = launcher
 
-    def suggested_engines(self) -> int:
-        """Return how many engines to start: the configured number, else one per core."""
-        return self.engines_wanted or os.cpu_count() or 1
+    # -- Start new engine processes ---------------------------------------------------
 
-    def on_state(self, listener: Callable[[State], None]) -> None:
-        """Have `listener` called with every new state, in the thread that changes it."""
-        self._listeners.append(listener)
+    def start_engines(
+        self,
+        n: int | None = None,
+        launcher: str | None = None,
+        *,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        until: Stage = Stage.READY,
+    ) -> None:
+        """Start n engines, and a controller first if the profile has none.
 
-    def _enter(self, state: State) -> None:
-        if state is not self.state:
-            self.state = state
-            for listener in list(self._listeners):
-                listener(state)
-
-    # -- connecting -------------------------------------------------------------------
-
-    def connect(self) -> ipyparallel.Client | None:
-        """Return a client of the profile's running cluster; start nothing.
-
-        Returns
-        -------
-        ipyparallel.Client or None
-            None if no controller of the profile answers.
-
-        Raises
-        ------
-        ConnectFailed
-            If one accepts connections but does not complete the handshake.
-        """
-        with self._lock:
-            if self._client is not None:
-                return self._client
-            for connection in profiles.connections(self.profile):
-                # A private cluster is another session's and ends with it.
-                if connection.cluster_id.startswith(PRIVATE) or not connection.answers():
-                    continue
-                if connection.readable_by_others():
-                    logger.warning(
-                        "the connection file %s can be read by other users, who could run code "
-                        "as you: make it private (chmod 600)",
-                        connection.path,
-                    )
-                return self._connect_to(connection)
-            return None
-
-    def _connect_to(self, connection: profiles.Connection) -> ipyparallel.Client:
-        import ipyparallel
-
-        self._enter(State.CONNECTING)
-        try:
-            client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
-        except Exception as e:
-            self._enter(State.NO_CLUSTER)
-            raise ConnectFailed(
-                f"the controller of the profile {self.profile} at {connection.host}:"
-                f"{connection.port} does not answer: {e}. Stop it (ipcluster stop "
-                f"--profile={self.profile}) or choose another profile."
-            ) from e
-        self._client = client
-        self._enter(State.ENGINES if client.ids else State.CONTROLLER)
-        return client
-
-    # -- starting ---------------------------------------------------------------------
-
-    def prepare(self) -> None:
-        """Begin to connect or start in a thread, so that it overlaps other work.
-
-        A failure is raised by the next `ensure_engines`.
-        """
-        with self._lock:
-            if self._preparation is None and self._client is None:
-                executor = ThreadPoolExecutor(1, thread_name_prefix="parallelflow-prepare")
-                self._preparation = executor.submit(self._ensure, True)
-                executor.shutdown(wait=False)
-
-    def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
-        """Return a client with at least one engine; start what is missing if allowed.
+        A transaction: if anything fails or the user cancels, what this call started is
+        stopped again. Bounded, but for jobs that wait in a batch system's queue.
 
         Parameters
         ----------
-        ask : bool
-            Whether the user may be asked, and engines started; if False, only what
-            runs is used.
-
-        Returns
-        -------
-        ipyparallel.Client or None
-            None if there is no engine and none was to be started.
-
-        Raises
-        ------
-        ClusterError
-            If connecting or starting fails; what had started is stopped.
-        """
-        preparation, self._preparation = self._preparation, None
-        if preparation is not None:
-            # Polled, so that Ctrl-C arrives here and not when the start has ended.
-            while not preparation.done():
-                time.sleep(LOOK_SECONDS)
-            preparation.result()
-        self._ensure(ask)
-        client = self._client
-        return client if client is not None and client.ids else None
-
-    def _ensure(self, ask: bool) -> None:
-        with self._lock:
-            client = self._client if self.private else self.connect()
-            running = len(client.ids) if client is not None else 0
-            if not ask or (running and running >= (self.engines_wanted or 0)):
-                return
-            wanted = self.engines_wanted if running else None
-            if wanted is None:
-                wanted = self.interaction.engines_to_start(self.profile, self.suggested_engines())
-            if wanted > running:
-                self.start_engines(wanted - running)
-
-    def start_engines(self, n: int) -> None:
-        """Start n engines, and a controller first if the profile has none.
-
-        Returns when all have registered. A transaction: if anything fails or the
-        user cancels, what this call started is stopped again.
+        n : int, optional
+            How many, at least 1; `suggested_engines` if not given.
+        launcher : str, optional
+            ipyparallel's short name of a launcher, see `launchers`; the configured one, else
+            the profile's own if not given.
+        progress : callable, optional
+            Called with a `StartSnapshot` at every change, in this thread.
+        cancel : threading.Event, optional
+            Set it to give up.
+        until : Stage
+            When to return: all have ``REGISTERED``, or VisTrails is ``READY`` on all.
 
         Raises
         ------
         ControllerFailed, ConnectFailed, EnginesFailed
-            With the end of the log of what failed.
+            With the log of what failed.
         StartCancelled
-            If the interaction says that the user gave up.
+            If the user gave up.
+        ProfileError
+            If the profile's folder cannot be used.
+        UserMistake
+            If there is no such launcher.
+        ValueError
+            If n is below 1.
         """
+        n = self.suggested_engines() if n is None else n
+        if n < 1:
+            raise ValueError(f"at least 1 engine has to be started, not {n}")
+        self._start(n, launcher, progress or _nobody, cancel or threading.Event(), until)
+
+    def launchers(self) -> list[LauncherChoice]:
+        """Return the launchers that ipyparallel offers, those on this machine first."""
+        from . import launchers
+
+        return launchers.choices(launchers.cluster_of(self._folder()))
+
+    def launch_preview(self, launcher: str, n: int) -> LaunchPreview:
+        """Return the command or job script by which a launcher would start n engines.
+
+        Raises
+        ------
+        UserMistake
+            If there is no such launcher.
+        ClusterError
+            If the profile's configuration cannot be read.
+        """
+        from . import launchers
+
+        return launchers.preview(self._folder(), launcher, n, self._link is not None)
+
+    def _folder(self) -> Path:
+        return profiles.profile_folder(self.profile)
+
+    # -- Show information on the cluster ------------------------------------------------
+
+    def info(self) -> ClusterInfo:
+        """Return what is known of the cluster now; at most half a second.
+
+        Engines are not touched: the hub tells of their queues, the system of the CPU and
+        memory of those on this machine; host, pid and versions were asked when they
+        registered.
+        """
+        return self._gatherer.gather(self)
+
+    def stop_engine(self, engine: int) -> None:
+        """Stop one engine, whatever it does; its work fails. At most 8 s.
+
+        Raises
+        ------
+        ClusterError
+            If there is no such engine, or it cannot be stopped from here.
+        """
+        from . import stopping
+
         with self._lock:
-            try:
-                new = 0 if self._record is None else len(self._record.processes)
-                before = set() if self._client is None else set(self._client.ids)
-                launch = self._start_launch()
-                if self._client is None:
-                    self._start_controller(launch)
-                assert self._record is not None
-                self._record.add(launch.start_engines(n))
-                self._wait_for_engines(launch, before, n)
-            except BaseException:
-                self._undo(new)
-                raise
-            self._enter(State.ENGINES)
+            stopping.stop_engine(self, engine)
 
-    def _start_launch(self) -> Launch:
-        if self._launch is None:
-            from .launch import Launch
+    def interrupt_engine(self, engine: int) -> None:
+        """Interrupt what an engine works at; it lives on.
 
-            folder = profiles.ensure_folder(self.profile)
-            cluster_id = f"{PRIVATE}{os.getpid()}" if self.private else ""
-            self._record = SessionRecord.of_this_session(folder, cluster_id)
-            self._launch = Launch(folder, cluster_id, self._record.token)
-            self._guard = Guard(self._record, {**os.environ, **self._launch.environment})
-            atexit.register(self.stop)
-        return self._launch
+        Raises
+        ------
+        ClusterError
+            If there is no such engine, or it does not take the signal.
+        """
+        from . import stopping
 
-    def _start_controller(self, launch: Launch) -> None:
-        self._enter(State.CONNECTING)
-        assert self._record is not None
-        # A dead cluster's files would be taken for the new one's.
-        launch.remove_connection_files()
-        controller = launch.start_controller()
-        self._record.add([controller] if controller else [])
-        launch.wait_for_controller()
-        cluster_id = self._record.cluster_id
-        for connection in profiles.connections(self.profile):
-            if connection.cluster_id == cluster_id:
-                self._connect_to(connection)
-                return
-        raise ConnectFailed(
-            f"the controller of the profile {self.profile} has started but left no connection "
-            "file here: if its launcher starts it elsewhere, the profile's folder must be shared."
-        )
+        stopping.interrupt_engine(self, engine)
 
-    def _wait_for_engines(self, launch: Launch, before: set[int], n: int) -> None:
-        assert self._client is not None and self._record is not None
-        deadline = time.monotonic() + ENGINES_SECONDS
-        started = self._record.processes[-n:]
-        while len(new := set(self._client.ids) - before) < n:
-            dead = [p for p in started if not p.alive()]
-            late = time.monotonic() > deadline
-            if dead or late:
-                tail, path = launch.engine_log()
-                why = f"{len(dead)} ended" if dead else f"did not register in {ENGINES_SECONDS:.0f} s"
-                raise EnginesFailed(
-                    f"{len(new)} of {n} engines of the profile {self.profile} came up; {why}.",
-                    tail,
-                    path,
-                    wanted=n,
-                    ready=len(new),
-                )
-            if self.interaction.cancelled():
-                raise StartCancelled("the start of the engines was cancelled; they were stopped.")
-            time.sleep(LOOK_SECONDS)
+    def replace_engine(self, engine: int) -> bool:
+        """Start another engine in the place of one of ours that died or hangs.
 
-    def _undo(self, keep: int) -> None:
-        """Stop what the session has started beyond its first `keep` processes."""
-        if self._record is None or keep == 0:
-            self.stop()
+        Returns before the new one has registered; whoever waits for engines sees it come. One
+        that still runs is stopped first, in at most 3 s.
+
+        Parameters
+        ----------
+        engine : int
+            The id that the old engine has, or had.
+
+        Returns
+        -------
+        bool
+            Whether one is being started: not for engines started elsewhere, on another
+            machine or by a batch system.
+        """
+        from . import stopping
+
+        with self._lock:
+            if not stopping.retire(self, engine):
+                return False
+            self._in_thread(
+                lambda cancel: self._start(1, "local", _nobody, cancel, Stage.REGISTERED)
+            )
+        return True
+
+    # -- Change profile -----------------------------------------------------------------
+
+    def profiles(self) -> list[ProfileInfo]:
+        """Return the IPython profiles and what runs on each; ``default`` first.
+
+        At most 0.6 s, since all that seem to run are asked at once.
+        """
+        from . import overview
+
+        return overview.profiles(self.profile, self.tokens())
+
+    def create_profile(self, name: str) -> None:
+        """Make a new IPython profile, as ``ipython profile create`` does.
+
+        Raises
+        ------
+        ProfileError
+            If the name is not valid or taken, or the folder cannot be written.
+        """
+        profiles.create(name)
+
+    def change_profile(self, name: str, leave: bool = False) -> None:
+        """Use another profile from now on; what was started on this one is stopped or left.
+
+        Parameters
+        ----------
+        name : str
+            The profile.
+        leave : bool
+            Whether what was started here is left running; see `leave_running`.
+
+        Raises
+        ------
+        ProfileError
+            If the name is not valid, or what runs cannot be left; nothing has changed then.
+        """
+        profiles.check_name(name)
+        if name == self.profile:
             return
-        stop_trees(self._record.processes[keep:])
-        del self._record.processes[keep:]
-        self._record.write()
+        self._cancel_starts()
+        with self._lock:
+            if leave:
+                self.leave_running()
+            self.stop()
+            self.profile = name
 
-    # -- stopping ---------------------------------------------------------------------
+    # -- Cleanup started processes --------------------------------------------------------
 
-    def stop(self) -> None:
+    def inventory(self) -> Inventory:
+        """Return what runs of the profile that Parallel Flow has started, and who did."""
+        from .origins import Origins
+
+        processes = tuple(Origins(self).running())
+        return Inventory(self.profile, processes, len(self._runs))
+
+    def stop(self) -> list[int]:
         """Stop exactly what this session started, whole process trees; idempotent.
 
-        Bounded: SIGTERM, `processes.TERM_SECONDS`, SIGKILL. A cluster that was only
-        connected to goes on.
+        Bounded: SIGTERM, `processes.TERM_SECONDS`, SIGKILL. A start under way is cancelled. A
+        cluster that was only connected to goes on, as does what was left running.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
         """
         if os.getpid() != self._owner:
-            return  # a forked child owns nothing
+            return []  # a forked child owns nothing
+        self._cancel_starts()
         with self._lock:
             self._preparation = None
-            client, self._client = self._client, None
-            if client is not None:
-                client.close()
-            if self._record is not None:
-                left = stop_trees(self._record.processes)
-                self._record.processes = [p for p in self._record.processes if p.pid in left]
-                self._record.write()
-            if self._launch is not None:
-                self._launch.forget()
-                self._launch.close()
-            if self._guard is not None:
-                self._guard.release()
-            self._record = self._launch = self._guard = None
-            atexit.unregister(self.stop)
+            self._drop_link()
+            left = self._end_session()
             self._enter(State.NO_CLUSTER)
+            return left
+
+    def cleanup(self) -> list[int]:
+        """Stop what this session started and what earlier ones left running; bounded.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
+        """
+        from .origins import origin_of
+        from .records import read_all
+
+        self._cancel_starts()
+        with self._lock:
+            left = self.stop()
+            for record in read_all(profiles.profile_folder(self.profile)):
+                if origin_of(record) is Origin.LEFT:
+                    left += record.stop()
+            return left
+
+    def leave_running(self) -> None:
+        """Leave what this session started running when it ends; it stays connected.
+
+        The next session finds and uses it, and can stop it.
+
+        Raises
+        ------
+        ProfileError
+            If the record of it cannot be written; it stays this session's then.
+        """
+        with self._lock:
+            session = self._session
+            if session is not None:
+                session.leave()
+                self._session = None
+                atexit.unregister(self.stop)
+
+    # -- Request cluster shutdown -----------------------------------------------------------
+
+    def shutdown_plan(self) -> ShutdownPlan | None:
+        """Return what a shutdown would end, None if there is no connection; at most 0.5 s."""
+        from . import stopping
+
+        return stopping.plan(self)
+
+    def shutdown_cluster(self) -> list[str]:
+        """Have the hub stop everything, also what was started elsewhere, and follow it up.
+
+        Running tasks are interrupted. At most 20 s.
+
+        Returns
+        -------
+        list of str
+            What did not stop, one line each; empty if all is gone.
+
+        Raises
+        ------
+        NoEngines
+            If there is no cluster.
+        """
+        from . import stopping
+
+        self._cancel_starts()
+        with self._lock:
+            return stopping.shutdown(self)
 
     def started(self) -> list[int]:
         """Return the pids of the running processes that this session started."""
-        with self._lock:
-            return [p.pid for p in self._record.alive()] if self._record else []
+        session = self._session
+        return [p.pid for p in session.record.alive()] if session is not None else []
 
 
-PRIVATE = "parallelflow-run-"
-"""How the ids of private clusters begin: other sessions do not connect to them."""
+def _nobody(snapshot: StartSnapshot) -> None:
+    """Be told of a start by nobody."""
+
 
 _manager: EngineManager | None = None
 _manager_lock = threading.Lock()
@@ -366,4 +387,3 @@ def get_manager() -> EngineManager:
         if _manager is None or _manager._owner != os.getpid():
             _manager = EngineManager()
         return _manager
-

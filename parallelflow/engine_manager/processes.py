@@ -1,18 +1,20 @@
 """Processes we started: how they are recognised again, and how they are stopped.
 
 A bare pid is not enough to know a process by, since the system gives it to
-another one later; pid and creation time together are. Imports psutil and the
+another one later; pid and time of birth together are. Imports psutil and the
 standard library only: the guard process uses this file, too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import psutil
 
@@ -28,9 +30,39 @@ TERM_SECONDS = 1.5
 ORPHAN_SECONDS = 0.5
 # After SIGKILL only the kernel's own work is left; longer means a process stuck in I/O.
 KILL_SECONDS = 5.0
-# Creation times come from clock ticks and the boot time: they may differ by this much
-# between two readings when the clock is being adjusted (psutil's documentation).
+# Where the system gives creation times by the wall clock only, two readings may differ by
+# this much while the clock is being adjusted (psutil's documentation).
 SAME_TIME_SECONDS = 2.0
+
+
+@functools.cache
+def _boot() -> str | None:
+    """Return the id of the running system's boot, None where there is none (not Linux)."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return None
+
+
+def _birth(process: psutil.Process) -> str:
+    """Return when a process was born, in a form that no change of the clock touches.
+
+    On Linux the boot's id and the clock ticks since then (``proc(5)``, field 22 of
+    ``stat``); elsewhere the creation time, seconds since the epoch.
+    """
+    if _boot() is not None:
+        with contextlib.suppress(OSError, IndexError):
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            # The command's name, in parentheses, may hold blanks and parentheses itself.
+            return f"{_boot()}/{stat.rpartition(')')[2].split()[19]}"
+    return f"{process.create_time():.2f}"
+
+
+def _same_birth(one: str, other: str) -> bool:
+    if "/" in one or "/" in other:
+        return one == other
+    with contextlib.suppress(ValueError):
+        return abs(float(one) - float(other)) <= SAME_TIME_SECONDS
+    return False
 
 
 @dataclass(frozen=True)
@@ -41,25 +73,32 @@ class ProcessRecord:
     ----------
     pid : int
         Its process id; it leads a session of its own on POSIX systems.
-    created : float
-        Its creation time, seconds since the epoch.
+    birth : str
+        When it was born; equal for one process, different for another of the same pid.
     kind : str
-        ``controller`` or ``engine``.
+        ``controller``, ``engine``, ``launcher`` (such as mpiexec), ``guard``, ``session``.
+    created : float
+        Its creation time by the wall clock then, seconds since the epoch, for the user.
     """
 
     pid: int
-    created: float
+    birth: str
     kind: str
+    created: float = 0.0
 
     def process(self) -> psutil.Process | None:
         """Return the process while it runs, None when it has ended (or is a zombie)."""
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) > SAME_TIME_SECONDS:
+            if not _same_birth(_birth(process), self.birth):
                 return None
             return None if process.status() == psutil.STATUS_ZOMBIE else process
         except psutil.Error:
             return None
+
+    def is_same(self, other: ProcessRecord) -> bool:
+        """Whether both are of one process."""
+        return self.pid == other.pid and _same_birth(self.birth, other.birth)
 
     def alive(self) -> bool:
         """Whether the process still runs."""
@@ -78,14 +117,16 @@ class ProcessRecord:
         KeyError, TypeError, ValueError
             If the fields are not those of a record.
         """
-        return cls(int(str(fields["pid"])), float(str(fields["created"])), str(fields["kind"]))
+        created = float(str(fields["created"]))
+        return cls(int(str(fields["pid"])), str(fields["birth"]), str(fields["kind"]), created)
 
 
 def record_of(pid: int, kind: str) -> ProcessRecord | None:
     """Return the record of a running process, None if there is none of this pid."""
     try:
-        return ProcessRecord(pid, psutil.Process(pid).create_time(), kind)
-    except psutil.Error:
+        process = psutil.Process(pid)
+        return ProcessRecord(pid, _birth(process), kind, process.create_time())
+    except (psutil.Error, ValueError):
         return None
 
 
@@ -104,31 +145,46 @@ def marked(token: str) -> list[ProcessRecord]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and process.environ().get(MARK) == token:
-                found.append(ProcessRecord(process.pid, process.create_time(), "marked"))
+                record = record_of(process.pid, "marked")
+                if record is not None:
+                    found.append(record)
     return found
 
 
-def _members(record: ProcessRecord) -> list[psutil.Process]:
-    """Return the processes of a record's tree and session, its own last.
+def _members(records: Iterable[ProcessRecord], nannies: bool) -> dict[int, psutil.Process]:
+    """Return the processes of the records' trees and sessions, by pid.
 
     A controller's schedulers outlive a killed controller as orphans; they still
     belong to the session it led, by which they are found.
     """
+    records = list(records)
     found: dict[int, psutil.Process] = {}
-    leader = record.process()
-    if leader is not None:
-        with contextlib.suppress(psutil.Error):
-            found.update((p.pid, p) for p in leader.children(recursive=True))
-    if hasattr(os, "getsid"):
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                young = process.create_time() >= record.created - SAME_TIME_SECONDS
-                if os.getsid(process.pid) == record.pid and young and process.pid != record.pid:
-                    found[process.pid] = process
-    members = list(found.values())
-    if leader is not None:
-        members.append(leader)
-    return members
+    for record in records:
+        leader = record.process()
+        if leader is not None:
+            found[leader.pid] = leader
+            with contextlib.suppress(psutil.Error):
+                found.update((p.pid, p) for p in leader.children(recursive=True))
+    born = {record.pid: record for record in records}
+    for process in psutil.process_iter() if hasattr(os, "getsid") else ():
+        with contextlib.suppress(psutil.Error, OSError, ValueError):
+            leads = born.get(os.getsid(process.pid))
+            if leads is not None and process.pid != leads.pid and _younger(process, leads):
+                found[process.pid] = process
+    return {pid: p for pid, p in found.items() if nannies or not _is_nanny(p)}
+
+
+def _is_nanny(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "ipyparallel.engine.nanny" in process.cmdline()
+    return False
+
+
+def _younger(process: psutil.Process, record: ProcessRecord) -> bool:
+    """Whether a process was born after the one of a record, in the same boot."""
+    boot, _, ticks = record.birth.rpartition("/")
+    boot_now, _, ticks_now = _birth(process).rpartition("/")
+    return boot == boot_now and float(ticks_now) >= float(ticks) - SAME_TIME_SECONDS
 
 
 def _signal(processes: Iterable[psutil.Process], sig: int) -> None:
@@ -147,7 +203,9 @@ def _running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     return running
 
 
-def stop_trees(records: Iterable[ProcessRecord], term_seconds: float = TERM_SECONDS) -> list[int]:
+def stop_trees(
+    records: Iterable[ProcessRecord], term_seconds: float = TERM_SECONDS, nannies: bool = True
+) -> list[int]:
     """Stop whole process trees, all at once: SIGTERM, a moment, SIGKILL.
 
     Parameters
@@ -156,6 +214,9 @@ def stop_trees(records: Iterable[ProcessRecord], term_seconds: float = TERM_SECO
         The leaders; what has already ended is passed over.
     term_seconds : float
         How long SIGTERM may take to work, seconds.
+    nannies : bool
+        Whether engines' nannies are stopped, too. If not, they tell the hub that their engine
+        has gone and end by themselves.
 
     Returns
     -------
@@ -163,14 +224,14 @@ def stop_trees(records: Iterable[ProcessRecord], term_seconds: float = TERM_SECO
         The pids that still run in spite of SIGKILL; empty in all but pathological cases.
     """
     records = list(records)
-    members = {p.pid: p for record in records for p in _members(record)}
-    leaders = {r.pid for r in records}
+    members = _members(records, nannies)
+    leaders = {record.pid for record in records}
     # The leaders first: they stop their own children, which log errors if they lose their
     # leader before they are told. What outlives its leader (a nanny does) is told itself.
     _signal((p for p in members.values() if p.pid in leaders), signal.SIGTERM)
     _wait((p for p in members.values() if p.pid in leaders), term_seconds)
     # A process forked since the first look is found by a second one.
-    members.update((p.pid, p) for record in records for p in _members(record))
+    members.update(_members(records, nannies))
     _signal(_running(members.values()), signal.SIGTERM)
     _wait(members.values(), ORPHAN_SECONDS)
     _signal(_running(members.values()), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -11,13 +12,17 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from parallelflow.errors import ProfileError
 
 __all__ = [
     "Connection",
     "check_name",
     "connections",
+    "create",
     "ensure_folder",
+    "names",
     "profile_exists",
     "profile_folder",
 ]
@@ -44,15 +49,27 @@ class Connection:
         Address that clients connect to.
     port : int
         The port of the hub's registration socket.
+    interface : str
+        Address that the controller listens on, such as ``127.0.0.1`` or ``0.0.0.0``.
+    location : str
+        Name of the controller's machine as it calls itself, empty if it is not told.
+    encrypted : bool
+        Whether it takes encrypted connections only (CurveZMQ).
     """
 
     path: Path
     cluster_id: str
     host: str
     port: int
+    interface: str = "127.0.0.1"
+    location: str = ""
+    encrypted: bool = False
 
     def answers(self, seconds: float = ANSWER_SECONDS) -> bool:
-        """Whether something accepts connections at the address.
+        """Whether what listens at the address can be this connection file's controller.
+
+        A file that a dead controller has left names a port that may since belong to another
+        program, or to another controller.
 
         Parameters
         ----------
@@ -60,10 +77,37 @@ class Connection:
             How long to wait for an answer.
         """
         try:
-            with socket.create_connection((self.host, self.port), timeout=seconds):
-                return True
+            with socket.create_connection((self.host, self.port), timeout=seconds) as connected:
+                connected.settimeout(seconds)
+                # ZeroMQ speaks first (ZMTP 3.1, "greeting"); few other programs do.
+                greeting = connected.recv(10)
         except OSError:
             return False
+        if not (greeting[:1] == b"\xff" and greeting[9:10] == b"\x7f"):
+            return False
+        pid = self.owner()
+        return pid is None or _may_be_controller(pid, self)
+
+    def owner(self) -> int | None:
+        """Return the pid of the process that listens at the address, if it is on this machine.
+
+        None as well if it is another user's.
+        """
+        try:
+            if not ipaddress.ip_address(socket.gethostbyname(self.host)).is_loopback:
+                return None
+            listening = psutil.net_connections("tcp")
+        except (psutil.Error, OSError, ValueError):
+            return None
+        for one in listening:
+            if one.status == psutil.CONN_LISTEN and one.laddr.port == self.port:
+                return None if one.pid is None else _main_process(one.pid)
+        return None
+
+    @property
+    def beyond_this_machine(self) -> bool:
+        """Whether the controller listens on an address that other machines can reach."""
+        return not self.interface.startswith(("127.", "localhost"))
 
     def readable_by_others(self) -> bool:
         """Whether other users can read the file; who can read it can run code as its owner."""
@@ -130,6 +174,33 @@ def ensure_folder(profile: str) -> Path:
     return folder
 
 
+def names() -> list[str]:
+    """Return the names of the profiles that have a folder."""
+    from IPython.paths import get_ipython_dir
+
+    folders = Path(get_ipython_dir()).glob("profile_*")
+    found = [f.name.removeprefix("profile_") for f in folders if f.is_dir()]
+    return sorted(name for name in found if _NAME.fullmatch(name))
+
+
+def create(name: str) -> Path:
+    """Make a new profile's folder, as ``ipython profile create`` does.
+
+    Raises
+    ------
+    ProfileError
+        If the name is not valid or taken, or the folder cannot be written.
+    """
+    folder = profile_folder(name)
+    if folder.exists():
+        raise ProfileError(f"there is a profile {name!r} already: choose it, or another name.")
+    from IPython.core.profiledir import ProfileDir
+
+    ensure_folder(name)
+    ProfileDir.create_profile_dir(str(folder))
+    return folder
+
+
 def connections(profile: str) -> list[Connection]:
     """Return the profile's client connection files, the default cluster's first.
 
@@ -145,17 +216,56 @@ def connections(profile: str) -> list[Connection]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             info = json.loads(path.read_text())
             cluster_id = path.name[len("ipcontroller") : -len("-client.json")].lstrip("-")
-            host = _host(info)
-            connection = Connection(path, cluster_id, host, int(info["registration"]))
+            connection = Connection(
+                path,
+                cluster_id,
+                _host(info),
+                int(info["registration"]),
+                _interface(info),
+                str(info.get("location") or ""),
+                bool(info.get("curve_serverkey")),
+            )
             found.append((bool(cluster_id), -path.stat().st_mtime, connection))
     return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
 
 
+def _interface(info: dict[str, object]) -> str:
+    """Return the address in an interface such as ``tcp://127.0.0.1``."""
+    return str(info["interface"]).rpartition("://")[2]
+
+
 def _host(info: dict[str, object]) -> str:
     """Return the address that a client on this machine uses (as ipyparallel's client does)."""
-    address = str(info["interface"]).rpartition("://")[2].rpartition(":")[0]
-    address = address or str(info["interface"]).rpartition("://")[2]
+    address = _interface(info)
     if address in ("", "*", "0.0.0.0"):
         location = str(info.get("location") or "")
         return location if location and location != socket.gethostname() else "127.0.0.1"
     return address
+
+
+def _main_process(pid: int) -> int:
+    """Return the controller's main process; its forked schedulers hold its sockets, too."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        while (parent := process.parent()) is not None and parent.cmdline() == process.cmdline():
+            process = parent
+        return int(process.pid)
+    return pid
+
+
+def _may_be_controller(pid: int, connection: Connection) -> bool:
+    """Whether a process can be the controller of a connection file, as far as can be seen."""
+    try:
+        process = psutil.Process(pid)
+        environment, command = process.environ(), " ".join(process.cmdline())
+    except psutil.Error:
+        return True
+    if "controller" not in command and "IPP_CLUSTER_ID" not in environment:
+        # A program may embed a controller, as a Jupyter server extension can.
+        return True
+    # Controllers started by a launcher carry these; those started by hand do not.
+    folder = environment.get("IPP_PROFILE_DIR")
+    if folder is None:
+        return True
+    same_folder = Path(folder).resolve() == connection.path.parent.parent.resolve()
+    return same_folder and environment.get("IPP_CLUSTER_ID", "") == connection.cluster_id

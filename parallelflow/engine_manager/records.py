@@ -1,27 +1,68 @@
 """What a session started, on disk beside the profile's own files.
 
-One JSON file per session, ``pid/parallelflow-PID.json`` in the profile's folder.
-The guard process reads it when the session ends, and a later session or another
-terminal reads it to find, reuse or stop what was left running.
+One JSON file per session and cluster, ``pid/parallelflow-PID-N.json`` in the profile's
+folder. The guard process reads it when the session ends, and a later session or another
+terminal reads it to find, reuse or stop what was left running. Standard library and
+psutil only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import socket
+import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .processes import ProcessRecord, record_of
+from .processes import ProcessRecord, marked, record_of, stop_trees
 
-__all__ = ["SessionRecord", "read", "read_all"]
+__all__ = ["JobRecord", "SessionRecord", "read", "read_all", "stop_abandoned"]
+
+# A batch system's delete command answers within a second or two; one that hangs must not
+# keep the stopping of everything else.
+JOB_SECONDS = 20.0
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """Engines that a launcher started elsewhere: a batch job, or a process on another host.
+
+    Attributes
+    ----------
+    text : str
+        What the user reads of it, such as ``job 4711 (slurm)``.
+    stop : tuple of str
+        The command that ends it.
+    created : float
+        When it was started, seconds since the epoch.
+    host : str
+        Where it runs, or the batch system's name.
+    """
+
+    text: str
+    stop: tuple[str, ...]
+    created: float
+    host: str = ""
+
+    def end(self) -> bool:
+        """Run the command that ends it; whether it succeeded."""
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(
+                list(self.stop), timeout=JOB_SECONDS, capture_output=True, check=False
+            )
+            return done.returncode == 0
+        return False
 
 
 @dataclass
 class SessionRecord:
-    """The processes that one session started.
+    """The processes that one session started for one cluster.
 
     Attributes
     ----------
@@ -29,18 +70,30 @@ class SessionRecord:
         The file.
     session : ProcessRecord
         The session's own process.
+    token : str
+        The mark of the processes (see `processes.MARK`).
+    host : str
+        The machine of session and processes: a profile's folder may be shared by several.
     cluster_id : str
         The cluster that the processes belong to.
     processes : list of ProcessRecord
         Controller and engines, in the order of their start.
+    jobs : list of JobRecord
+        Engines that run elsewhere.
+    files : list of str
+        Files that are to go when the processes do, relative to the profile's folder.
     keep : bool
         Left running on purpose: the end of the session does not stop them.
     """
 
     path: Path
     session: ProcessRecord
+    token: str
+    host: str = field(default_factory=socket.gethostname)
     cluster_id: str = ""
     processes: list[ProcessRecord] = field(default_factory=list)
+    jobs: list[JobRecord] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
     keep: bool = False
 
     @classmethod
@@ -48,16 +101,24 @@ class SessionRecord:
         """Return an empty record for this process, not yet written."""
         me = record_of(os.getpid(), "session")
         assert me is not None  # we are running
-        return cls(profile_folder / "pid" / f"parallelflow-{me.pid}.json", me, cluster_id)
+        number = next(_numbers)
+        path = profile_folder / "pid" / f"parallelflow-{me.pid}-{number}.json"
+        return cls(path, me, f"{me.pid}-{me.birth}-{number}", cluster_id=cluster_id)
 
     @property
-    def token(self) -> str:
-        """The mark of this session's processes (see `processes.MARK`)."""
-        return f"{self.session.pid}-{self.session.created:.2f}"
+    def here(self) -> bool:
+        """Whether its processes run on this machine."""
+        return self.host == socket.gethostname()
 
-    def add(self, records: Iterable[ProcessRecord]) -> None:
-        """Add processes and write the file at once, so that a crash loses none."""
-        self.processes.extend(records)
+    @property
+    def abandoned(self) -> bool:
+        """Whether its session has ended without stopping or leaving what it had started."""
+        return self.here and not self.keep and not self.session.alive()
+
+    def add(self, processes: Iterable[ProcessRecord] = (), jobs: Iterable[JobRecord] = ()) -> None:
+        """Add what was started and write the file at once, so that a crash loses none."""
+        self.processes.extend(processes)
+        self.jobs.extend(jobs)
         self.write()
 
     def write(self) -> None:
@@ -68,27 +129,67 @@ class SessionRecord:
         OSError
             If the folder cannot be written.
         """
-        if not self.processes:
+        if not self.processes and not self.jobs:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()
             return
-        text = json.dumps(
-            {
-                "session": self.session.to_dict(),
-                "cluster_id": self.cluster_id,
-                "keep": self.keep,
-                "processes": [p.to_dict() for p in self.processes],
-            }
-        )
+        fields = {
+            "session": self.session.to_dict(),
+            "token": self.token,
+            "host": self.host,
+            "cluster_id": self.cluster_id,
+            "keep": self.keep,
+            "processes": [p.to_dict() for p in self.processes],
+            "jobs": [asdict(j) for j in self.jobs],
+            "files": self.files,
+        }
         new = self.path.with_suffix(".new")
-        new.write_text(text)
-        new.chmod(0o600)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(json.dumps(fields))
         # The guard may read at any moment: it sees the old file or the new one, whole.
-        os.replace(new, self.path)
+        new.replace(self.path)
 
     def alive(self) -> list[ProcessRecord]:
-        """Return the processes that still run."""
-        return [p for p in self.processes if p.alive()]
+        """Return the processes that still run on this machine."""
+        return [p for p in self.processes if p.alive()] if self.here else []
+
+    def stop(self, first: int = 0) -> list[int]:
+        """Stop the processes and jobs, and forget those that are gone.
+
+        Parameters
+        ----------
+        first : int
+            Only the processes from this one on, in the order of their start; 0 for all,
+            those known by the mark only, the jobs and the files included.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
+        """
+        if not self.here:
+            return []
+        chosen = self.processes[first:]
+        if first == 0:
+            self.jobs = [job for job in self.jobs if not job.end()]
+            chosen = chosen + marked(self.token)
+        left = stop_trees(chosen)
+        self.processes[first:] = [p for p in self.processes[first:] if p.pid in left]
+        if not self.processes:
+            self._remove_files()
+        with contextlib.suppress(OSError):
+            self.write()
+        return left
+
+    def _remove_files(self) -> None:
+        folder = self.path.parent.parent
+        for name in self.files:
+            # A record that was tampered with cannot reach outside these folders.
+            where, _, file = name.partition("/")
+            if where in ("security", "log") and "/" not in file and file not in ("", ".."):
+                with contextlib.suppress(OSError):
+                    (folder / where / file).unlink()
+        self.files = []
 
 
 def read(path: Path) -> SessionRecord | None:
@@ -98,11 +199,15 @@ def read(path: Path) -> SessionRecord | None:
         return SessionRecord(
             path,
             ProcessRecord.from_dict(fields["session"]),
+            str(fields["token"]),
+            str(fields["host"]),
             str(fields["cluster_id"]),
             [ProcessRecord.from_dict(p) for p in fields["processes"]],
+            [JobRecord(**{**j, "stop": tuple(j["stop"])}) for j in fields["jobs"]],
+            [str(name) for name in fields["files"]],
             bool(fields["keep"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -110,3 +215,21 @@ def read_all(profile_folder: Path) -> list[SessionRecord]:
     """Return the records of all sessions of a profile, in no particular order."""
     paths = (profile_folder / "pid").glob("parallelflow-*.json")
     return [record for record in map(read, paths) if record is not None]
+
+
+def stop_abandoned(profile_folder: Path) -> list[int]:
+    """Stop what killed sessions have started on a profile and did not leave running.
+
+    Their guards do so as well, unless they were killed, too, or the machine has just
+    been started again.
+
+    Returns
+    -------
+    list of int
+        The pids that run in spite of all.
+    """
+    left = []
+    for record in read_all(profile_folder):
+        if record.abandoned:
+            left += record.stop()
+    return left

@@ -1,0 +1,228 @@
+"""The manager's settings, its state, and its connection to the profile's cluster."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from parallelflow.interaction import ConsoleInteraction, Interaction
+from parallelflow.work import progress
+
+from . import link as links
+from . import profiles
+from .model import State
+from .records import stop_abandoned
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+    from .link import Link
+    from .session import Session
+
+__all__ = ["PRIVATE", "ManagerCore"]
+
+PRIVATE = "parallelflow-run-"
+"""How the ids of private clusters begin: other sessions do not connect to them."""
+
+logger = logging.getLogger(__name__)
+
+
+class ManagerCore:
+    """What every part of the manager builds on; see `EngineManager`.
+
+    Parameters
+    ----------
+    profile : str
+        The IPython profile.
+    interaction : Interaction, optional
+        Who is asked and told; the terminal's defaults if not given.
+
+    Attributes
+    ----------
+    profile : str
+        The IPython profile.
+    state : State
+        Where the manager stands with its cluster; see `on_state`.
+    engines_wanted : int or None
+        The configured number of engines, None for one per core.
+    launcher : str or None
+        The configured launcher, None for the profile's own.
+    private : bool
+        Whether a cluster that is started is hidden from other sessions.
+    """
+
+    def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
+        self.profile = profile
+        self.interaction: Interaction = interaction or ConsoleInteraction()
+        self.engines_wanted: int | None = None
+        self.launcher: str | None = None
+        self.private = False
+        self.state = State.NO_CLUSTER
+        self._listeners: list[Callable[[State], None]] = []
+        self._lock = threading.RLock()
+        self._link: Link | None = None
+        self._session: Session | None = None
+        self._runs: dict[int, progress.Snapshot] = {}
+        self._owner = os.getpid()
+        progress.listen(self._take_progress)
+
+    # -- state ------------------------------------------------------------------------
+
+    def on_state(self, listener: Callable[[State], None]) -> Callable[[], None]:
+        """Have every new state.
+
+        Parameters
+        ----------
+        listener : callable
+            Called with the state, in the thread that changes it; must return at once.
+
+        Returns
+        -------
+        callable
+            Call it to stop listening.
+        """
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return stop
+
+    def _enter(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            for listener in list(self._listeners):
+                try:
+                    listener(state)
+                except Exception:
+                    logger.exception("a listener of the cluster's state failed")
+
+    def _refresh(self) -> None:
+        """Enter the state that follows from the connection."""
+        cluster = self._link
+        if cluster is None:
+            self._enter(State.NO_CLUSTER)
+        elif cluster.lost:
+            self._enter(State.LOST)
+        else:
+            self._enter(State.ENGINES if cluster.ids else State.CONTROLLER)
+
+    def alive(self) -> bool:
+        """Whether the cluster lives, as far as is known; returns at once.
+
+        For runs: false as soon as the controller's process has ended, or, if it is on another
+        machine, when its hub has not answered for 12 s.
+        """
+        cluster = self._link
+        return cluster is not None and not cluster.lost and cluster.alive()
+
+    def runs(self) -> tuple[progress.Snapshot, ...]:
+        """Return this session's runs under way (a Map, a `parallel_map`), the oldest first."""
+        return tuple(self._runs[number] for number in sorted(self._runs))
+
+    def _take_progress(self, snapshot: progress.Snapshot) -> None:
+        if snapshot.state.over:
+            self._runs.pop(snapshot.run, None)
+        else:
+            self._runs[snapshot.run] = snapshot
+
+    def tokens(self) -> tuple[str, ...]:
+        """Return the marks of what this session has started (see `processes.MARK`)."""
+        session = self._session
+        return (session.record.token,) if session is not None else ()
+
+    # -- connecting -------------------------------------------------------------------
+
+    def connect(self) -> ipyparallel.Client | None:
+        """Return a client of the profile's running cluster; start nothing.
+
+        What a killed session has left on the profile without wanting to is stopped first.
+
+        Returns
+        -------
+        ipyparallel.Client or None
+            None if no controller of the profile answers. At most 0.6 s for each connection
+            file that a dead controller has left.
+
+        Raises
+        ------
+        ConnectFailed
+            If one accepts connections but does not complete the handshake.
+        """
+        with self._lock:
+            if self._link is not None:
+                if self._link.alive():
+                    return self._link.client
+                # What is left of a lost cluster is of use to nobody.
+                self._end_session()
+                self._drop_link()
+            stop_abandoned(profiles.profile_folder(self.profile))
+            for connection in profiles.connections(self.profile):
+                # A private cluster is another session's and ends with it.
+                if not connection.cluster_id.startswith(PRIVATE) and connection.answers():
+                    return self._connect_to(connection)
+            self._enter(State.NO_CLUSTER)
+            return None
+
+    def _connect_to(self, connection: profiles.Connection) -> ipyparallel.Client:
+        if connection.readable_by_others():
+            self.interaction.tell(
+                f"the connection file {connection.path} can be read by other users, who could run "
+                "programs as you: make it private (chmod 600)"
+            )
+        self._enter(State.CONNECTING)
+        try:
+            cluster = links.connect(connection, self.profile)
+        except BaseException:
+            self._enter(State.NO_CLUSTER)
+            raise
+        self._link = cluster
+        cluster.meet()
+        cluster.watch(self._look)
+        self._refresh()
+        return cluster.client
+
+    def _look(self, cluster: Link) -> None:
+        """Take note of what the watch over a connection has seen; in its thread."""
+        if cluster is not self._link:
+            return
+        if self.state is not State.CONNECTING:
+            self._refresh()
+        session = self._session
+        if session is None:
+            return
+        if not cluster.lost:
+            session.keep_guard()
+        elif self._lock.acquire(blocking=False):
+            # Nobody else can use what is left of it: orphaned schedulers, waiting engines.
+            try:
+                if session is self._session and session.record.alive():
+                    session.record.stop()
+            finally:
+                self._lock.release()
+
+    def _drop_link(self) -> None:
+        cluster, self._link = self._link, None
+        if cluster is not None:
+            cluster.close()
+
+    def _end_session(self) -> list[int]:
+        """Stop what this session started; returns the pids that run in spite of all."""
+        session, self._session = self._session, None
+        if session is None:
+            return []
+        if session.owns_controller:
+            self._drop_link()
+        left = session.stop()
+        atexit.unregister(self.stop)
+        return left
+
+    def stop(self) -> list[int]:
+        """Stop what this session started; see `EngineManager`."""
+        raise NotImplementedError

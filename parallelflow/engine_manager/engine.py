@@ -1,0 +1,71 @@
+"""An engine of ours, as a process: ipyparallel's own engine, with its waiting made use of.
+
+It is started together with the controller and loads ipyparallel and VisTrails while the
+controller comes up; then it registers as any engine does. Only local engines start this
+way; other launchers start ``python -m ipyparallel.engine``.
+
+Run as ``python -m parallelflow.engine_manager.engine CONNECTION-FILE [ipengine's arguments]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["main"]
+
+# As long as a session waits for its controller, and a little more: the session stops what
+# it has started when it gives up.
+CONNECTION_SECONDS = 90.0
+LOOK_SECONDS = 0.02
+# The engine leaves when the controller's heartbeat has failed this many times in a row, each
+# 0.5 s longer than its period: 0.7 s x 25 = 18 s with our controllers. Counted in looks, so
+# that a suspended laptop loses no engine. (ipyparallel's default of 50 would be 35 s.)
+HEARTBEAT_MISSES = 25
+
+
+def main(arguments: list[str]) -> None:
+    """Load what engines need, wait for the connection file and run an engine.
+
+    Parameters
+    ----------
+    arguments : list of str
+        The connection file's path, then what ``ipengine`` takes.
+    """
+    path, rest = Path(arguments[0]), arguments[1:]
+    from ipyparallel.engine.app import IPEngine
+
+    if not path.exists():
+        _warm_up()
+    os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
+    # A default: a profile's configuration goes before it.
+    IPEngine.max_heartbeat_misses.default_value = HEARTBEAT_MISSES
+    IPEngine.launch_instance(rest)
+
+
+def _warm_up() -> None:
+    """Start VisTrails' core; an engine without it is good for plain functions."""
+    with contextlib.suppress(Exception):
+        from parallelflow.host import start_engine_core
+
+        start_engine_core()
+
+
+def _connection_info(path: Path) -> str:
+    """Return the connection file's content, once it is whole."""
+    deadline = time.monotonic() + CONNECTION_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError):
+            text = path.read_text()
+            json.loads(text)
+            return text
+        time.sleep(LOOK_SECONDS)
+    raise SystemExit(f"no connection file came in {CONNECTION_SECONDS:.0f} s: {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,190 @@
+"""The manager's engines for work that needs them: found, asked for, started."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from parallelflow.interaction import Interaction
+
+from . import profiles
+from .core import PRIVATE, ManagerCore
+from .model import Stage, StartSnapshot
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+    from .session import Session
+
+__all__ = ["EngineSource", "Progress"]
+
+# Between two looks at work done by another thread of ours: often enough for a window's events
+# (they may wait 100 ms at most) and for Ctrl-C.
+LOOK_SECONDS = 0.02
+
+Progress = Callable[[StartSnapshot], None]
+
+
+@dataclass
+class _Work:
+    """Something that another thread does for a caller."""
+
+    future: Future[None]
+    cancel: threading.Event
+
+
+class EngineSource(ManagerCore):
+    """The part of the manager that work asks for engines; see `EngineManager`.
+
+    Parameters
+    ----------
+    profile, interaction
+        As in `ManagerCore`.
+    """
+
+    def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
+        super().__init__(profile, interaction)
+        self._preparation: _Work | None = None
+        self._cancels: set[threading.Event] = set()
+
+    def suggested_engines(self) -> int:
+        """Return how many engines to start: the configured number, else the cores left.
+
+        That is one for each core of this machine without an engine of this cluster on it,
+        and at least 1.
+        """
+        if self.engines_wanted:
+            return self.engines_wanted
+        cluster = self._link
+        used = 0 if cluster is None else len(cluster.processes)
+        return max((os.cpu_count() or 1) - used, 1)
+
+    def prepare(self) -> None:
+        """Begin to connect or start in a thread, so that it overlaps other work.
+
+        A failure is raised by the next `ensure_engines`. The interaction is asked in that
+        thread.
+        """
+        with self._lock:
+            if self._preparation is None and self._link is None:
+                self._preparation = self._in_thread(self._find_or_start)
+
+    def _find_or_start(self, cancel: threading.Event) -> None:
+        self._look_for_cluster()
+        self._provide(self._count(True), cancel)
+
+    def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
+        """Return a client with at least one engine; start what is missing if allowed.
+
+        The work is done in another thread, while this one calls the interaction's
+        ``cancelled`` every 20 ms: a window stays alive by it. The interaction's question is
+        asked in this thread.
+
+        Parameters
+        ----------
+        ask : bool
+            Whether the user may be asked, and engines started; if False, only what
+            runs is used.
+
+        Returns
+        -------
+        ipyparallel.Client or None
+            None if there is no engine and none was to be started.
+
+        Raises
+        ------
+        ClusterError
+            If connecting or starting fails; what had started is stopped.
+        StartCancelled
+            If the user gives up.
+        """
+        preparation, self._preparation = self._preparation, None
+        if preparation is not None:
+            self._wait(preparation)
+        if not self.private or self._link is None:
+            self._wait(self._in_thread(lambda cancel: self._look_for_cluster()))
+        missing = self._count(ask)
+        if missing:
+            self._wait(self._in_thread(lambda cancel: self._provide(missing, cancel)))
+        cluster = self._link
+        return cluster.client if cluster is not None and cluster.ids else None
+
+    def _look_for_cluster(self) -> None:
+        if not self.private:
+            self.connect()
+
+    def _count(self, ask: bool) -> int:
+        """Return how many engines are to be started, asking where there are none."""
+        cluster = self._link if self.alive() else None
+        running = len(cluster.ids) if cluster is not None else 0
+        if not ask:
+            return 0
+        if running:
+            return max((self.engines_wanted or 0) - running, 0)
+        return self.interaction.engines_to_start(self.profile, self.suggested_engines())
+
+    def _provide(self, missing: int, cancel: threading.Event) -> None:
+        if missing:
+            self._start(missing, None, self.interaction.starting, cancel, Stage.REGISTERED)
+
+    def _in_thread(self, work: Callable[[threading.Event], None]) -> _Work:
+        cancel = threading.Event()
+        executor = ThreadPoolExecutor(1, thread_name_prefix="parallelflow-work")
+        future = executor.submit(work, cancel)
+        executor.shutdown(wait=False)
+        return _Work(future, cancel)
+
+    def _wait(self, work: _Work) -> None:
+        try:
+            while not work.future.done():
+                if self.interaction.cancelled():
+                    work.cancel.set()
+                # Polled, so that Ctrl-C arrives here and not when the start has ended.
+                time.sleep(LOOK_SECONDS)
+        except BaseException:
+            work.cancel.set()
+            raise
+        work.future.result()
+
+    def _start(
+        self,
+        n: int,
+        launcher: str | None,
+        progress: Progress,
+        cancel: threading.Event,
+        until: Stage,
+    ) -> None:
+        from .starting import Start
+
+        self._cancels.add(cancel)
+        try:
+            with self._lock:
+                Start(self, n, launcher or self.launcher, progress, cancel.is_set).run(until)
+        finally:
+            self._cancels.discard(cancel)
+
+    def _begin_session(self) -> Session:
+        from .session import Session
+
+        if self._session is None:
+            folder = profiles.ensure_folder(self.profile)
+            cluster = self._link
+            if cluster is not None:
+                cluster_id = cluster.connection.cluster_id
+            else:
+                cluster_id = f"{PRIVATE}{os.getpid()}" if self.private else ""
+            self._session = Session(folder, cluster_id)
+            atexit.register(self.stop)
+        return self._session
+
+    def _cancel_starts(self) -> None:
+        if self._preparation is not None:
+            self._preparation.cancel.set()
+        for cancel in list(self._cancels):
+            cancel.set()

@@ -1,0 +1,53 @@
+"""An event loop for ipyparallel's launchers, alive as long as the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["EventLoop"]
+
+T = TypeVar("T")
+
+# Stopping an idle loop is a matter of milliseconds; one that hangs in a launcher's call to
+# another program must not keep the session from ending: its thread is a daemon.
+CLOSE_SECONDS = 2.0
+
+
+class EventLoop:
+    """An asyncio loop in a thread of its own, alive as long as the cluster.
+
+    With ipyparallel's ``_sync`` methods the loop is gone after each call, and
+    `Cluster` never learns of a later death.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="parallelflow-cluster", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+        """Run a coroutine in the loop and return its result.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer than `seconds`; it is cancelled then.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(seconds)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()

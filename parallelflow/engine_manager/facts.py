@@ -1,0 +1,128 @@
+"""What an engine tells of itself: asked once, when it has registered.
+
+The question travels as text: an engine of another Python version understands it, and one
+that lacks this package, or VisTrails, can still answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .processes import MARK
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["Facts", "ask_facts", "ask_ready"]
+
+logger = logging.getLogger(__name__)
+
+_FACTS = """
+def answer():
+    import os, platform, socket, sys
+    import ipyparallel
+    told = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "ipyparallel": ipyparallel.__version__,
+        "parallelflow": "",
+        "vistrails": "",
+        "mark": os.environ.get(MARK, ""),
+    }
+    try:
+        import parallelflow
+        told["parallelflow"] = parallelflow.version
+        from parallelflow.host import find_vistrails
+        told["vistrails"] = find_vistrails().version
+    except Exception:
+        pass
+    return told
+"""
+
+_READY = """
+def answer():
+    try:
+        from parallelflow.host import start_engine_core
+        start_engine_core()
+    except Exception as e:
+        return type(e).__name__ + ": " + str(e)
+    return ""
+"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What does not change while an engine lives.
+
+    Attributes
+    ----------
+    host, system : str
+        Its machine's name and operating system.
+    pid : int
+        Its process id there.
+    python, ipyparallel, parallelflow, vistrails : str
+        Versions; empty if the package is not there.
+    mark : str
+        The mark of the session that started it (see `processes.MARK`), empty if none did.
+    """
+
+    host: str
+    system: str
+    pid: int
+    python: str
+    ipyparallel: str
+    parallelflow: str
+    vistrails: str
+    mark: str
+
+
+def ask_facts(client: ipyparallel.Client, engine: int, tell: Callable[[Facts], None]) -> None:
+    """Ask an engine for its facts; it answers when it has finished what it works at.
+
+    Parameters
+    ----------
+    tell : callable
+        Called in the client's thread with the answer; not at all if the engine goes.
+    """
+    source = _FACTS.replace("MARK", repr(MARK))
+    _ask(client, engine, source, lambda told: tell(Facts(**told)))
+
+
+def ask_ready(client: ipyparallel.Client, engine: int, tell: Callable[[str], None]) -> None:
+    """Have an engine start VisTrails' core.
+
+    Parameters
+    ----------
+    tell : callable
+        Called in the client's thread with an empty text, or why it has no VisTrails; not at
+        all if the engine goes.
+    """
+    _ask(client, engine, _READY, tell)
+
+
+def _ask(client: ipyparallel.Client, engine: int, source: str, tell: Callable[[Any], None]) -> None:
+    expression = f"(lambda space: (exec({source!r}, space), space['answer']())[1])({{}})"
+
+    def take(answer: Any) -> None:
+        try:
+            told = answer.get(timeout=0)
+        except Exception as e:
+            logger.debug("engine %d does not tell of itself: %r", engine, e)
+            return
+        # The client keeps every result for ever otherwise.
+        with contextlib.suppress(Exception):
+            client.purge_local_results(answer)
+            for msg_id in answer.msg_ids:
+                client.history.remove(msg_id)
+        tell(told)
+
+    try:
+        client.direct_view(engine).apply_async(eval, expression).add_done_callback(take)
+    except Exception as e:  # it has just left
+        logger.debug("engine %d cannot be asked: %r", engine, e)

@@ -1,0 +1,223 @@
+"""The launchers that ipyparallel offers, and what each would run."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+import tempfile
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import ipyparallel
+from ipyparallel.cluster import launcher as ipp_launcher
+
+from parallelflow.errors import ClusterError, UserMistake
+
+from .model import LauncherChoice, LaunchPreview
+from .options import controller_config
+
+__all__ = ["check_launcher", "choices", "cluster_of", "preview"]
+
+# In the order in which they are offered; others that are installed come after them.
+TITLES = {
+    "local": "this machine",
+    "ssh": "other machines, by ssh",
+    "sshproxy": "another machine's own cluster, by ssh",
+    "mpi": "MPI (mpiexec)",
+    "slurm": "Slurm (sbatch)",
+    "pbs": "PBS (qsub)",
+    "sge": "Grid Engine (qsub)",
+    "lsf": "LSF (bsub)",
+    "htcondor": "HTCondor (condor_submit)",
+}
+# Not for anybody's use as it is: a base class, and a system that is no longer sold.
+LEFT_OUT = ("batch", "winhpc")
+
+BEYOND = (
+    "The controller listens on this machine only, so engines on other machines cannot reach it. "
+    "If it may listen on the network, put this line into {path}: c.IPController.ip = '0.0.0.0'"
+)
+OPEN = (
+    "The profile lets the controller listen on {ip}: whoever can reach it and has its connection "
+    "file can run programs as you."
+)
+
+
+def cluster_of(profile_folder: Path) -> Any:
+    """Return ipyparallel's `Cluster` of a profile, for its configuration only.
+
+    Raises
+    ------
+    ClusterError
+        If the profile's ``ipcluster_config.py`` cannot be read.
+    """
+    try:
+        return ipyparallel.Cluster(
+            profile_dir=str(profile_folder),
+            cluster_id="",
+            shutdown_atexit=False,
+            cluster_file="",
+            log_level=logging.CRITICAL,
+        )
+    except Exception as e:
+        raise ClusterError(
+            f"the configuration of the profile in {profile_folder} cannot be read: "
+            f"{type(e).__name__}: {e}. Correct its ipcluster_config.py, or choose another profile."
+        ) from e
+
+
+def choices(cluster: Any) -> list[LauncherChoice]:
+    """Return the launchers that can start engines, local processes first.
+
+    Parameters
+    ----------
+    cluster : ipyparallel.Cluster
+        The profile's cluster, for its configuration.
+    """
+    names = {e.name.lower() for e in entry_points(group="ipyparallel.engine_launchers")}
+    ordered = [n for n in TITLES if n in names] + sorted(names - set(TITLES) - set(LEFT_OUT))
+    default = ipp_launcher.abbreviate_launcher_class(cluster.engine_launcher_class)
+    found = []
+    for name in ordered:
+        program = _program(_launcher(cluster, name))
+        there = not program or shutil.which(program) is not None
+        title = TITLES.get(name, name)
+        found.append(LauncherChoice(name, title, program, there, name == default))
+    return found
+
+
+def check_launcher(cluster: Any, name: str | None) -> None:
+    """Raise unless a launcher exists and its program is installed.
+
+    Raises
+    ------
+    UserMistake
+        If ipyparallel has no launcher of this name.
+    ClusterError
+        If the program that it needs is not on this machine.
+    """
+    known = choices(cluster)
+    if name is None:
+        name = next((c.name for c in known if c.default), None)
+        if name is None:
+            return  # a class of the profile's own
+    choice = _find(known, name)
+    if not choice.available:
+        raise ClusterError(
+            f"the launcher {name} needs the program {choice.command}, which is not installed "
+            "here. Log in where it is, or choose another launcher."
+        )
+    if name == "ssh" and not _launcher(cluster, "ssh").engines:
+        raise ClusterError(
+            "the launcher ssh does not know any machine. List them in the profile's "
+            "ipcluster_config.py: c.SSHEngineSetLauncher.engines = {'host': 4}"
+        )
+
+
+def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPreview:
+    """Return what a launcher would run; nothing is started.
+
+    Parameters
+    ----------
+    folder : Path
+        The profile's folder; need not exist.
+    name : str
+        The launcher.
+    n : int
+        Number of engines.
+    controller_runs : bool
+        Whether there is a controller already.
+
+    Raises
+    ------
+    UserMistake
+        If there is no such launcher.
+    ClusterError
+        If the profile's configuration cannot be read.
+    """
+    cluster = cluster_of(folder)
+    choice = _find(choices(cluster), name)
+    controller = ""
+    if not controller_runs:
+        first = cluster.controller_launcher_class(parent=cluster, profile_dir=str(folder))
+        controller = shlex.join(map(str, first.args))
+    launcher = _launcher(cluster, name)
+    notes = []
+    if not choice.available:
+        notes.append(f"The program {choice.command} is not installed on this machine.")
+    script = ""
+    if isinstance(launcher, ipp_launcher.BatchSystemLauncher):
+        command, script = _job(cluster, name, n)
+    elif isinstance(launcher, ipp_launcher.SSHEngineSetLauncher):
+        command = "\n".join(_ssh_lines(launcher, n))
+        if not command:
+            notes.append(
+                "No machines are listed. Put a line like this one into "
+                f"{folder / 'ipcluster_config.py'}: c.SSHEngineSetLauncher.engines = {{'host': 4}}"
+            )
+    elif isinstance(launcher, ipp_launcher.SSHLauncher):
+        launcher.n = n
+        program = shlex.join([*launcher.program, *launcher.program_args])
+        command = shlex.join([*launcher.ssh_cmd, *launcher.ssh_args, launcher.location, program])
+    elif isinstance(launcher, ipp_launcher.LocalEngineSetLauncher):
+        command = f"{shlex.join([*launcher.engine_cmd, *launcher.engine_args])}    ({n} times)"
+    else:
+        launcher.n = n
+        command = shlex.join(map(str, launcher.args))
+    notes += _reach(folder, name)
+    return LaunchPreview(name, controller, command, script, tuple(notes))
+
+
+def _find(known: list[LauncherChoice], name: str) -> LauncherChoice:
+    for choice in known:
+        if choice.name == name.lower():
+            return choice
+    names = ", ".join(c.name for c in known)
+    raise UserMistake(f"there is no launcher {name!r}; ipyparallel offers: {names}.")
+
+
+def _reach(folder: Path, name: str) -> list[str]:
+    """Return what there is to know of the controller's address."""
+    section = controller_config(folder).IPController
+    ip = section.get("ip") or section.get("engine_ip")
+    if ip and ip not in ("127.0.0.1", "localhost"):
+        return [OPEN.format(ip=ip)]
+    return [] if name == "local" else [BEYOND.format(path=folder / "ipcontroller_config.py")]
+
+
+def _launcher(cluster: Any, name: str, **options: Any) -> Any:
+    launcher_class = ipp_launcher.find_launcher_class(name, "engine")
+    return launcher_class(
+        parent=cluster, profile_dir=cluster.profile_dir, cluster_id=cluster.cluster_id, **options
+    )
+
+
+def _program(launcher: Any) -> str:
+    """Return the program that a launcher runs on this machine, empty for local engines."""
+    for option in ("submit_command", "mpi_cmd", "ssh_cmd"):
+        command = getattr(launcher, option, None)
+        if command:
+            return str(command[0])
+    return ""
+
+
+def _job(cluster: Any, name: str, n: int) -> tuple[str, str]:
+    """Return the command that submits a job, and the job's script."""
+    with tempfile.TemporaryDirectory() as folder:
+        launcher = _launcher(cluster, name, work_dir=folder)
+        launcher.write_batch_script(n)
+        script = Path(launcher.batch_file).read_text()
+        name = Path(launcher.batch_file).name
+        return shlex.join([*launcher.submit_command, name]), script
+
+
+def _ssh_lines(launcher: Any, n: int) -> list[str]:
+    lines: list[str] = []
+    for host, number in launcher.engines.items():
+        wanted = number.get("n", 1) if isinstance(number, dict) else number
+        wanted = min(wanted, n - len(lines))
+        program = shlex.join([*launcher.engine_cmd, *launcher.engine_args])
+        lines += [shlex.join([*launcher.ssh_cmd, *launcher.ssh_args, host, program])] * wanted
+    return lines

@@ -1,0 +1,216 @@
+"""The connection to a controller, and the watch over it.
+
+ipyparallel's client never notices that its hub has gone: pending results and questions
+to the hub wait for ever. So the controller's process is watched (on this machine), or its
+hub is asked now and then (elsewhere), and every question has a time limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from parallelflow.errors import ConnectFailed
+
+from . import hub
+from .facts import Facts, ask_facts
+from .processes import ProcessRecord, record_of
+from .profiles import Connection
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["Link", "connect"]
+
+# The handshake with a hub that accepts connections: milliseconds locally, seconds through
+# a slow tunnel. A hub that accepts and then says nothing is hung.
+CONNECT_SECONDS = 10.0
+# A hub elsewhere is asked this often, in rounds of the watch, and is given up after this many
+# rounds without an answer: 12 s. Rounds, not seconds: a suspended laptop must not lose it.
+ASK_EVERY_ROUNDS = 4
+GIVE_UP_ROUNDS = 24
+# Between two looks of the watch: short enough for a menu that tells the truth, long enough
+# to cost nothing (0.2 ms each).
+WATCH_SECONDS = 0.5
+LOOK_SECONDS = 0.01
+# Closing a client waits for its thread, which may be in the middle of a large message.
+CLOSE_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def connect(connection: Connection, profile: str) -> Link:
+    """Connect to the controller of a connection file.
+
+    Raises
+    ------
+    ConnectFailed
+        If it accepts connections but does not complete the handshake.
+    """
+    import ipyparallel
+
+    # Said of encrypted connections as well, which need no signatures.
+    logging.getLogger("traitlets").addFilter(_says_more_than_unsigned)
+    try:
+        client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
+    except Exception as e:
+        raise ConnectFailed(
+            f"the controller of the profile {profile} at {connection.host}:{connection.port} "
+            f"does not answer: {e}. Stop it (ipcluster stop --profile={profile}) or choose "
+            "another profile."
+        ) from e
+    return Link(client, connection)
+
+
+def _says_more_than_unsigned(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Message signing is disabled")
+
+
+class Link:
+    """A client, what its engines told of themselves, and whether the controller lives.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        Connected.
+    connection : Connection
+        The connection file it was made from.
+
+    Attributes
+    ----------
+    facts : dict of int to Facts
+        By engine id, of the engines that have told theirs.
+    questions : Counter of int
+        By engine id, how many of its tasks were questions of ours about itself.
+    processes : dict of int to ProcessRecord
+        By engine id, of those on this machine.
+    gone : dict of int to Facts or None
+        Of the engines that have left.
+    controller : ProcessRecord or None
+        The controller's process; None if it runs elsewhere or cannot be known.
+    """
+
+    def __init__(self, client: ipyparallel.Client, connection: Connection) -> None:
+        self.client = client
+        self.connection = connection
+        self.facts: dict[int, Facts] = {}
+        self.processes: dict[int, ProcessRecord] = {}
+        pid = connection.owner()
+        self.controller: ProcessRecord | None = record_of(pid, "controller") if pid else None
+        self.lost = False
+        self.questions: Counter[int] = Counter()
+        self.gone: dict[int, Facts | None] = {}
+        self._asked: set[int] = set()
+        self._meeting = threading.Lock()
+        self._question: Any = None
+        self._rounds = 0
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        # The client would close itself in the middle of its own work, with errors on the
+        # terminal; the watch sees that the controller ends.
+        client._notification_handlers["shutdown_notification"] = self._hub_ends
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the registered engines, ascending."""
+        return sorted(self.client.ids)
+
+    def watch(self, look: Callable[[Link], None]) -> None:
+        """Begin to watch in a thread.
+
+        Parameters
+        ----------
+        look : callable
+            Called at every round, after `lost` and `facts` were brought up to date.
+        """
+        self._thread = threading.Thread(
+            target=self._watch, args=(look,), name="parallelflow-watch", daemon=True
+        )
+        self._thread.start()
+
+    def _hub_ends(self, message: Any) -> None:
+        self._hub_has_ended = True
+
+    _hub_has_ended = False
+
+    def _watch(self, look: Callable[[Link], None]) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            try:
+                self.lost = self.lost or not self.alive()
+                self.meet()
+                look(self)
+            except Exception:
+                logger.exception("the watch over the cluster failed")
+
+    def alive(self) -> bool:
+        """Whether the controller lives, as far as is known without waiting."""
+        if self._closed.is_set() or self.client._closed or self._hub_has_ended:
+            return False
+        if self.controller is not None:
+            return self.controller.alive()
+        return self._hub_answers()
+
+    def _hub_answers(self) -> bool:
+        """Keep one question to the hub under way; False when none was answered for long."""
+        if threading.current_thread() is not self._thread:
+            return not self.lost
+        self._rounds += 1
+        if self._question is not None and self._question.done():
+            self._question, self._rounds = None, 0
+        if self._question is None and self._rounds >= ASK_EVERY_ROUNDS:
+            with contextlib.suppress(Exception):
+                self._question = hub.send(self.client, "queue_request", targets=None, verbose=False)
+        return self._rounds < GIVE_UP_ROUNDS
+
+    def meet(self) -> None:
+        """Ask engines that have joined for their facts, and forget those that have left."""
+        with self._meeting:
+            present = set(self.client.ids)
+            for engine in present - self._asked:
+                self._asked.add(engine)
+                self.questions[engine] += 1
+                ask_facts(self.client, engine, functools.partial(self._take, engine))
+            for engine in self._asked - present:
+                self._asked.discard(engine)
+                self.gone[engine] = self.facts.pop(engine, None)
+                self.processes.pop(engine, None)
+                del self.questions[engine]
+
+    def _take(self, engine: int, told: Facts) -> None:
+        if told.host == socket.gethostname():
+            # Now, while it is certain whose pid it is.
+            process = record_of(told.pid, "engine")
+            if process is not None:
+                self.processes[engine] = process
+        self.facts[engine] = told
+
+    def wait_for_facts(self, seconds: float) -> None:
+        """Wait until all engines have told their facts; busy ones cannot."""
+        deadline = time.monotonic() + seconds
+        while set(self.client.ids) - set(self.facts) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+
+    def end_watch(self) -> None:
+        """End the watch: what happens from now on is our own doing."""
+        self._closed.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_SECONDS)
+
+    def close(self) -> None:
+        """End watch and connection; bounded."""
+        self.end_watch()
+        # Closing waits for the client's thread; it must not keep us if that one hangs.
+        closing = threading.Thread(target=self._close_client, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+
+    def _close_client(self) -> None:
+        with contextlib.suppress(Exception):
+            self.client.close(linger=0)

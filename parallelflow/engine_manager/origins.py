@@ -1,0 +1,79 @@
+"""Who started a process: this session, an earlier one, another one, or somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from . import profiles
+from .facts import Facts
+from .model import Origin, RunningProcess
+from .processes import ProcessRecord
+from .records import SessionRecord, read_all
+
+if TYPE_CHECKING:
+    from .core import ManagerCore
+
+__all__ = ["Origins", "origin_of"]
+
+
+def origin_of(record: SessionRecord, own_tokens: Iterable[str] = ()) -> Origin:
+    """Return where the processes of a record come from, seen from a session.
+
+    Parameters
+    ----------
+    record : SessionRecord
+        The record.
+    own_tokens : iterable of str
+        The marks under which the session that asks has started anything.
+    """
+    if record.keep or record.abandoned:
+        return Origin.LEFT
+    if record.token in own_tokens:
+        return Origin.HERE
+    return Origin.ANOTHER
+
+
+class Origins:
+    """The records of a profile's sessions, as they are at one moment.
+
+    Parameters
+    ----------
+    manager : EngineManager
+        The session that asks.
+    """
+
+    def __init__(self, manager: ManagerCore) -> None:
+        self._own = manager.tokens()
+        self.records = read_all(profiles.profile_folder(manager.profile))
+        self._by_token = {record.token: record for record in self.records}
+
+    def of_engine(self, facts: Facts) -> Origin:
+        """Return an engine's origin, by the mark that it was started with."""
+        record = self._by_token.get(facts.mark)
+        return origin_of(record, self._own) if record else Origin.ELSEWHERE
+
+    def of_controller(self, process: ProcessRecord | None, cluster_id: str) -> Origin:
+        """Return the origin of a cluster's controller."""
+        for record in self.records:
+            for known in record.processes:
+                if known.kind == "controller" and process is not None and process.is_same(known):
+                    return origin_of(record, self._own)
+        return Origin.ELSEWHERE
+
+    def running(self) -> list[RunningProcess]:
+        """Return what runs of all the records, controllers first."""
+        found = []
+        for record in self.records:
+            origin = origin_of(record, self._own)
+            for process in record.alive():
+                text = f"{process.kind} {process.pid}"
+                found.append(
+                    RunningProcess(
+                        process.kind, process.pid, record.host, origin, process.created, text
+                    )
+                )
+            for job in record.jobs:
+                found.append(RunningProcess("job", None, job.host, origin, job.created, job.text))
+        kinds = ["controller", "engine", "launcher", "job"]
+        return sorted(found, key=lambda p: (kinds.index(p.kind), p.host, p.pid or 0))

@@ -1,0 +1,122 @@
+"""What this session has started on one cluster, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parallelflow.errors import ProfileError
+
+from .guard import Guard
+from .processes import ProcessRecord
+from .records import SessionRecord
+
+if TYPE_CHECKING:
+    from .launch import EngineSet, Launch
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Record, guard and launchers of the processes that this session starts on a cluster.
+
+    Parameters
+    ----------
+    folder : Path
+        The profile's folder, with its subfolders.
+    cluster_id : str
+        The cluster's id, empty for the profile's default one.
+
+    Attributes
+    ----------
+    record : SessionRecord
+        What was started, as it stands on disk.
+    launch : Launch
+        ipyparallel's side of it.
+    """
+
+    def __init__(self, folder: Path, cluster_id: str) -> None:
+        from .launch import Launch
+
+        self.folder = folder
+        self.record = SessionRecord.of_this_session(folder, cluster_id)
+        self.launch: Launch = Launch(folder, cluster_id, self.record.token)
+        self._guard = self._start_guard()
+
+    def _start_guard(self) -> Guard:
+        return Guard(self.record, {**os.environ, **self.launch.environment})
+
+    def keep_guard(self) -> None:
+        """Start another guard if something has ended the one there was."""
+        if self._guard.process is None or not self._guard.process.alive():
+            self._guard.release()
+            self._guard = self._start_guard()
+
+    @property
+    def owns_controller(self) -> bool:
+        """Whether the controller was started here."""
+        return any(p.kind == "controller" for p in self.record.processes)
+
+    def add_controller(self, process: ProcessRecord | None) -> None:
+        """Note the controller that was started."""
+        self.record.files += [f"security/{path.name}" for path in self.launch.files]
+        self.record.files += self.launch.logs()
+        self._add([process] if process else [])
+
+    def add_engines(self, engines: EngineSet) -> None:
+        """Note a set of engines that was started."""
+        self.record.jobs.extend(engines.jobs)
+        self.record.files += engines.logs()
+        self._add(engines.processes)
+
+    def _add(self, processes: list[ProcessRecord]) -> None:
+        try:
+            self.record.add(processes)
+        except OSError as e:
+            raise ProfileError(
+                f"the folder of the profile cannot be written: {e}. Free some space or correct "
+                "its permissions; what had started is stopped."
+            ) from e
+
+    def undo(self, first: int) -> None:
+        """Stop what was started after the first so many processes."""
+        self.record.stop(first)
+
+    def stop(self) -> list[int]:
+        """Stop everything that this session started on the cluster; bounded.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
+        """
+        left = self.record.stop()
+        self.launch.forget()
+        self._end()
+        return left
+
+    def leave(self) -> None:
+        """Leave everything running when this session ends.
+
+        Raises
+        ------
+        ProfileError
+            If the record cannot be written: the guard would stop it all.
+        """
+        self.record.keep = True
+        try:
+            self.record.write()
+        except OSError as e:
+            self.record.keep = False
+            raise ProfileError(
+                f"the processes cannot be left running, since {self.record.path} cannot be "
+                f"written: {e}. Free some space or correct its permissions."
+            ) from e
+        self._end()
+
+    def _end(self) -> None:
+        with contextlib.suppress(Exception):
+            self.launch.close()
+        self._guard.release()

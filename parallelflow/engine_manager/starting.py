@@ -1,0 +1,281 @@
+"""A start of engines: a transaction of steps, each with a bound, told as it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
+
+from . import profiles
+from .facts import ask_ready
+from .lock import profile_lock
+from .model import EngineStart, Stage, StartSnapshot, State
+
+if TYPE_CHECKING:
+    from .engines import EngineSource
+    from .launch import EngineSet
+    from .link import Link
+    from .session import Session
+
+__all__ = ["Start"]
+
+# From the start of ipcontroller to its connection files: 0.7 s on an idle machine; a loaded
+# one with a cold disk may need much longer. One that has ended is noticed at once.
+CONTROLLER_SECONDS = 60.0
+# From the start of an engine to its registration: 1 s on an idle machine, plus the reading of
+# large packages from a slow disk. Engines that have ended are noticed at once.
+ENGINES_SECONDS = 60.0
+# Batch systems keep jobs queued for hours; whoever waits in a dialog can cancel.
+QUEUED_SECONDS = 24 * 3600.0
+# Starting VisTrails' core: 0.2-0.5 s, ten times that with a cold disk and no compiled files.
+READY_SECONDS = 60.0
+# Between two looks; short, since every start waits for the last one.
+LOOK_SECONDS = 0.01
+
+
+class Start:
+    """One start of engines.
+
+    Parameters
+    ----------
+    manager : EngineManager
+        Whose engines they will be; its lock is held.
+    n : int
+        How many engines.
+    launcher : str or None
+        The launcher's short name; None for the profile's own.
+    progress : callable
+        Called with a `StartSnapshot` at every change.
+    cancelled : callable
+        Whether the user has given up.
+    """
+
+    def __init__(
+        self,
+        manager: EngineSource,
+        n: int,
+        launcher: str | None,
+        progress: Callable[[StartSnapshot], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._manager = manager
+        self._n = n
+        self._launcher = launcher
+        self._progress = progress
+        self._cancelled = cancelled
+        self._engines: EngineSet | None = None
+        self._before: set[int] = set()
+        self._told: dict[int, str] = {}
+        self._asked: set[int] = set()
+        self.snapshot = StartSnapshot(
+            manager.profile,
+            launcher or "",
+            None,
+            tuple(EngineStart(number) for number in range(1, n + 1)),
+        )
+
+    # -- the steps ------------------------------------------------------------------------
+
+    def run(self, until: Stage) -> None:
+        """Start the engines and wait until they have come so far.
+
+        Parameters
+        ----------
+        until : Stage
+            ``REGISTERED`` or ``READY``.
+        """
+        manager = self._manager
+        session = manager._begin_session()
+        first = len(session.record.processes)
+        jobs = len(session.record.jobs)
+        try:
+            session.launch.check_launcher(self._launcher)
+            self._tell()
+            with profile_lock(session.folder, self._check_cancelled):
+                # Another session may have started one since the last look.
+                if manager._link is None and (manager.private or manager.connect() is None):
+                    self._start_controller(session)
+                else:
+                    assert manager._link is not None
+                    self._before = set(manager._link.ids)
+                    self._start_engines(session)
+            self._wait_for_registration(manager._link)
+            if until is Stage.READY:
+                self._wait_for_vistrails(manager._link)
+        except BaseException as e:
+            self._undo(session, first, jobs, e)
+            raise
+
+    def _undo(self, session: Session, first: int, jobs: int, error: BaseException) -> None:
+        for number, engine in enumerate(self.snapshot.engines):
+            if engine.stage is not Stage.FAILED:
+                self._set(number, Stage.FAILED, note=engine.note or "stopped again")
+        started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
+        for job in started:
+            job.end()
+        if first == 0:
+            self._manager._end_session()
+        else:
+            session.undo(first)
+        self._manager._refresh()
+
+    def _start_controller(self, session: Session) -> None:
+        """Start a controller and, with it, the engines; connect."""
+        manager, launch = self._manager, session.launch
+        manager._enter(State.CONNECTING)
+        launch.remove_stale_files()
+        self._tell(controller=Stage.WAITING)
+        session.add_controller(launch.start_controller())
+        self._tell(controller=Stage.STARTED)
+        # Local engines load what they need while the controller comes up.
+        at_once = launch.starts_locally(self._launcher)
+        if at_once:
+            self._start_engines(session)
+        self._wait_for_controller(session)
+        cluster_id = session.record.cluster_id
+        for connection in profiles.connections(manager.profile):
+            if connection.cluster_id == cluster_id:
+                manager._connect_to(connection)
+                break
+        else:
+            raise ConnectFailed(
+                f"the controller of the profile {manager.profile} has started but left no "
+                "connection file here: if its launcher starts it elsewhere, the profile's folder "
+                "must be shared."
+            )
+        self._tell(controller=Stage.REGISTERED)
+        if not at_once:
+            self._start_engines(session)
+
+    def _wait_for_controller(self, session: Session) -> None:
+        deadline = time.monotonic() + CONTROLLER_SECONDS
+        while not session.launch.controller_up():
+            self._check_cancelled()
+            if time.monotonic() > deadline:
+                raise ControllerFailed(
+                    f"the controller of the profile {self._manager.profile} did not come up in "
+                    f"{CONTROLLER_SECONDS:.0f} s.",
+                    session.launch.controller_log(),
+                )
+            time.sleep(LOOK_SECONDS)
+
+    def _start_engines(self, session: Session) -> None:
+        self._engines = session.launch.start_engines(self._n, self._launcher)
+        session.add_engines(self._engines)
+        pids: list[int | None] = [p.pid for p in self._engines.processes if p.kind == "engine"]
+        pids += [None] * (self._n - len(pids))
+        for number, pid in enumerate(pids):
+            self._set(number, Stage.STARTED, pid=pid)
+        self._tell()
+
+    def _wait_for_registration(self, cluster: Link | None) -> None:
+        assert cluster is not None and self._engines is not None
+        seconds = QUEUED_SECONDS if self._engines.jobs else ENGINES_SECONDS
+        deadline = time.monotonic() + seconds
+        while len(new := [e for e in cluster.ids if e not in self._before]) < self._n:
+            self._note_registered(cluster, new)
+            self._check(cluster, deadline, f"did not register in {seconds:.0f} s")
+            time.sleep(LOOK_SECONDS)
+        self._manager._refresh()
+        self._note_registered(cluster, new)
+
+    def _wait_for_vistrails(self, cluster: Link | None) -> None:
+        assert cluster is not None
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            new = [e for e in cluster.ids if e not in self._before]
+            self._note_registered(cluster, new)
+            if self.snapshot.count(Stage.READY) >= self._n:
+                return
+            self._check(cluster, deadline, f"gave no answer in {READY_SECONDS:.0f} s")
+            time.sleep(LOOK_SECONDS)
+
+    # -- looking --------------------------------------------------------------------------
+
+    def _note_registered(self, cluster: Link, new: list[int]) -> None:
+        """Bring the snapshot up to date with the engines that have joined and answered."""
+        cluster.meet()
+        for engine in new:
+            if engine not in self._asked:
+                self._asked.add(engine)
+                cluster.questions[engine] += 1
+                ask_ready(cluster.client, engine, functools.partial(self._take, engine))
+            facts = cluster.facts.get(engine)
+            if facts is None:
+                continue
+            number = self._place(engine, facts.pid)
+            if number is None:
+                continue  # somebody else's, which has joined meanwhile
+            ready = engine in self._told
+            self._set(
+                number,
+                Stage.READY if ready else Stage.REGISTERED,
+                pid=facts.pid,
+                engine=engine,
+                host=facts.host,
+                note=f"without VisTrails: {self._told[engine]}" if self._told.get(engine) else "",
+            )
+        self._tell()
+
+    def _take(self, engine: int, told: str) -> None:
+        self._told[engine] = told
+
+    def _place(self, engine: int, pid: int) -> int | None:
+        """Return which of the engines asked for it is: by its pid where that is known."""
+        engines = self.snapshot.engines
+        for wanted in ((engine, pid), (None, pid), (None, None)):
+            for number, one in enumerate(engines):
+                if (one.engine, one.pid) == wanted:
+                    return number
+        return None
+
+    def _check(self, cluster: Link, deadline: float, too_late: str) -> None:
+        """Raise if the start has failed, lasts too long or was cancelled."""
+        assert self._engines is not None
+        self._check_cancelled()
+        if not cluster.alive():
+            raise ControllerFailed(
+                f"the controller of the profile {self._manager.profile} went away while engines "
+                "were starting. Start new engine processes to start another one."
+            )
+        dead = [p for p in self._engines.processes if not p.alive()]
+        for number, engine in enumerate(self.snapshot.engines):
+            if any(p.pid == engine.pid for p in dead):
+                self._set(number, Stage.FAILED, note="its process ended")
+        ready = self.snapshot.count(Stage.REGISTERED)
+        if dead or time.monotonic() > deadline:
+            self._tell()
+            why = f"{len(dead)} ended at once" if dead else too_late
+            raise EnginesFailed(
+                f"{ready} of {self._n} engines of the profile {self._manager.profile} came up; "
+                f"{why}. All of this start were stopped again.",
+                self._engines.log(),
+                wanted=self._n,
+                ready=ready,
+            )
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled():
+            raise StartCancelled("the start of the engines was cancelled; they were stopped again.")
+
+    # -- telling --------------------------------------------------------------------------
+
+    def _set(self, number: int, stage: Stage, **fields: object) -> None:
+        engines = list(self.snapshot.engines)
+        engines[number] = dataclasses.replace(engines[number], stage=stage, **fields)  # type: ignore[arg-type]
+        self._changed = self._changed or engines[number] != self.snapshot.engines[number]
+        self.snapshot = dataclasses.replace(self.snapshot, engines=tuple(engines))
+
+    _changed = True
+
+    def _tell(self, controller: Stage | None = None) -> None:
+        if controller is not None:
+            self.snapshot = dataclasses.replace(self.snapshot, controller=controller)
+            self._changed = True
+        if self._changed:
+            self._changed = False
+            self._progress(self.snapshot)

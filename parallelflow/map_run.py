@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
 
+from parallelflow.engine import payload
 from parallelflow.engine.files import unpack
 from parallelflow.engine.function import prepare
 from parallelflow.engine.runner import ChunkResult
@@ -106,6 +108,7 @@ class MapRun:
                 "Start new engine processes), or use Control Flow's Map.",
             )
         done = unfinished.take(self._key, self._elements) if self._key else {}
+        self._check_inputs()
         run = Run(
             client,
             prepare,
@@ -116,6 +119,7 @@ class MapRun:
             stop_on_error=self._stop_on_error,
             on_chunk=self._take,
             alive=getattr(manager, "alive", None),
+            on_lost=self._replace_lost,
             finished=done,
         )
         for index in done:
@@ -131,6 +135,22 @@ class MapRun:
             self._keep(run)
             raise self._error(run.failures)
         return run.values
+
+    def _check_inputs(self) -> None:
+        """Raise on the Map if a value for another port of the function cannot travel."""
+        if self._key:
+            return
+        for value in self._spec.values:
+            try:
+                payload.dump(value.value)
+            except Exception as e:
+                owners = [m for m in self._travelled() if m.moduleInfo["moduleId"] == value.module]
+                raise ModuleError(
+                    self._module,
+                    f"the value on port {value.port} of {type(owners[0]).__name__} cannot be sent "
+                    f"to an engine: {type(e).__name__}: {e}. Make it a value that pickle takes, or "
+                    "compute it inside the function (a Group).",
+                ) from e
 
     def _keep(self, run: Run) -> None:
         """Keep what has finished for the next execution."""
@@ -172,8 +192,13 @@ class MapRun:
     def _replace(self, stuck: list[int]) -> None:
         """Have engines that cannot be interrupted replaced, where they are ours to replace."""
         for engine in stuck:
-            with contextlib.suppress(Exception):
-                get_manager().replace_engine(engine)
+            self._replace_lost(engine)
+
+    def _replace_lost(self, engine: int) -> None:
+        """Have an engine replaced in the background, if it was this session's own."""
+        replace = getattr(get_manager(), "replace_engine", None)
+        if replace is not None:
+            threading.Thread(target=_quietly, args=(replace, engine), daemon=True).start()
 
     def _take(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
@@ -266,6 +291,13 @@ class MapRun:
     def _travelled(self) -> list[Any]:
         """Return the client's own modules that the engines have copies of."""
         return travellers(self._functions, self._spec.input_ports)
+
+
+def _quietly(function: Callable[[int], object], engine: int) -> None:
+    try:
+        function(engine)
+    except ParallelFlowError as e:
+        logger.warning("engine %d could not be replaced: %s", engine, e)
 
 
 def _label(module: Any) -> str:

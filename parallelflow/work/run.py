@@ -42,6 +42,8 @@ GRACE_SECONDS = 0.3
 REPLACEMENT_SECONDS = 5.0
 # An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
 INTERRUPT_SECONDS = 1.0
+# An interrupt may be swallowed by an element's own "except"; asked again, the chunk ends.
+ASK_AGAIN_SECONDS = 0.4
 # How often the cluster itself is asked whether it lives.
 ALIVE_SECONDS = 1.0
 # An element that ended this many engines is not given to another one.
@@ -78,6 +80,9 @@ class Run:
         comes back, in no particular order.
     alive : callable, optional
         Whether the cluster still lives; asked every `ALIVE_SECONDS`.
+    on_lost : callable, optional
+        Called with the id of an engine that was lost while it worked; may start another one,
+        must return at once.
     finished : dict of int to object, optional
         Values of elements that an earlier run has finished, by index; not run again.
 
@@ -110,6 +115,7 @@ class Run:
         stop_on_error: bool = True,
         on_chunk: OnChunk | None = None,
         alive: Callable[[], bool] | None = None,
+        on_lost: Callable[[int], None] | None = None,
         finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
@@ -121,6 +127,8 @@ class Run:
         self._on_chunk = on_chunk
         self._alive = alive or (lambda: True)
         self._alive_at = time.monotonic()
+        self._on_lost = on_lost or (lambda engine: None)
+        self._setup_deaths = 0
         self._workers: dict[int, Worker] = {}
         self._again: deque[Chunk] = deque()
         self._suspects: deque[Chunk] = deque()
@@ -244,10 +252,23 @@ class Run:
         elif self._open():
             self._nobody_since = self._nobody_since or now
             if now - self._nobody_since > REPLACEMENT_SECONDS:
-                raise ClusterLost(
-                    f"the last engine went away with {self._left_text()}. "
-                    "Start new engine processes and run it again."
-                )
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """End a run that no engine is left for: with the elements that ended them, if known.
+
+        Raises
+        ------
+        ClusterLost
+            If the engines' end is none of the run's doing.
+        """
+        if any(failure.stage == "lost" for failure in self.failures.values()):
+            self._finish(RunState.FAILED)
+            return
+        raise ClusterLost(
+            f"the last engine went away with {self._left_text()}. "
+            "Start new engine processes and run it again."
+        )
 
     def _left_text(self) -> str:
         left = self.progress.total - self.progress.done - self.progress.failed
@@ -255,6 +276,8 @@ class Run:
 
     def _rescue(self, worker: Worker) -> None:
         """Queue the elements of an engine that is gone, singly and as suspects."""
+        if not worker.ready and worker.id not in self._setup_trouble:
+            self._note_setup_death(worker)
         running = True
         for chunk in worker.jobs:
             if running:  # only the first one was being worked at
@@ -270,7 +293,16 @@ class Run:
             note = f"engine {worker.id} ({worker.host}) was lost; its elements run again elsewhere"
             logger.warning(note)
             self.progress.announce(note)
+            self._on_lost(worker.id)
         worker.jobs.clear()
+
+    def _note_setup_death(self, worker: Worker) -> None:
+        """Note that an engine ended while the function was set up; give up after two."""
+        self._setup_deaths += 1
+        if self._setup_deaths >= MAX_DEATHS and not self.progress.engines:
+            why = f"setting the function up ended {self._setup_deaths} engines"
+            raise SetupFailed(worker, Trouble("lost", "EngineLost", why))
+        self._on_lost(worker.id)
 
     # -- sending ------------------------------------------------------------------------
 
@@ -310,7 +342,7 @@ class Run:
         """Send a chunk; False if the worker cannot take it now."""
         try:
             frames = payload.dump(chunk.elements)
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             self._split(chunk, e)
             return True
         stop = self._stop_on_error
@@ -321,7 +353,7 @@ class Run:
         self._again.appendleft(chunk)
         return False
 
-    def _split(self, chunk: Chunk, error: Exception) -> None:
+    def _split(self, chunk: Chunk, error: BaseException) -> None:
         """Queue the elements of a chunk that cannot be pickled singly; fail a single one."""
         if len(chunk.elements) == 1:
             self._fail(chunk.start, chunk.elements[0], trouble_of(error, "pickle"), None)
@@ -351,6 +383,9 @@ class Run:
     def _handle_setup(
         self, worker: Worker, reply: dict[str, Any] | None, error: BaseException | None
     ) -> None:
+        if error is not None and _died(error):
+            worker.missed(0)
+            return
         trouble = trouble_of(error, "setup") if error is not None else None
         if reply is not None:
             worker.info, trouble = reply, reply["trouble"]
@@ -389,11 +424,10 @@ class Run:
 
     def _handle_error(self, worker: Worker, chunk: Chunk, error: BaseException) -> None:
         """Handle a chunk that has no result: its engine died, forgot the function, or worse."""
-        name = getattr(error, "ename", type(error).__name__)
-        if name == "EngineError":
+        if _died(error):
             worker.jobs[chunk] = None
             worker.missed(0)
-        elif name == "LookupError":
+        elif getattr(error, "ename", "") == "LookupError":
             worker.ready = False
             self._again.appendleft(chunk)
             self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
@@ -455,18 +489,27 @@ class Run:
         if not busy:
             return []
         answers = [answer for w in busy.values() for answer in w.jobs.values() if answer]
+        # First what waits: an engine that is interrupted would begin it.
         with contextlib.suppress(Exception):
-            # First what waits: an engine that is interrupted would begin it.
             self._client.abort(answers, targets=list(busy), block=False)
-            self._client.send_signal(signal.SIGINT, targets=list(busy), block=False)
-        deadline = time.monotonic() + INTERRUPT_SECONDS
-        while any(w.jobs for w in busy.values()) and time.monotonic() < deadline:
+        begin = time.monotonic()
+        asked = 0
+        while any(w.jobs for w in busy.values()) and time.monotonic() - begin < INTERRUPT_SECONDS:
+            if time.monotonic() - begin >= asked * ASK_AGAIN_SECONDS:
+                # One that arrives between two elements is not lost, but code may swallow it.
+                asked += 1
+                self._send_interrupt([w.id for w in busy.values() if w.jobs])
             with contextlib.suppress(queue.Empty):
                 self._take_interrupted(busy, *self._events.get(timeout=0.02))
         stuck = [w.id for w in busy.values() if w.jobs]
         for worker in busy.values():
             worker.jobs.clear()
         return stuck
+
+    def _send_interrupt(self, engines: list[int]) -> None:
+        """Send SIGINT by way of the engines' nannies, which works while they compute."""
+        with contextlib.suppress(Exception):
+            self._client.send_signal(signal.SIGINT, targets=engines, block=False)
 
     def _take_interrupted(
         self, busy: dict[int, Worker], worker: Worker, chunk: Chunk | None, answer: Any
@@ -512,6 +555,11 @@ class SetupFailed(ParallelFlowError):
             f"engine {worker.id} ({worker.host or 'unknown host'}) cannot run the function: "
             f"{trouble.error_type}: {trouble.message}"
         )
+
+
+def _died(error: BaseException) -> bool:
+    """Whether an answer says that its engine has gone: the next look finds out more."""
+    return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
 
 
 def _forget(client: ipyparallel.Client, answer: Any) -> None:

@@ -1,0 +1,44 @@
+"""A cluster whose engines may be killed: a manager of its own, topped up before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from parallelflow.engine_manager import EngineManager
+
+ENGINES = 2
+# Patience with a loaded machine; nothing here takes a tenth of it.
+LIMIT_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[EngineManager]:
+    """Start two engines of a profile of this module's own; stop them at its end."""
+    manager = EngineManager(profile="work")
+    manager.configure(engines=ENGINES)
+    manager.ensure_engines()
+    yield manager
+    manager.stop()
+
+
+@pytest.fixture
+def client(manager: EngineManager) -> Any:
+    """Return a client with two engines; what a test before has killed is started again."""
+    client = manager.connect()
+    assert client is not None
+    if len(client.ids) < ENGINES:
+        manager.start_engines(ENGINES - len(client.ids))
+    return client
+
+
+def settle(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail if it does not for `LIMIT_SECONDS`."""
+    import time
+
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,125 @@
+"""Where an element dies x how it dies -> what the user is told, and what is not lost.
+
+The table is that of joblib's loky, which the design names as the model.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from parallelflow.errors import ParallelFlowError
+from parallelflow.work.progress import RunState
+from parallelflow.work.run import Run
+from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
+
+pytestmark = pytest.mark.timeout(180)
+
+TOTAL = 8
+BAD = 3
+LIMIT_SECONDS = 60
+
+
+def drive(run: Run) -> Run:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    try:
+        while not run.over:
+            run.poll(0.05)
+            assert time.monotonic() < deadline, "the run hangs"
+    except BaseException:
+        run.cancel()
+        raise
+    return run
+
+
+def elements(stage: str, way: str) -> list[Any]:
+    return [Deadly(stage, way) if i == BAD and stage != "setup" else i for i in range(TOTAL)]
+
+
+CASES = [(s, w) for s in STAGES for w in WAYS if not (s == "pickle" and w in LETHAL)]
+
+
+@pytest.mark.parametrize(("stage", "way"), CASES)
+def test_a_death_is_named_and_costs_one_element(
+    client: Any, manager: Any, stage: str, way: str
+) -> None:
+    def replace(engine: int) -> None:
+        lost.append(engine)
+        manager.start_engines(1)
+
+    lost: list[int] = []
+    arguments = (stage if stage == "setup" else "none", way)
+    run = Run(
+        client,
+        make,
+        arguments,
+        elements(stage, way),
+        "matrix",
+        stop_on_error=False,
+        on_lost=replace,
+    )
+    if stage == "setup":
+        with pytest.raises(ParallelFlowError) as error:
+            drive(run)
+        text = str(error.value)
+        assert ("ended 2 engines" in text) == (way in LETHAL)
+        assert "cannot run the function" in text
+        return
+    if stage == "pickle" and way == "KeyboardInterrupt":
+        # In this process it is the user's own Ctrl-C: it cancels the run.
+        with pytest.raises(KeyboardInterrupt):
+            drive(run)
+        assert run.progress.state is RunState.CANCELLED
+        return
+    drive(run)
+    assert run.values == [None if i == BAD else i * 10 for i in range(TOTAL)]
+    assert list(run.failures) == [BAD]
+    failure = run.failures[BAD]
+    expected = "lost" if way in LETHAL else stage
+    if stage == "run" and way == "KeyboardInterrupt":
+        expected = "interrupted"
+    assert failure.stage == expected
+    assert f"element {BAD} of {TOTAL}" in str(failure)
+    assert "Deadly" in failure.input
+    if way in LETHAL:
+        assert len(lost) == 2 and "ended 2 engines" in failure.message
+    if way == "exception":
+        assert (failure.error_type, failure.message) == ("ValueError", "on purpose")
+        assert "tests/support/dying.py" in failure.traceback
+        assert "\x1b[" not in failure.traceback
+
+
+PROGRAM = """
+import sys
+from parallelflow.engine_manager import EngineManager
+from parallelflow.work.run import Run
+from tests.support.dying import Deadly, make
+manager = EngineManager(profile="matrix")
+manager.configure(engines=1, private=True)
+client = manager.ensure_engines()
+print(*manager.started(), flush=True)
+run = Run(client, make, ("none", ""), [1, Deadly("pickle", sys.argv[1])], "matrix")
+while not run.over:
+    run.poll(0.05)
+"""
+
+
+@pytest.mark.own_cluster
+@pytest.mark.parametrize("way", sorted(LETHAL))
+def test_an_element_that_ends_the_client_leaves_nothing_running(way: str) -> None:
+    import psutil
+
+    program = subprocess.run(
+        [sys.executable, "-c", PROGRAM, way], capture_output=True, text=True, timeout=120
+    )
+    assert program.returncode not in (0, 1), program.stderr
+    pids = [int(pid) for pid in program.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(psutil.pid_exists(pid) for pid in pids):
+        assert time.monotonic() < deadline, "the guard left a process running"
+        time.sleep(0.05)

@@ -1,0 +1,276 @@
+"""A run of a plain function: order, sizes, failures, cancelling, engines that come and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import numpy
+import psutil
+import pytest
+
+from parallelflow.engine.runner import plain_function
+from parallelflow.errors import ClusterLost
+from parallelflow.work.progress import RunState, Snapshot, listen
+from parallelflow.work.run import Run
+from tests.work.conftest import settle
+from tests.work.test_crash_matrix import drive
+
+
+def run_of(client: Any, function: Any, elements: Any, **settings: Any) -> Run:
+    return drive(Run(client, plain_function, (function,), elements, "test", **settings))
+
+
+def pause(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_values_come_back_in_order_whatever_their_times(client: Any) -> None:
+    run = run_of(client, lambda i: pause(0.001 * (i % 7)) * 0 + i, range(300))
+    assert run.values == list(range(300))
+    assert run.progress.state is RunState.DONE
+    assert run.done == set(range(300))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_chunk_size_set_by_the_user_is_kept(client: Any, size: int) -> None:
+    sizes = []
+    run_of(
+        client,
+        lambda i: i,
+        range(50),
+        chunk_size=size,
+        on_chunk=lambda start, result, worker: sizes.append(result.count),
+    )
+    assert sum(sizes) == 50 and max(sizes) == min(size, 50)
+
+
+def test_small_elements_travel_in_large_chunks(client: Any) -> None:
+    count = []
+    run = run_of(client, lambda i: i, range(20_000), on_chunk=lambda *_: count.append(1))
+    assert run.values[-1] == 19_999
+    assert len(count) < 200
+
+
+def test_both_engines_work(client: Any) -> None:
+    run = run_of(client, lambda i: (pause(0.02), os.getpid())[1], range(40))
+    assert len(set(run.values)) == 2
+
+
+def test_an_iterable_without_a_length_is_taken_as_needed(client: Any) -> None:
+    run = run_of(client, lambda i: i + 1, (i for i in range(1000)))
+    assert run.values == list(range(1, 1001))
+    assert run.progress.total == 1000
+
+
+def test_progress_is_announced_in_elements(client: Any) -> None:
+    seen: list[Snapshot] = []
+    stop = listen(seen.append)
+    run = run_of(client, lambda i: pause(0.01), range(40))
+    stop()
+    mine = [s for s in seen if s.run == run.progress.run]
+    assert mine[0].state is RunState.PREPARING and mine[-1].state is RunState.DONE
+    done = [s.done for s in mine]
+    assert done == sorted(done) and done[-1] == 40 and len(set(done)) > 3
+    assert mine[-1].engines == 2
+    assert mine[-1].element_seconds == pytest.approx(0.4, rel=0.9)
+
+
+def test_stop_reports_the_lowest_failing_element_and_gives_up_the_rest(client: Any) -> None:
+    def function(i: int) -> int:
+        if i in (5, 9):
+            time.sleep(0.3 if i == 5 else 0)
+            raise ValueError(i)
+        return i
+
+    run = run_of(client, function, range(10_000), chunk_size=1)
+    assert min(run.failures) == 5
+    assert run.values[:5] == list(range(5))
+    assert len(run.done) < 5000
+
+
+def test_finishing_the_others_loses_none(client: Any) -> None:
+    run = run_of(client, lambda i: 1 // (i % 10), range(100), stop_on_error=False)
+    assert sorted(run.failures) == list(range(0, 100, 10))
+    assert run.values == [None if i % 10 == 0 else 1 // (i % 10) for i in range(100)]
+
+
+def test_what_is_finished_is_not_run_again(client: Any) -> None:
+    run = run_of(client, lambda i: -i, range(10), finished=dict.fromkeys((0, 1, 5, 9), "kept"))
+    assert run.values == ["kept", "kept", -2, -3, -4, "kept", -6, -7, -8, "kept"]
+
+
+def test_large_arrays_arrive_whole_and_writable(client: Any) -> None:
+    def function(a: Any) -> Any:
+        a[0] = -1
+        return a
+
+    arrays = [numpy.arange(100_000) + i for i in range(6)]
+    run = run_of(client, function, arrays)
+    for i, array in enumerate(run.values):
+        assert array[0] == -1 and array[-1] == 99_999 + i and array.flags.writeable
+    assert arrays[0][0] == 0
+
+
+def test_an_exception_that_cannot_be_shown_does_no_harm(client: Any) -> None:
+    def function(i: int) -> int:
+        class Odd(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        if i == 1:
+            raise Odd
+        return i
+
+    run = run_of(client, function, [0, 1, 2], stop_on_error=False)
+    assert run.values == [0, None, 2]
+    assert "cannot be shown" in run.failures[1].message
+
+
+# -- cancelling -----------------------------------------------------------------------------
+
+
+def busy(client: Any) -> bool:
+    return any(
+        any(v for k, v in queue.items() if k in ("queue", "tasks"))
+        for engine, queue in client.queue_status().items()
+        if engine != "unassigned"
+    )
+
+
+def cancelled(client: Any, function: Any, elements: Any) -> tuple[Run, float, list[int]]:
+    run = Run(client, plain_function, (function,), elements, "test")
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1.0:
+        run.poll(0.05)
+    begin = time.monotonic()
+    stuck = run.cancel()
+    return run, time.monotonic() - begin, stuck
+
+
+def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
+    engines = set(client.ids)
+    run, seconds, stuck = cancelled(client, pause, [0.01] * 10 + [60] * 100)
+    assert seconds < 5 and stuck == []
+    assert run.progress.state is RunState.CANCELLED
+    assert run.done >= set(range(8))
+    assert set(client.ids) == engines
+    again = run_of(client, lambda i: i, range(10))
+    assert again.values == list(range(10))
+    settle(lambda: not busy(client))
+    assert run.values[20] is None  # nothing was delivered later
+
+
+def stuck_in_c(i: int) -> None:
+    """Hold the main thread in C code that looks at no signal, for a minute or so."""
+    if i:
+        sum(range(10**10))
+
+
+def test_an_engine_that_cannot_be_interrupted_is_told(client: Any, manager: Any) -> None:
+    run, seconds, stuck = cancelled(client, stuck_in_c, [0, 1, 1])
+    assert seconds < 5
+    assert stuck and set(stuck) <= set(client.ids)
+    assert run.over
+    for pid in manager.started():  # so that the next test does not wait for it
+        if "engine" in " ".join(psutil.Process(pid).cmdline()):
+            os.kill(pid, signal.SIGKILL)
+    while set(stuck) & set(client.ids):
+        time.sleep(0.05)
+
+
+# -- engines that come and go ---------------------------------------------------------------
+
+
+def engine_pids(client: Any) -> dict[int, int]:
+    return dict(zip(client.ids, client[:].apply_sync(os.getpid), strict=True))
+
+
+def test_an_engine_killed_in_the_middle_costs_nothing(client: Any, caplog: Any) -> None:
+    pids = engine_pids(client)
+    run = Run(client, plain_function, (lambda i: (pause(0.02), i)[1],), range(200), "test")
+    begin = time.monotonic()
+    killed = False
+    while not run.over:
+        run.poll(0.05)
+        if not killed and run.progress.done > 30:
+            os.kill(pids[min(pids)], signal.SIGKILL)
+            killed = True
+        assert time.monotonic() - begin < 60
+    assert killed
+    assert run.values == list(range(200)) and not run.failures
+    told = [r.getMessage() for r in caplog.records if "was lost" in r.getMessage()]
+    assert len(told) == 1 and f"engine {min(pids)}" in told[0]
+
+
+def test_an_engine_that_joins_in_the_middle_gets_work(client: Any, manager: Any) -> None:
+    starter = threading.Thread(target=manager.start_engines, args=(1,))
+    run = Run(client, plain_function, (lambda i: (pause(0.03), os.getpid())[1],), range(400), "t")
+    starter.start()
+    drive(run)
+    starter.join()
+    assert len(set(run.values)) == 3
+    assert len(client.ids) == 3
+    os.kill(run.values[-1], signal.SIGKILL)
+    while len(client.ids) == 3:
+        time.sleep(0.05)
+
+
+def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> None:
+    pids = engine_pids(client)
+    run = Run(client, plain_function, (pause,), [0.05] * 400, "test")
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1:
+        run.poll(0.05)
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    begin = time.monotonic()
+    with pytest.raises(ClusterLost, match="last engine went away"):
+        while True:
+            run.poll(0.05)
+            assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 10
+    run.cancel()
+
+
+def test_a_cluster_that_is_gone_is_an_error_within_ten_seconds(client: Any) -> None:
+    alive = [True]
+    run = Run(client, plain_function, (pause,), [0.05] * 400, "test", alive=lambda: alive[0])
+    run.poll(0.05)
+    alive[0] = False
+    begin = time.monotonic()
+    with pytest.raises(ClusterLost, match="of 400 elements unfinished"):
+        while time.monotonic() - begin < 10:
+            run.poll(0.05)
+    run.cancel()
+
+
+# -- nothing kept ---------------------------------------------------------------------------
+
+
+def test_nothing_grows_from_run_to_run(client: Any) -> None:
+    def sizes() -> tuple[int, ...]:
+        return len(client.results), len(client.metadata), len(client.history)
+
+    def function(i: int) -> bytes:
+        return bytes(100_000)
+
+    def held(_: Any) -> int:
+        from parallelflow.engine import runner
+
+        return len(runner._functions)
+
+    run_of(client, function, range(50))
+    time.sleep(0.5)
+    before = sizes()
+    for _ in range(5):
+        run_of(client, function, range(50))
+    time.sleep(0.5)
+    after = sizes()
+    # What the last run told the engines to forget may still be unanswered.
+    assert all(b - a <= 10 for a, b in zip(before, after, strict=True)), (before, after)
+    assert max(client[:].apply_sync(held, None)) == 0

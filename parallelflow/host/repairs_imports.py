@@ -42,6 +42,44 @@ def _restore_after_failed_import(manager: Any) -> None:
     manager.PackageManager._import_override = restoring_override
 
 
+class _Imported:
+    """A module as the hook may look at it: it has the parts that are imported, and imports none.
+
+    Parameters
+    ----------
+    module : module
+        The real one.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        # Not by getattr, which a module can answer by importing something.
+        self.__dict__.update(
+            (name, module.__dict__[name])
+            for name in ("__name__", "__file__")
+            if isinstance(module.__dict__.get(name), str)
+        )
+
+    def __getattr__(self, part: str) -> _Imported:
+        module = sys.modules.get(f"{self.__name__}.{part}")
+        if module is None:
+            raise AttributeError(part)
+        return _Imported(module)
+
+
+def _ask_modules_for_nothing(package: Any) -> None:
+    follow = package.Package.import_override
+
+    @functools.wraps(follow)
+    def follow_what_is_imported(self: Any, orig_import: Any, *where: Any, **how: Any) -> Any:
+        def imported(*arguments: Any) -> _Imported:
+            return _Imported(orig_import(*arguments))
+
+        return follow(self, imported, *where, **how)._module
+
+    package.Package.import_override = follow_what_is_imported
+
+
 # -- packages of other distributions ------------------------------------------------
 
 
@@ -126,6 +164,17 @@ REPAIRS = (
         modules=(_MANAGER,),
         needed=always,
         after=_restore_after_failed_import,
+    ),
+    Repair(
+        name="lazy-submodules",
+        symptom="RecursionError when a package or a PythonSource imports numpy.random, and so "
+        "scikit-learn and much of scipy",
+        cause="after `import a.b` the hook asks the module a for b; a module that imports its "
+        "parts when it is asked for them is asked while b is being imported, without end",
+        affected="NumPy 2 and other libraries with lazy parts",
+        modules=(_PACKAGE,),
+        needed=always,
+        after=_ask_modules_for_nothing,
     ),
     Repair(
         name="entry-points",

@@ -41,6 +41,26 @@ def a_failed_import_leaves_nothing_behind() -> None:
     assert manager._currently_importing_package is None
 
 
+@symptom("lazy-submodules", r"RecursionError")
+def libraries_whose_parts_are_imported_when_asked_for_can_be_imported() -> None:
+    # As numpy 2 does it with numpy.random.
+    library = Path(tempfile.mkdtemp(dir=Path.home())) / "lazy_library"
+    (library / "part").mkdir(parents=True)
+    (library / "__init__.py").write_text(
+        "def __getattr__(name):\n"
+        "    if name != 'part':\n"
+        "        raise AttributeError(name)\n"
+        "    import lazy_library.part as part\n"
+        "    return part\n"
+    )
+    (library / "part" / "__init__.py").write_text("from . import inner\nvalue = 1\n")
+    (library / "part" / "inner.py").write_text("import lazy_library.part.inmost\n")
+    (library / "part" / "inmost.py").touch()
+    sys.path.insert(0, str(library.parent))
+    manager = start_with({"curious": "import lazy_library.part as part\nassert part.value == 1"})
+    assert manager.has_package("org.test.curious")
+
+
 @symptom("entry-points", r"org.test.entered is not available")
 def packages_of_other_distributions_are_listed() -> None:
     from parallelflow import host

@@ -24,6 +24,11 @@ _PROBE_LIMIT = 60.0
 
 _PROBE = "from PyQt5.QtWidgets import QApplication; QApplication(['probe'])"
 
+_LIBRARIES = (
+    "On Debian: 'apt-get install libgl1 libegl1 libdbus-1-3 libxkbcommon-x11-0 libxcb-icccm4 "
+    "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0'."
+)
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,22 +66,20 @@ def check() -> None:
 
 
 def _explain(said: str) -> str:
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
-    if "cannot open shared object" in last or (
-        "Could not load the Qt platform plugin" in said
-        and ("even though it was found" in said and os.environ.get("DISPLAY"))
-    ):
-        return (
-            f"PyQt5 lacks a library of the system ({last}). On Debian: 'apt-get install libgl1 "
-            "libegl1 libxkbcommon-x11-0 libdbus-1-3 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 "
-            "libxcb-render-util0 libxcb-shape0 libxcb-xinerama0'."
-        )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if any("cannot open shared object" in line for line in lines):
+        missing = next(line for line in lines if "cannot open shared object" in line)
+        return f"PyQt5 lacks a library of the system ({missing}). {_LIBRARIES}"
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return (
             "There is no display to open a window on. Log in to a desktop, or use 'ssh -X'; "
             "'parallelflow run' needs no window."
         )
-    return f"Qt cannot open a window here: {last}"
+    # Qt's last lines are general advice; its first one says what it met.
+    met = lines[0] if lines else "it ended without a word"
+    lacks_library = "even though it was found" in said and "could not connect" not in said
+    advice = f" {_LIBRARIES}" if lacks_library else ""
+    return f"Qt cannot open a window here: {met}.{advice}"
 
 
 class SignalWatch:

@@ -6,9 +6,10 @@ import functools
 import importlib.util
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
-from .repair import Repair
+from .repair import Repair, always
 
 
 def _without_console(shell: Any) -> None:
@@ -30,6 +31,23 @@ def _use_plain_editor(name: str, module: Any) -> None:
 
 def _without_desktop_question(application: Any) -> None:
     application.linux_default_application_set = lambda: True
+
+
+def _forget_killed_instance(application: Any) -> None:
+    singleton = application.VistrailsApplicationSingleton
+    run_single_instance = singleton.run_single_instance
+
+    @functools.wraps(run_single_instance)
+    def forget_and_run(self: Any, args: Any) -> Any:
+        name = Path(application.system.home_directory())
+        name /= f"vistrails-single-instance-check-{application.getpass.getuser()}"
+        memory = application.QtCore.QSharedMemory(str(name))
+        # Whoever detaches last removes the memory; a living instance stays attached to it.
+        if memory.attach():
+            memory.detach()
+        return run_single_instance(self, args)
+
+    singleton.run_single_instance = forget_and_run
 
 
 def _refuse_to_install(installbundle: Any) -> None:
@@ -84,6 +102,16 @@ REPAIRS = (
         modules=("vistrails.gui.application",),
         needed=lambda: shutil.which("xdg-mime") is None,
         after=_without_desktop_question,
+    ),
+    Repair(
+        name="killed-instance",
+        symptom="critical messages at the start after VisTrails was killed, and a second window "
+        "no longer joins the first",
+        cause="the shared memory by which an instance is known outlives a killed process",
+        affected="VisTrails 3.0 on Unix",
+        modules=("vistrails.gui.application",),
+        needed=always,
+        after=_forget_killed_instance,
     ),
     Repair(
         name="install-offer",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.host.symptoms import qt_application, symptom
@@ -151,3 +153,38 @@ def nothing_is_offered_that_a_virtual_environment_cannot_see() -> None:
     bundles.pip_installed = True
     assert bundles.install({"pip": "there-is-no-such-library"}) is False
     assert not asked
+
+
+@symptom("killed-instance", r"AssertionError: .*[Cc]onnection failed")
+def a_killed_window_leaves_nothing_in_the_way() -> None:
+    import getpass
+    import logging
+
+    _core()
+    qt_application()
+    import vistrails.gui.application as application
+    from PyQt5 import QtCore
+
+    class Instance(QtCore.QObject):
+        timeout = 1000
+
+        def message_received(self) -> None:
+            """Nobody sends one."""
+
+        run_single_instance = application.VistrailsApplicationSingleton.run_single_instance
+
+    class Noted(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    said: list[str] = []
+    key = Path.home() / f"vistrails-single-instance-check-{getpass.getuser()}"
+    if os.fork() == 0:
+        memory = QtCore.QSharedMemory(str(key))
+        os._exit(0 if memory.create(1) else 1)
+    assert os.wait()[1] == 0
+    logging.getLogger("vistrails.logger").addHandler(Noted(logging.ERROR))
+    instance: Any = Instance()
+    instance.run_single_instance([])
+    instance.shared_memory.detach()
+    assert not said, said

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ SYMPTOMS = symptoms.load()
 LIMIT = 120
 
 #: Faults whose check spoils the process for another one's.
-ALONE = {"first-start", "entry-points", "import-hook", "unload", "install-offer"}
+ALONE = {"first-start", "entry-points", "import-hook", "install-offer", "lazy-submodules", "unload"}
 WINDOW = {
     repair.name
     for repair in REPAIRS
@@ -53,10 +55,29 @@ def test_every_repair_tells_what_it_is_for() -> None:
         assert repair.symptom and repair.cause and repair.affected and repair.modules
 
 
+Checks = dict[str, "Future[subprocess.CompletedProcess[str]]"]
+
+
+@pytest.fixture(scope="module")
+def checks(request: pytest.FixtureRequest) -> Iterator[Checks]:
+    """Start the check of each repair that is to be tested, on as many cores as there are."""
+    wanted = {
+        str(getattr(item.callspec.params["repair"], "name", ""))
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.originalname == test_without_the_repair_the_fault_shows.__name__
+    }
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            name: pool.submit(check, name, without=",".join([name, *SYMPTOMS[name].hidden_by]))
+            for name in sorted(wanted)
+        }
+
+
 @pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.name)
-def test_without_the_repair_the_fault_shows(repair: Repair) -> None:
+def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> None:
     symptom = SYMPTOMS[repair.name]
-    result = check(repair.name, without=",".join([repair.name, *symptom.hidden_by]))
+    result = checks[repair.name].result()
     if result.returncode == symptoms.NOT_HERE:
         pytest.skip(f"this machine has not the fault ({repair.affected})")
     assert result.returncode == 1, result.stderr

@@ -7,7 +7,7 @@ to do next. The parts are fields, so that a window can lay them out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -236,6 +236,8 @@ class ElementFailure:
         That engine's machine.
     where : tuple
         What failed inside the function; see `parallelflow.engine.runner.Trouble`.
+    exception : bytes or None
+        The exception itself, pickled, if a plain function raised one that can be.
     """
 
     index: int
@@ -248,6 +250,7 @@ class ElementFailure:
     engine: int | None = None
     host: str | None = None
     where: tuple[Any, ...] = ()
+    exception: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"

@@ -19,7 +19,7 @@ from vistrails.core.modules.vistrails_module import ModuleError
 from vistrails.packages.controlflow.fold import FoldWithModule
 from vistrails.packages.controlflow.utils import Map as SerialMap
 
-from parallelflow.engine.function import on_engine
+from parallelflow.engine.runner import on_engine
 from parallelflow.settings import POLICIES, STOP, settings
 
 from .function_spec import describe

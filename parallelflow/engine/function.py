@@ -21,17 +21,10 @@ from .recorder import ITERATION, Record, Recorder
 from .runner import NeedsClient, Reported, Trouble, trouble_of
 from .spec import FunctionSpec, PortValue
 
-__all__ = ["VistrailsFunction", "on_engine", "prepare"]
+__all__ = ["VistrailsFunction", "prepare"]
 
 # Signatures are SHA-1 digests.
 SIGNATURE_BYTES = 20
-
-_on_engine = False
-
-
-def on_engine() -> bool:
-    """Whether this process is an engine at work: a Map in a function runs serially there."""
-    return _on_engine
 
 
 def prepare(spec: FunctionSpec) -> VistrailsFunction:
@@ -49,8 +42,6 @@ def prepare(spec: FunctionSpec) -> VistrailsFunction:
         that cannot be read. The text says which.
     """
     _check_versions(spec)
-    global _on_engine
-    _on_engine = True
     _load_packages(spec)
     return VistrailsFunction(spec)
 

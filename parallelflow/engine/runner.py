@@ -54,6 +54,8 @@ class Trouble:
     where : tuple
         What failed inside the function, as the function's kind defines it; empty for a
         plain function.
+    exception : bytes or None
+        The exception itself, pickled, where a plain function raised one that can be.
     """
 
     stage: str
@@ -61,6 +63,7 @@ class Trouble:
     message: str
     trace: str = ""
     where: tuple[Any, ...] = ()
+    exception: bytes | None = None
 
 
 @dataclass
@@ -127,6 +130,18 @@ Prepared = Callable[[int, Any], tuple[Any, Any]]
 
 _functions: OrderedDict[str, Prepared] = OrderedDict()
 
+_on_engine = False
+
+
+def on_engine() -> bool:
+    """Whether this process is an engine: work that is asked for there is done serially."""
+    if _on_engine:
+        return True
+    traitlets = sys.modules.get("traitlets.config")
+    if traitlets is None or not traitlets.Application.initialized():
+        return False
+    return type(traitlets.Application.instance()).__name__ == "IPEngine"
+
 
 def setup(key: str, *frames: Frame) -> dict[str, Any]:
     """Set a run's function up on this engine.
@@ -144,6 +159,8 @@ def setup(key: str, *frames: Frame) -> dict[str, Any]:
         ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
         ``trouble`` if the function could not be set up, else None.
     """
+    global _on_engine
+    _on_engine = True
     begin = time.perf_counter()
     trouble = None
     try:
@@ -362,10 +379,25 @@ _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
 
-def plain_function(function: Callable[..., Any]) -> Prepared:
-    """Return a plain function of one element as the chunk runner wants it."""
+def plain_function(function: Callable[..., Any], star: bool = False) -> Prepared:
+    """Return a plain function as the chunk runner wants it.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an element, or its parts.
+    star : bool
+        Whether an element is a tuple of the function's arguments.
+    """
 
     def prepared(index: int, element: Any) -> tuple[Any, Any]:
-        return function(element), None
+        try:
+            return (function(*element) if star else function(element)), None
+        except Exception as e:
+            trouble = trouble_of(e, "run")
+            # The client raises it again; one that cannot travel is told by its name and text.
+            with contextlib.suppress(BaseException):
+                trouble.exception = bytes(dump(e)[0]) if len(dump(e)) == 1 else None
+            raise Reported(trouble) from e
 
     return prepared

@@ -80,6 +80,9 @@ class Run:
         comes back, in no particular order.
     alive : callable, optional
         Whether the cluster still lives; asked every `ALIVE_SECONDS`.
+    ahead : int, optional
+        At most so many elements are taken and not yet finished; as many as keep the engines
+        busy if not given.
     on_lost : callable, optional
         Called with the id of an engine that was lost while it worked; may start another one,
         must return at once.
@@ -115,7 +118,8 @@ class Run:
         stop_on_error: bool = True,
         on_chunk: OnChunk | None = None,
         alive: Callable[[], bool] | None = None,
-        on_lost: Callable[[int], None] | None = None,
+        ahead: int | None = None,
+        on_lost: Callable[[int], object] | None = None,
         finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
@@ -129,6 +133,7 @@ class Run:
         self._alive_at = time.monotonic()
         self._on_lost = on_lost or (lambda engine: None)
         self._setup_deaths = 0
+        self._ahead = ahead
         self._workers: dict[int, Worker] = {}
         self._again: deque[Chunk] = deque()
         self._suspects: deque[Chunk] = deque()
@@ -327,7 +332,11 @@ class Run:
     def _next_chunk(self, engines: int) -> Chunk | None:
         if self._again:
             return self._again.popleft()
-        chunk = self._feed.take(self._sizer.size(self._feed.left, engines))
+        size = self._sizer.size(self._feed.left, engines)
+        if self._ahead is not None:
+            under_way = self._feed.taken - self.progress.done - self.progress.failed
+            size = min(size, self._ahead - under_way)
+        chunk = self._feed.take(size) if size > 0 else None
         if chunk is not None:
             if self._feed.total is None:
                 self.values.extend([None] * len(chunk.elements))
@@ -451,6 +460,7 @@ class Run:
             engine=worker.id if worker else None,
             host=worker.host if worker else None,
             where=trouble.where,
+            exception=trouble.exception,
         )
         self.progress.failed += 1
         if self._stop_on_error:

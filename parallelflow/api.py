@@ -1,0 +1,285 @@
+"""IPython clusters for other packages, for scripts and for notebooks.
+
+Import it as ``vistrails.packages.parallelflow.api`` in a VisTrails package that names
+Parallel Flow as a dependency, and as ``parallelflow.api`` anywhere else; both are the same
+module. It needs neither VisTrails nor Qt.
+
+All functions may be called from any thread. On an engine there is no cluster to ask
+for: the first three return None there and `parallel_map` computes in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sized
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+    from parallelflow.work.progress import Snapshot
+
+__all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
+
+T = TypeVar("T")
+
+
+def get_client(ask: bool = True) -> ipyparallel.Client | None:
+    """Return a client of the cluster, from which views can be made.
+
+    Parameters
+    ----------
+    ask : bool
+        What to do where no engine runs. True: in VisTrails' window the user is asked whether
+        to start some, on a terminal local ones are started. False: nothing is asked or
+        started, and the answer comes at once.
+
+    Returns
+    -------
+    ipyparallel.Client or None
+        None if there is no engine, or the user declined.
+
+    Raises
+    ------
+    parallelflow.errors.ClusterError
+        If engines were to be started and could not be; only with `ask`.
+
+    Examples
+    --------
+    >>> get_client(ask=False) is None  # nothing runs
+    True
+    """
+    from parallelflow.engine.runner import on_engine
+
+    if on_engine():
+        return None
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.errors import ClusterError
+
+    try:
+        return get_manager().ensure_engines(ask=ask)
+    except ClusterError:
+        if ask:
+            raise
+        return None
+
+
+def direct_view(ask: bool = True) -> ipyparallel.DirectView | None:
+    """Return a view of all engines that run now, to have each of them do the same.
+
+    Parameters
+    ----------
+    ask : bool
+        As `get_client` has it.
+
+    Returns
+    -------
+    ipyparallel.DirectView or None
+        None if there is no engine, or the user declined. Engines that join later are not in
+        it.
+
+    Raises
+    ------
+    parallelflow.errors.ClusterError
+        As `get_client`.
+    """
+    client = get_client(ask)
+    return None if client is None else client[:]
+
+
+def load_balanced_view(ask: bool = True) -> ipyparallel.LoadBalancedView | None:
+    """Return a view that gives each task to an engine that is free.
+
+    Parameters
+    ----------
+    ask : bool
+        As `get_client` has it.
+
+    Returns
+    -------
+    ipyparallel.LoadBalancedView or None
+        None if there is no engine, or the user declined. Engines that join later get
+        tasks, too.
+
+    Raises
+    ------
+    parallelflow.errors.ClusterError
+        As `get_client`.
+    """
+    client = get_client(ask)
+    return None if client is None else client.load_balanced_view()
+
+
+@overload
+def parallel_map(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    ask: bool = ...,
+    ipython: Literal[False] = ...,
+    chunk_size: int | None = ...,
+    on_error: str = ...,
+    ordered: bool = ...,
+    buffer_size: int | None = ...,
+    progress: Callable[[Snapshot], None] | None = ...,
+    timeout: float | None = ...,
+) -> list[T]: ...
+
+
+@overload
+def parallel_map(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    ask: bool = ...,
+    ipython: Literal[True],
+    chunk_size: int | None = ...,
+    on_error: str = ...,
+    ordered: bool = ...,
+    buffer_size: int | None = ...,
+    progress: Callable[[Snapshot], None] | None = ...,
+    timeout: float | None = ...,
+) -> tuple[list[T], bool]: ...
+
+
+def parallel_map(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    ask: bool = False,
+    ipython: bool = False,
+    chunk_size: int | None = None,
+    on_error: str = "raise",
+    ordered: bool = True,
+    buffer_size: int | None = None,
+    progress: Callable[[Snapshot], None] | None = None,
+    timeout: float | None = None,
+) -> list[T] | tuple[list[T], bool]:
+    """Return a list of ``function(*items)`` for the iterables' items, like ``map``.
+
+    On the cluster where there is one, otherwise in this process, with the same values and
+    the same exceptions. Lambdas, closures and functions of a notebook will do. An engine
+    that is lost costs nothing; Ctrl-C ends what the engines do.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one item of each iterable.
+    *iterables : iterable
+        At least one; the shortest one ends it. Generators are read as their items are
+        needed.
+    ask : bool
+        Whether engines may be started where none run; as `get_client` has it.
+    ipython : bool
+        Whether to return also whether the cluster was used.
+    chunk_size : int, optional
+        Elements that travel together, at least 1; by the time they take if not given.
+    on_error : str
+        ``raise``: the exception of the first failed element in the iterables' order, at once.
+        ``finish``: the same, when the others have finished. ``return``: every exception
+        stands in its element's place.
+    ordered : bool
+        Whether the values stand in the iterables' order, or in that in which they finished.
+    buffer_size : int, optional
+        At most so many elements are read and not yet finished, at least 1; as many as keep the
+        engines busy if not given.
+    progress : callable, optional
+        Called with a `parallelflow.work.progress.Snapshot` after each element in this process,
+        every 0.05 s at the least on a cluster; an exception that it raises ends the work.
+    timeout : float, optional
+        Seconds; None waits for ever. In this process looked at between elements.
+
+    Returns
+    -------
+    list, or (list, bool) with `ipython`
+        As many values as the shortest iterable has items; True if the cluster was used.
+
+    Raises
+    ------
+    Exception
+        What the function raised; its ``__cause__`` is an `ElementError` with the element's
+        index, shortened input, engine, host and remote traceback.
+    parallelflow.errors.ElementError
+        If an element failed otherwise: it cannot be sent, it ended the engines that ran it.
+    parallelflow.errors.ClusterError
+        If the cluster was lost, or could not be started.
+    TimeoutError
+        If it takes longer than `timeout`.
+    TypeError, ValueError
+        If there is no iterable, or an option has no such value.
+
+    Examples
+    --------
+    >>> parallel_map(pow, [2, 3, 4], [5, 2, 3])
+    [32, 9, 64]
+    >>> parallel_map(lambda x: x + 1, range(3), ipython=True)
+    ([1, 2, 3], False)
+    >>> parallel_map(int, ["1", "one", "2"], on_error="return")
+    [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
+    """
+    from parallelflow.work import mapping
+
+    _check(iterables, chunk_size, buffer_size, on_error, mapping.POLICIES)
+    total = _length(iterables)
+    elements = _Zipped(iterables, total) if total is not None else zip(*iterables, strict=False)
+    client = get_client(ask) if total != 0 else None
+    if client is None:
+        values = mapping.map_here(
+            function,
+            elements,
+            total=total,
+            on_error=on_error,
+            progress=progress,
+            timeout=timeout,
+        )
+        return (values, False) if ipython else values
+    from parallelflow.engine_manager import get_manager
+
+    manager = get_manager()
+    values = mapping.map_on_cluster(
+        client,
+        function,
+        elements,
+        chunk_size=chunk_size,
+        on_error=on_error,
+        ordered=ordered,
+        buffer_size=buffer_size,
+        progress=progress,
+        timeout=timeout,
+        alive=manager.alive,
+        on_lost=manager.replace_engine,
+    )
+    return (values, True) if ipython else values
+
+
+def _check(
+    iterables: tuple[Iterable[Any], ...],
+    chunk_size: int | None,
+    buffer_size: int | None,
+    on_error: str,
+    policies: tuple[str, ...],
+) -> None:
+    if not iterables:
+        raise TypeError("parallel_map() needs at least one iterable")
+    if on_error not in policies:
+        raise ValueError(f"on_error must be one of {', '.join(policies)}, not {on_error!r}")
+    for name, size in (("chunk_size", chunk_size), ("buffer_size", buffer_size)):
+        if size is not None and size < 1:
+            raise ValueError(f"{name} must be at least 1, not {size}")
+
+
+def _length(iterables: tuple[Iterable[Any], ...]) -> int | None:
+    """Return the number of elements, None if an iterable does not know its length."""
+    if all(isinstance(iterable, Sized) for iterable in iterables):
+        return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
+    return None
+
+
+class _Zipped:
+    """The tuples of several iterables of known length."""
+
+    def __init__(self, iterables: tuple[Iterable[Any], ...], total: int) -> None:
+        self._iterables = iterables
+        self._total = total
+
+    def __len__(self) -> int:
+        return self._total
+
+    def __iter__(self) -> Any:
+        return zip(*self._iterables, strict=False)

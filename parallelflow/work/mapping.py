@@ -1,0 +1,217 @@
+"""A function mapped over elements: on a cluster by a `Run`, or in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from parallelflow.engine import payload
+from parallelflow.engine.runner import plain_function, short, trouble_of
+from parallelflow.errors import ElementError, ElementFailure
+
+from .progress import Progress, RunState, Snapshot
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster"]
+
+RAISE, FINISH, RETURN = "raise", "finish", "return"
+POLICIES = (RAISE, FINISH, RETURN)
+"""What becomes of an exception: raised at once, raised when the others have finished, or returned
+in its element's place."""
+
+# Whoever watches the progress may have a window to keep alive.
+POLL_SECONDS = 0.05
+
+OnProgress = Callable[[Snapshot], None]
+
+
+def map_on_cluster(
+    client: ipyparallel.Client,
+    function: Callable[..., Any],
+    elements: Iterable[tuple[Any, ...]],
+    *,
+    chunk_size: int | None = None,
+    on_error: str = RAISE,
+    ordered: bool = True,
+    buffer_size: int | None = None,
+    progress: OnProgress | None = None,
+    timeout: float | None = None,
+    alive: Callable[[], bool] | None = None,
+    on_lost: Callable[[int], object] | None = None,
+) -> list[Any]:
+    """Return a function's values for tuples of arguments, computed on a cluster's engines.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        Connection to a controller with at least one engine.
+    function : callable
+        Called with each tuple's items.
+    elements : iterable of tuple
+        The arguments.
+    chunk_size, on_error, ordered, buffer_size, progress, timeout
+        As `parallelflow.api.parallel_map` has them.
+    alive, on_lost
+        As `parallelflow.work.run.Run` has them.
+
+    Returns
+    -------
+    list
+        As many values as elements: in their order, or as they finished.
+
+    Raises
+    ------
+    Exception
+        What the function raised, with an `ElementError` as its cause.
+    ElementError
+        If that cannot travel, or the element has failed otherwise.
+    ClusterLost
+        If the cluster or its last engine has gone.
+    TimeoutError
+        If it takes longer than `timeout` seconds; what runs is interrupted.
+    """
+    from .run import Run
+
+    finished: list[int] = []
+    run = Run(
+        client,
+        plain_function,
+        (function, True),
+        elements,
+        getattr(function, "__name__", "function"),
+        chunk_size=chunk_size,
+        stop_on_error=on_error == RAISE,
+        on_chunk=lambda start, result, _: finished.extend(range(start, start + result.count)),
+        alive=alive,
+        ahead=buffer_size,
+        on_lost=on_lost,
+    )
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        while not run.over:
+            run.poll(POLL_SECONDS)
+            if progress is not None:
+                progress(run.progress.snapshot())
+            if deadline is not None and time.monotonic() > deadline and not run.over:
+                raise _late(run.progress, timeout)
+    except BaseException:
+        run.cancel()
+        raise
+    exceptions = {index: exception_of(failure) for index, failure in run.failures.items()}
+    _raise_first(exceptions, run.failures, on_error)
+    for index, exception in exceptions.items():
+        run.values[index] = exception
+    if ordered:
+        return run.values
+    # What failed on the way, not on an engine, comes last.
+    finished += sorted(set(run.failures) - set(finished))
+    return [run.values[index] for index in dict.fromkeys(finished)]
+
+
+def map_here(
+    function: Callable[..., Any],
+    elements: Iterable[tuple[Any, ...]],
+    *,
+    total: int | None = None,
+    on_error: str = RAISE,
+    progress: OnProgress | None = None,
+    timeout: float | None = None,
+) -> list[Any]:
+    """Return a function's values for tuples of arguments, computed in this process.
+
+    Parameters
+    ----------
+    function, elements, on_error, progress, timeout
+        As `map_on_cluster` has them; the time is looked at between elements.
+    total : int, optional
+        Number of elements, if it is known.
+
+    Returns
+    -------
+    list
+        As many values as elements, in their order.
+
+    Raises
+    ------
+    Exception, ElementError, TimeoutError
+        As `map_on_cluster`.
+    """
+    model = Progress(getattr(function, "__name__", "function"), total or 0)
+    model.enter(RunState.RUNNING)
+    begin = time.monotonic()
+    values: list[Any] = []
+    failures: dict[int, ElementFailure] = {}
+    exceptions: dict[int, BaseException] = {}
+    for index, element in enumerate(elements):
+        if timeout is not None and time.monotonic() - begin > timeout:
+            model.enter(RunState.CANCELLED)
+            raise _late(model, timeout)
+        if total is None:
+            model.total = index + 1
+        started = time.perf_counter()
+        try:
+            values.append(function(*element))
+            model.done += 1
+        except Exception as e:
+            values.append(e)
+            exceptions[index] = e
+            failures[index] = _failure(index, model.total, element, e)
+            model.failed += 1
+            if on_error == RAISE:
+                break
+        except BaseException:
+            model.enter(RunState.CANCELLED)
+            raise
+        finally:
+            model.element_seconds += time.perf_counter() - started
+        model.announce()
+        if progress is not None:
+            progress(model.snapshot())
+    model.enter(RunState.FAILED if failures else RunState.DONE)
+    _raise_first(exceptions, failures, on_error)
+    return values
+
+
+def exception_of(failure: ElementFailure) -> BaseException:
+    """Return the exception of a failed element, as it was raised if that could travel."""
+    own = ElementError([failure])
+    if failure.exception is not None:
+        try:
+            exception = payload.load([failure.exception])
+        except Exception:  # its class is not known here
+            return own
+        if isinstance(exception, BaseException):
+            exception.__cause__ = own
+            return exception
+    return own
+
+
+def _failure(index: int, total: int, element: Any, error: BaseException) -> ElementFailure:
+    trouble = trouble_of(error, "run")
+    return ElementFailure(
+        index, total, short(element), "run", trouble.error_type, trouble.message, trouble.trace
+    )
+
+
+def _raise_first(
+    exceptions: dict[int, BaseException], failures: dict[int, ElementFailure], on_error: str
+) -> None:
+    """Raise the exception of the lowest failed index, with all the failures as its cause."""
+    if not failures or on_error == RETURN:
+        return
+    first = exceptions[min(failures)]
+    every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])
+    if isinstance(first, ElementError):
+        raise every
+    raise first from every
+
+
+def _late(progress: Progress, timeout: float | None) -> TimeoutError:
+    return TimeoutError(
+        f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
+        f"{timeout} s. Give it more time, or more engines."
+    )

@@ -1,0 +1,237 @@
+"""`parallel_map`: the same in this process and on a cluster, and what only a cluster has."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parallelflow import api
+from parallelflow.engine_manager import get_manager
+from parallelflow.errors import ElementError
+
+TIMES = 3
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Have a manager with two engines; stop it at the end."""
+    manager = get_manager()
+    manager.configure(engines=2)
+    manager.ensure_engines()
+    yield manager
+    manager.stop()
+
+
+@pytest.fixture(params=["here", "cluster"])
+def where(request: pytest.FixtureRequest, monkeypatch: Any) -> str:
+    """Run a test in this process and on a cluster."""
+    if request.param == "cluster":
+        request.getfixturevalue("cluster")
+    else:
+        monkeypatch.setattr(api, "get_client", lambda ask=True: None)
+    return str(request.param)
+
+
+class Odd(Exception):
+    """An exception with a state of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"odd: {number}")
+        self.number = number
+
+
+def test_it_is_like_map(where: str) -> None:
+    assert api.parallel_map(lambda x: x * TIMES, range(10)) == [x * 3 for x in range(10)]
+    assert api.parallel_map(pow, [2, 3, 4], (5, 2)) == [32, 9]
+    assert api.parallel_map(lambda a, b, c: (a, b, c), "ab", [1, 2], iter("xyz")) == [
+        ("a", 1, "x"),
+        ("b", 2, "y"),
+    ]
+    assert api.parallel_map(abs, []) == []
+
+
+def test_it_tells_whether_the_cluster_was_used(where: str) -> None:
+    values, used = api.parallel_map(lambda _: os.getpid(), range(8), ipython=True)
+    assert used == (where == "cluster")
+    assert (os.getpid() in values) == (where == "here")
+
+
+def test_the_first_exception_is_raised_as_it_was(where: str) -> None:
+    def function(x: int) -> int:
+        if x % 2:
+            raise Odd(x)
+        return x
+
+    with pytest.raises(Odd, match="odd: 5") as raised:
+        api.parallel_map(function, [0, 2, 5, 4, 7])
+    assert raised.value.number == 5
+    cause = raised.value.__cause__
+    assert isinstance(cause, ElementError)
+    assert cause.failures[0].index == 2
+    assert "function" in cause.failures[0].traceback
+    if where == "cluster":
+        assert cause.failures[0].engine is not None and cause.failures[0].host
+
+
+def test_the_others_may_be_finished_first(where: str) -> None:
+    def function(x: int) -> float:
+        return 1 / x
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        api.parallel_map(function, [1, 0, 2, 0], on_error="finish")
+    assert isinstance(raised.value.__cause__, ElementError)
+    assert [f.index for f in raised.value.__cause__.failures] == [1, 3]
+
+
+def test_exceptions_may_be_returned_in_place(where: str) -> None:
+    values = api.parallel_map(lambda x: 1 / x, [1, 0, 2], on_error="return")
+    assert values[0] == 1 and values[2] == 0.5
+    assert isinstance(values[1], ZeroDivisionError)
+
+
+def test_progress_reaches_the_end_and_may_end_the_work(where: str) -> None:
+    seen: list[int] = []
+    api.parallel_map(lambda x: x, range(50), progress=lambda s: seen.append(s.done))
+    assert seen == sorted(seen) and seen[-1] == 50
+
+    def stop(snapshot: Any) -> None:
+        if snapshot.done:
+            raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        api.parallel_map(lambda x: time.sleep(0.01), range(1000), progress=stop)
+
+
+def test_time_runs_out(where: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError, match="elements had finished"):
+        api.parallel_map(lambda x: time.sleep(0.02), range(10_000), timeout=0.5)
+    assert time.monotonic() - begin < 15
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"on_error": "ignore"}, ValueError, "on_error must be one of raise, finish, return"),
+        ({"chunk_size": 0}, ValueError, "chunk_size must be at least 1"),
+        ({"buffer_size": -1}, ValueError, "buffer_size must be at least 1"),
+        ({"blocking": True}, TypeError, "blocking"),
+    ],
+)
+def test_bad_options_are_clear_errors(options: Any, error: Any, text: str) -> None:
+    with pytest.raises(error, match=text):
+        api.parallel_map(abs, [1], **options)
+    with pytest.raises(TypeError, match="at least one iterable"):
+        api.parallel_map(abs)
+
+
+def test_a_generator_is_read_as_its_items_are_needed(cluster: Any) -> None:
+    taken = []
+
+    def numbers() -> Iterator[int]:
+        for i in range(400):
+            taken.append(i)
+            yield i
+
+    ahead: list[int] = []
+    values = api.parallel_map(
+        lambda x: [x, time.sleep(0.005)][0],  # type: ignore[func-returns-value]
+        numbers(),
+        buffer_size=10,
+        progress=lambda s: ahead.append(len(taken) - s.done),
+    )
+    assert values == list(range(400))
+    assert max(ahead) <= 11  # and the one that is being handed over
+
+
+def test_an_error_of_the_generator_is_the_callers(cluster: Any) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        api.parallel_map(abs, numbers())
+
+
+def test_values_as_they_finish(cluster: Any) -> None:
+    def function(x: int) -> int:
+        time.sleep(1.0 if x == 0 else 0)
+        return x
+
+    values = api.parallel_map(function, range(20), ordered=False, chunk_size=1)
+    assert sorted(values) == list(range(20)) and values[-1] == 0
+
+
+def test_several_threads_at_once(cluster: Any) -> None:
+    results: dict[int, list[int]] = {}
+
+    def work(n: int) -> None:
+        results[n] = api.parallel_map(lambda x: x * n, range(200))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == {n: [x * n for x in range(200)] for n in range(4)}
+
+
+def test_on_an_engine_it_runs_there_and_asks_for_nothing(cluster: Any) -> None:
+    def outer(n: int) -> Any:
+        from parallelflow import api as inner
+
+        values, used = inner.parallel_map(lambda x: x + n, range(3), ask=True, ipython=True)
+        return values, used, inner.get_client(), inner.load_balanced_view()
+
+    assert api.parallel_map(outer, [10, 20]) == [
+        ([10, 11, 12], False, None, None),
+        ([20, 21, 22], False, None, None),
+    ]
+    # Also where the engine was given the work by ipyparallel itself.
+    assert cluster.connect()[0].apply_sync(outer, 1) == ([1, 2, 3], False, None, None)
+
+
+def test_views_are_ipyparallels_own(cluster: Any) -> None:
+    import ipyparallel
+
+    assert isinstance(api.get_client(ask=False), ipyparallel.Client)
+    direct = api.direct_view(ask=False)
+    assert isinstance(direct, ipyparallel.DirectView)
+    assert len(direct.targets) == 2
+    balanced = api.load_balanced_view(ask=False)
+    assert isinstance(balanced, ipyparallel.LoadBalancedView)
+    assert balanced.apply_sync(lambda: 42) == 42
+
+
+def test_without_a_cluster_nothing_is_started_and_the_answer_comes_at_once() -> None:
+    from parallelflow.engine_manager import EngineManager
+
+    manager = EngineManager(profile="nothing-runs-here")
+    begin = time.monotonic()
+    assert manager.ensure_engines(ask=False) is None
+    assert time.monotonic() - begin < 5  # a bound against waiting; the benchmark has the figure
+    assert manager.started() == []
+
+
+def test_docstrings_tell_the_truth(monkeypatch: Any) -> None:
+    import doctest
+
+    monkeypatch.setattr(api, "get_client", lambda ask=True: None)
+    assert doctest.testmod(api).failed == 0
+
+
+def test_it_imports_neither_vistrails_nor_qt_nor_ipyparallel() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, parallelflow.api\n"
+        "bad = {'vistrails', 'PyQt5', 'ipyparallel'} & set(sys.modules)\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -40,6 +40,8 @@ def run(options: Namespace) -> int:
     """
     wanted = target.parse(options.file)
     tree = target.read(wanted.path)
+    display = ProgressDisplay(sys.stderr)
+    configure(display, options.verbose)
     _configure_engines(options)
     if peek.wants_engines(tree, wanted.version, options.parallel_maps):
         get_manager().prepare()
@@ -47,8 +49,6 @@ def run(options: Namespace) -> int:
 
     from parallelflow.host import start_core
 
-    display = ProgressDisplay(sys.stderr)
-    configure(display, options.verbose)
     # The execution log would go into the vistrail, which is not saved.
     start_core(execution_log=False)
     from .workflow import Workflow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -47,17 +48,20 @@ class Workflow:
     """
 
     def __init__(self, target: Target) -> None:
+        from vistrails.core.db.io import load_vistrail
         from vistrails.core.vistrail.controller import VistrailController
 
         self.target = target
         self._locator = _locator(target)
         try:
-            vistrail, abstractions, thumbnails, mashups = _open(target, self._locator)
+            with _told_as_no_vistrail(target):
+                vistrail, abstractions, thumbnails, mashups = load_vistrail(self._locator)
             self.version = _version(target, vistrail)
             _enable(_used_packages(vistrail, self.version, abstractions))
-            self.controller: Any = VistrailController(
-                vistrail, self._locator, abstractions, thumbnails, mashups, auto_save=False
-            )
+            with _told_as_no_vistrail(target):  # e.g. it lacks the file of a SubWorkflow
+                self.controller: Any = VistrailController(
+                    vistrail, self._locator, abstractions, thumbnails, mashups, auto_save=False
+                )
             self._select()
         except BaseException:
             self._locator.close()
@@ -134,11 +138,11 @@ def _locator(target: Target) -> Any:
     return (ZIPFileLocator if archive else XMLFileLocator)(str(target.path.absolute()))
 
 
-def _open(target: Target, locator: Any) -> Any:
-    from vistrails.core.db.io import load_vistrail
-
+@contextlib.contextmanager
+def _told_as_no_vistrail(target: Target) -> Iterator[None]:
+    """Turn whatever VisTrails raises while it opens a file into one line about the file."""
     try:
-        return load_vistrail(locator)
+        yield
     except Exception as e:
         # VisTrails puts whole tracebacks into some messages; what happened is in their last line.
         reason = (str(e).strip().splitlines() or [type(e).__name__])[-1].strip()

@@ -12,6 +12,8 @@ from typing import Any
 from docs.examples.make_digits_sweep import BASIC, CONTROL_FLOW, PARALLEL_FLOW, Builder
 from parallelflow.host import start_core
 
+PYTHON_CALC = "org.vistrails.vistrails.pythoncalc"
+
 TWICE = "o = 2 * i"
 FAILS_AT_THREE = """\
 if i == 3:
@@ -120,6 +122,33 @@ def unavailable(build: Builder) -> None:
     foreign(build, "org.example.second", "Nowhere")
 
 
+def unavailable_in_group(build: Builder) -> None:
+    foreign(build, "org.example.inner", "Nowhere")
+    build.controller.create_group(list(build.controller.current_pipeline.modules), [])
+
+
+def subworkflow(build: Builder) -> None:
+    """Map a SubWorkflow whose inside needs a package that nothing else names."""
+    port = build.module("InputPort", (0, 100), values={"name": "number"})
+    values = {"value2": 10, "op": "+"}
+    calculator = build.module("PythonCalc", (0, 0), "", PYTHON_CALC, values)
+    output = build.module("OutputPort", (0, -100), values={"name": "sum"})
+    build.connect(port, "InternalPipe", calculator, "value1")
+    build.connect(calculator, "value", output, "InternalPipe")
+    pipeline = build.controller.current_pipeline
+    inside = list(pipeline.modules), list(pipeline.connections)
+    function = build.controller.create_abstraction(*inside, "add_ten")
+    mapping = build.module(
+        "Map",
+        (0, -200),
+        "mapped",
+        PARALLEL_FLOW,
+        {"InputPort": ["number"], "OutputPort": "sum", "InputList": [1.0, 2.0]},
+    )
+    build.connect(function, "self", mapping, "FunctionPort")
+    printed(build, mapping, "Result")
+
+
 def no_such_module(build: Builder) -> None:
     foreign(build, BASIC, "Unheard")
 
@@ -135,13 +164,15 @@ CASES = [
     stubborn,
     aliases,
     unavailable,
+    unavailable_in_group,
+    subworkflow,
     no_such_module,
 ]
 
 
 def make(path: Path) -> None:
     """Make a vistrail with a tagged version per case, the first one the latest."""
-    start_core([CONTROL_FLOW, PARALLEL_FLOW])
+    start_core([CONTROL_FLOW, PARALLEL_FLOW, PYTHON_CALC])
     from vistrails.core.db.locator import ZIPFileLocator
     from vistrails.core.vistrail.controller import VistrailController
     from vistrails.core.vistrail.vistrail import Vistrail

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_file_that_only_vistrails_finds_wrong(parallelflow: Run, tmp_path: Pat
     assert "9_9_9" in line
 
 
+def test_a_file_without_its_subworkflow(parallelflow: Run, cases: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(cases) as whole, zipfile.ZipFile(tmp_path / "part.vt", "w") as part:
+        part.writestr("vistrail", whole.read("vistrail"))
+    line = told(parallelflow("run", tmp_path / "part.vt"))
+    assert "VisTrails cannot open it" in line
+    assert "add_ten" in line
+
+
 def test_profiles(parallelflow: Run, cases: Path) -> None:
     missing = told(parallelflow("run", cases, "--profile", "nowhere"))
     assert "there is no IPython profile 'nowhere'" in missing
@@ -109,6 +118,10 @@ def test_every_missing_package_has_a_line(parallelflow: Run, cases: Path) -> Non
     first, second = result.stderr.splitlines()
     assert "org.example.first" in first
     assert "org.example.second" in second
+
+
+def test_packages_that_only_a_group_needs_count(parallelflow: Run, cases: Path) -> None:
+    assert "org.example.inner" in told(parallelflow("run", f"{cases}:unavailable_in_group"))
 
 
 def test_a_module_that_its_package_does_not_have(parallelflow: Run, cases: Path) -> None:

@@ -87,6 +87,33 @@ def test_a_map_in_a_group(parallelflow: Run, cases: Path, running: str) -> None:
     assert re.search(SUMMARY, result.stderr)
 
 
+def test_what_only_a_subworkflow_needs_is_enabled(
+    parallelflow: Run, cases: Path, running: str
+) -> None:
+    result = parallelflow("run", f"{cases}:subworkflow", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[11.0, 12.0]\n"), result.stderr
+
+
+def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
+    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(cases) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    tree = members["vistrail"].decode()
+    old, count = re.subn(
+        rf'(package="{package.identifier}" )version="[^"]*"', r'\1version="0.1.1"', tree
+    )
+    assert count
+    with zipfile.ZipFile(tmp_path / "old.vt", "w") as archive:
+        for name, data in {**members, "vistrail": old.encode()}.items():
+            archive.writestr(name, data)
+    before = (tmp_path / "old.vt").read_bytes()
+    for case in ("parallel_map", "map_in_group"):
+        result = parallelflow("run", f"{tmp_path}/old.vt:{case}", "--profile", running)
+        assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert (tmp_path / "old.vt").read_bytes() == before
+
+
 def test_results_that_nothing_takes_are_printed(
     parallelflow: Run, cases: Path, running: str
 ) -> None:
@@ -157,6 +184,18 @@ def test_engines_are_stopped_after_a_failure(parallelflow: Run, cases: Path) -> 
     result = parallelflow("run", f"{cases}:element_fails", "--engines", 2)
     assert result.returncode == 1
     assert "element  3 of 4" in result.stderr
+
+
+@pytest.mark.own_cluster
+def test_engines_that_cannot_be_started(parallelflow: Run, cases: Path, home: Path) -> None:
+    folder = home / "ipython" / "profile_broken"
+    folder.mkdir()
+    (folder / "ipcontroller_config.py").write_text("raise RuntimeError('no luck')\n")
+    result = parallelflow("run", f"{cases}:parallel_map", "--profile", "broken")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert 'module Map "mapped" (id ' in result.stderr
+    assert "no luck" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_users_own_session_is_left_alone(parallelflow: Run, cases: Path, home: Path) -> None:

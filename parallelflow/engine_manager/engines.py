@@ -131,7 +131,11 @@ class EngineSource(ManagerCore):
 
     def _provide(self, missing: int, cancel: threading.Event) -> None:
         if missing:
-            self._start(missing, None, self.interaction.starting, cancel, Stage.REGISTERED)
+            interaction = self.interaction
+            try:
+                self._start(missing, None, interaction.starting, cancel, Stage.REGISTERED)
+            finally:
+                interaction.start_ended()
 
     def _in_thread(self, work: Callable[[threading.Event], None]) -> _Work:
         cancel = threading.Event()

@@ -176,7 +176,9 @@ def _members(records: Iterable[ProcessRecord], nannies: bool) -> dict[int, psuti
 
 def _is_nanny(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return "ipyparallel.engine.nanny" in process.cmdline()
+        # Ours is forked and has another name (see `nanny.NAME`).
+        own = process.name() == "ipengine-nanny"
+        return own or "ipyparallel.engine.nanny" in process.cmdline()
     return False
 
 

@@ -34,7 +34,9 @@ QUEUED_SECONDS = 24 * 3600.0
 # Starting VisTrails' core: 0.2-0.5 s, ten times that with a cold disk and no compiled files.
 READY_SECONDS = 60.0
 # Between two looks; short, since every start waits for the last one.
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.02
+# Whether processes still live is looked at less often: it costs 0.1 ms for each.
+DEATH_SECONDS = 0.2
 
 
 class Start:
@@ -71,6 +73,7 @@ class Start:
         self._before: set[int] = set()
         self._told: dict[int, str] = {}
         self._asked: set[int] = set()
+        self._next_check = 0.0
         self.snapshot = StartSnapshot(
             manager.profile,
             launcher or "",
@@ -237,6 +240,10 @@ class Start:
         """Raise if the start has failed, lasts too long or was cancelled."""
         assert self._engines is not None
         self._check_cancelled()
+        now = time.monotonic()
+        if now < min(self._next_check, deadline):
+            return
+        self._next_check = now + DEATH_SECONDS
         if not cluster.alive():
             raise ControllerFailed(
                 f"the controller of the profile {self._manager.profile} went away while engines "
@@ -247,7 +254,7 @@ class Start:
             if any(p.pid == engine.pid for p in dead):
                 self._set(number, Stage.FAILED, note="its process ended")
         ready = self.snapshot.count(Stage.REGISTERED)
-        if dead or time.monotonic() > deadline:
+        if dead or now > deadline:
             self._tell()
             why = f"{len(dead)} ended at once" if dead else too_late
             raise EnginesFailed(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from parallelflow.errors import ClusterError, ParallelFlowError
 
-from . import parser, signals
+from . import cluster_parser, parser, signals
 from .exits import Exit
 
 __all__ = ["main"]
@@ -53,9 +53,13 @@ def _dispatch(options: Namespace) -> int:
 
         return open_window(options)  # it has an event loop, and signal handlers that end it
     with signals.handled(_stop_engines):
-        from .run import run
-
         try:
+            if options.command in cluster_parser.COMMANDS:
+                from .cluster import run_command
+
+                return run_command(options)
+            from .run import run
+
             return run(options)
         finally:
             _stop_engines()

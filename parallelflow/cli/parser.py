@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import parallelflow
 
+from . import cluster_parser
 from .exits import Exit
 
 __all__ = ["build"]
@@ -24,6 +25,7 @@ examples:
   parallelflow run sweep.vt --engines 4      on four engines
   parallelflow run old.vt --parallel-maps    every Control Flow Map in parallel
   parallelflow gui sweep.vt                  open it in VisTrails' window
+  parallelflow start -n 4                    engines that stay, for all of these
 
 'parallelflow COMMAND --help' tells more about a command.
 """
@@ -75,6 +77,7 @@ def build() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     _add_gui(commands)
+    cluster_parser.add(commands)
     return parser
 
 

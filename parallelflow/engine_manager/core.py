@@ -199,6 +199,7 @@ class ManagerCore:
             return
         if not cluster.lost:
             session.keep_guard()
+            session.note_facts(cluster)
         elif self._lock.acquire(blocking=False):
             # Nobody else can use what is left of it: orphaned schedulers, waiting engines.
             try:

@@ -59,11 +59,13 @@ class EngineSource(ManagerCore):
         That is one for each core of this machine without an engine of this cluster on it,
         and at least 1.
         """
-        if self.engines_wanted:
-            return self.engines_wanted
+        return self.engines_wanted or max(self.free_cores(), 1)
+
+    def free_cores(self) -> int:
+        """Return how many cores of this machine have no engine of this cluster on them."""
         cluster = self._link
         used = 0 if cluster is None else len(cluster.processes)
-        return max((os.cpu_count() or 1) - used, 1)
+        return max((os.cpu_count() or 1) - used, 0)
 
     def prepare(self) -> None:
         """Begin to connect or start in a thread, so that it overlaps other work.

@@ -10,14 +10,16 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .processes import MARK
+from .records import read_all
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["Facts", "ask_facts", "ask_ready"]
+__all__ = ["Facts", "ask_facts", "ask_ready", "known_facts"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,16 @@ class Facts:
     parallelflow: str
     vistrails: str
     mark: str
+
+
+def known_facts(profile_folder: Path) -> dict[str, Facts]:
+    """Return what engines have told other sessions, by the engines' identities."""
+    found = {}
+    for record in read_all(profile_folder):
+        for identity, told in record.engines.items():
+            with contextlib.suppress(TypeError):
+                found[identity] = Facts(**told)
+    return found
 
 
 def ask_facts(client: ipyparallel.Client, engine: int, tell: Callable[[Facts], None]) -> None:

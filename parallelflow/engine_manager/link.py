@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from parallelflow.errors import ConnectFailed
 
 from . import hub
-from .facts import Facts, ask_facts
+from .facts import Facts, ask_facts, known_facts
 from .processes import ProcessRecord, record_of
 from .profiles import Connection
 
@@ -173,8 +173,14 @@ class Link:
         """Ask engines that have joined for their facts, and forget those that have left."""
         with self._meeting:
             present = set(self.client.ids)
-            for engine in present - self._asked:
-                self._asked.add(engine)
+            new = present - self._asked
+            self._asked |= new
+            known = known_facts(self.connection.path.parent.parent) if new else {}
+            for engine in new:
+                told = known.get(self.identity(engine))
+                if told is not None:
+                    self._take(engine, told)
+                    continue
                 self.questions[engine] += 1
                 ask_facts(self.client, engine, functools.partial(self._take, engine))
             for engine in self._asked - present:
@@ -182,6 +188,10 @@ class Link:
                 self.gone[engine] = self.facts.pop(engine, None)
                 self.processes.pop(engine, None)
                 del self.questions[engine]
+
+    def identity(self, engine: int) -> str:
+        """Return an engine's identity in the cluster, empty if it has gone."""
+        return str(self.client._engines.get(engine, ""))
 
     def _take(self, engine: int, told: Facts) -> None:
         if told.host == socket.gethostname():

@@ -333,6 +333,8 @@ class EngineManager(EngineSource):
         with self._lock:
             session = self._session
             if session is not None:
+                if self._link is not None:
+                    session.note_facts(self._link)
                 session.leave()
                 self._session = None
                 atexit.unregister(self.stop)

@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .processes import ProcessRecord, marked, record_of, stop_trees
 
@@ -82,6 +83,9 @@ class SessionRecord:
         Engines that run elsewhere.
     files : list of str
         Files that are to go when the processes do, relative to the profile's folder.
+    engines : dict of str to dict
+        What the engines told of themselves, by their identity in the cluster: another session
+        need not ask them again, which it could not while they are busy.
     keep : bool
         Left running on purpose: the end of the session does not stop them.
     """
@@ -94,6 +98,7 @@ class SessionRecord:
     processes: list[ProcessRecord] = field(default_factory=list)
     jobs: list[JobRecord] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     keep: bool = False
 
     @classmethod
@@ -142,6 +147,7 @@ class SessionRecord:
             "processes": [p.to_dict() for p in self.processes],
             "jobs": [asdict(j) for j in self.jobs],
             "files": self.files,
+            "engines": self.engines,
         }
         new = self.path.with_suffix(".new")
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
@@ -205,6 +211,7 @@ def read(path: Path) -> SessionRecord | None:
             [ProcessRecord.from_dict(p) for p in fields["processes"]],
             [JobRecord(**{**j, "stop": tuple(j["stop"])}) for j in fields["jobs"]],
             [str(name) for name in fields["files"]],
+            dict(fields["engines"]),
             bool(fields["keep"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

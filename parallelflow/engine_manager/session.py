@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from .records import SessionRecord
 
 if TYPE_CHECKING:
     from .launch import EngineSet, Launch
+    from .link import Link
 
 __all__ = ["Session"]
 
@@ -79,6 +81,20 @@ class Session:
                 f"the folder of the profile cannot be written: {e}. Free some space or correct "
                 "its permissions; what had started is stopped."
             ) from e
+
+    def note_facts(self, link: Link) -> None:
+        """Write down what engines of this session have told, for other sessions."""
+        told = {
+            link.identity(engine): dataclasses.asdict(facts)
+            for engine, facts in link.facts.copy().items()
+            if facts.mark == self.record.token
+        }
+        told.pop("", None)
+        if told.keys() - self.record.engines.keys():
+            self.record.engines |= told
+            # Only a convenience: a full disk must not stop anything.
+            with contextlib.suppress(OSError):
+                self.record.write()
 
     def undo(self, first: int) -> None:
         """Stop what was started after the first so many processes."""

@@ -77,7 +77,7 @@ class Start:
         self.snapshot = StartSnapshot(
             manager.profile,
             launcher or "",
-            None,
+            Stage.WAITING if manager._link is None else None,
             tuple(EngineStart(number) for number in range(1, n + 1)),
         )
 
@@ -104,6 +104,7 @@ class Start:
                     self._start_controller(session)
                 else:
                     assert manager._link is not None
+                    self.snapshot = dataclasses.replace(self.snapshot, controller=None)
                     self._before = set(manager._link.ids)
                     self._start_engines(session)
             self._wait_for_registration(manager._link)

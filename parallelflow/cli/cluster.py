@@ -1,0 +1,238 @@
+"""``parallelflow start | info | profiles | cleanup | shutdown``: the menu's actions."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+
+from parallelflow.engine_manager import EngineManager, get_manager, profiles
+from parallelflow.engine_manager.information import aligned
+from parallelflow.engine_manager.model import Inventory, LaunchPreview, Origin, ShutdownPlan
+from parallelflow.errors import UserMistake
+from parallelflow.interaction import ConsoleInteraction
+
+from .exits import Exit
+from .messages import tell
+from .start_display import StartDisplay
+
+__all__ = ["run_command"]
+
+# A share of CPU is one between two looks; engines that are idle tell of themselves meanwhile.
+FIRST_LOOK_SECONDS = 0.4
+WATCH_SECONDS = 1.0
+
+HOME, CLEAR_LINE, CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+class _Terminal(ConsoleInteraction):
+    """Tells on standard error."""
+
+    def tell(self, message: str) -> None:
+        """Write the line."""
+        tell(message)
+
+
+def run_command(options: Namespace) -> int:
+    """Run one of the commands on clusters.
+
+    Parameters
+    ----------
+    options : Namespace
+        As `parallelflow.cli.cluster_parser` makes it.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    ParallelFlowError
+        If it cannot be done.
+    """
+    manager = get_manager()
+    manager.interaction = _Terminal()
+    profile = getattr(options, "profile", None)
+    if profile is not None:
+        profiles.check_name(profile)
+        if not profiles.profile_exists(profile):
+            raise UserMistake(
+                f"there is no IPython profile {profile!r}; make it with "
+                f"'ipython profile create --parallel {profile}'."
+            )
+        manager.configure(profile)
+    commands: dict[str, Callable[[EngineManager, Namespace], int]] = {
+        "start": _start,
+        "info": _info,
+        "profiles": _profiles,
+        "cleanup": _cleanup,
+        "shutdown": _shutdown,
+    }
+    return commands[options.command](manager, options)
+
+
+# -- start ---------------------------------------------------------------------------------
+
+
+def _start(manager: EngineManager, options: Namespace) -> int:
+    manager.connect()
+    number = options.number or manager.suggested_engines()
+    if options.dry_run:
+        chosen = next((c.name for c in manager.launchers() if c.default), "local")
+        _show_preview(manager.launch_preview(options.engines or chosen, number))
+        return Exit.OK
+    with StartDisplay(sys.stderr) as display:
+        manager.start_engines(number, options.engines, progress=display.show)
+    manager.leave_running()
+    info = manager.info()
+    assert info.controller is not None
+    print(
+        f"{_count(len(info.engines), 'engine')} on the profile {info.profile} "
+        f"({number} new; controller at {info.controller.address})"
+    )
+    for warning in info.warnings:
+        tell(warning)
+    return Exit.OK
+
+
+def _show_preview(preview: LaunchPreview) -> None:
+    if preview.controller:
+        print(f"first the controller:\n  {preview.controller}")
+    print("the engines:")
+    for line in preview.command.splitlines():
+        print(f"  {line}")
+    if preview.script:
+        print("the job script:")
+        for line in preview.script.rstrip().splitlines():
+            print(f"  {line}")
+    for note in preview.notes:
+        tell(note)
+
+
+# -- info ----------------------------------------------------------------------------------
+
+
+def _info(manager: EngineManager, options: Namespace) -> int:
+    if manager.connect() is not None:
+        manager.info()
+        time.sleep(FIRST_LOOK_SECONDS)
+    if options.watch:
+        return _watch(manager)
+    info = manager.info()
+    print(json.dumps(info.to_dict(), indent=2) if options.json else info.to_text())
+    return Exit.OK if info.connected else Exit.FAILED
+
+
+def _watch(manager: EngineManager) -> int:
+    terminal = sys.stdout.isatty()
+    while True:
+        # The cluster may go and another one come.
+        manager.connect()
+        text = f"{manager.info().to_text()}\n"
+        if terminal:
+            # Overwritten, not cleared: nothing flickers.
+            lines = text.replace("\n", f"{CLEAR_LINE}\n")
+            text = f"{HOME}{lines}{CLEAR_REST}"
+        print(text, flush=True)
+        time.sleep(WATCH_SECONDS)
+
+
+# -- profiles ------------------------------------------------------------------------------
+
+
+def _profiles(manager: EngineManager, options: Namespace) -> int:
+    rows = [["profile", "cluster", "controller", "folder"]]
+    for profile in manager.profiles():
+        for cluster in profile.clusters:
+            where = f"{cluster.host}{f', pid {cluster.pid}' if cluster.pid else ''}"
+            name = f" ({cluster.cluster_id})" if cluster.cluster_id else ""
+            rows.append([profile.name, f"{cluster.origin.value}{name}", where, profile.folder])
+        if not profile.clusters:
+            rows.append([profile.name, "-", "-", profile.folder])
+    print("\n".join(aligned(rows)))
+    return Exit.OK
+
+
+# -- cleanup -------------------------------------------------------------------------------
+
+
+def _cleanup(manager: EngineManager, options: Namespace) -> int:
+    inventory = manager.inventory()
+    for line in _inventory_lines(inventory):
+        print(line)
+    if not inventory.of(Origin.HERE, Origin.LEFT):
+        return Exit.OK
+    if not _confirmed(options, "Stop what was left running?"):
+        return Exit.FAILED
+    left = manager.cleanup()
+    if left:
+        tell(f"did not stop: processes {', '.join(map(str, left))}")
+        return Exit.FAILED
+    print("stopped.")
+    return Exit.OK
+
+
+def _inventory_lines(inventory: Inventory) -> list[str]:
+    if not inventory.processes:
+        return [
+            f"Parallel Flow has nothing running on the profile {inventory.profile}. What other "
+            "programs have started, 'parallelflow profiles' shows."
+        ]
+    lines = [f"profile {inventory.profile}:"]
+    for origin in Origin:
+        found = inventory.of(origin)
+        if found:
+            lines.append(f"  {inventory.sentence(origin)}")
+            lines += [f"    {p.text}, since {_clock(p.since)}" for p in found]
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    then = time.localtime(seconds)
+    today = time.strftime("%x", then) == time.strftime("%x")
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", then)
+
+
+# -- shutdown ------------------------------------------------------------------------------
+
+
+def _shutdown(manager: EngineManager, options: Namespace) -> int:
+    manager.connect()
+    plan = manager.shutdown_plan()
+    if plan is None:
+        print(f"no cluster runs on the profile {manager.profile}.")
+        return Exit.OK
+    print(_plan_line(plan))
+    if not _confirmed(options, "Shut it down?"):
+        return Exit.FAILED
+    left = manager.shutdown_cluster()
+    for one in left:
+        tell(f"did not stop: {one}")
+    if not left:
+        print("stopped.")
+    return Exit.FAILED if left else Exit.OK
+
+
+def _plan_line(plan: ShutdownPlan) -> str:
+    hosts = ", ".join(f"{number} on {host}" for host, number in plan.engines.items())
+    tasks = "an unknown number of tasks" if plan.tasks is None else _count(plan.tasks, "task")
+    engines = f"{_count(plan.total, 'engine')}{f' ({hosts})' if hosts else ''}"
+    return (
+        f"This ends the cluster of the profile {plan.profile}: its controller, {engines}, and "
+        f"{tasks} running or waiting."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _confirmed(options: Namespace, question: str) -> bool:
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserMistake("there is no terminal to ask at: give --yes to do it without a question.")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,146 @@
+"""The arguments of the commands on clusters: start, info, profiles, cleanup, shutdown."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["COMMANDS", "add"]
+
+COMMANDS = ("start", "info", "profiles", "cleanup", "shutdown")
+
+_START = """\
+Start new engine processes on this machine, or by another of ipyparallel's
+launchers; a controller first, if the profile has none. They are left running
+when the command ends: 'parallelflow run', VisTrails and any other client of
+the profile use them, 'parallelflow cleanup' stops them.
+"""
+_START_EPILOG = """\
+examples:
+  parallelflow start                            an engine for each free core
+  parallelflow start -n 4 --profile work
+  parallelflow start -n 64 --engines slurm --dry-run
+                                                the job script, nothing started
+
+exit codes:
+  0 all engines are ready; 1 the controller or an engine failed, and what had
+  started was stopped again; 2 no such profile or launcher; 130 after Ctrl-C,
+  with what had started stopped again.
+"""
+_INFO = """\
+Show information on the cluster of a profile: its controller, its engines by
+host, what they work at and who started them. Engines are not disturbed.
+"""
+_INFO_EPILOG = """\
+examples:
+  parallelflow info
+  parallelflow info --watch                     again every second, until Ctrl-C
+  parallelflow info --json --profile work | python3 -m json.tool
+
+exit codes:
+  0 a cluster runs; 1 none runs, or it does not answer; 2 no such profile; 130
+  when Ctrl-C ended it.
+"""
+_PROFILES = """\
+List the IPython profiles and the clusters that run on each, also those that
+were started by other programs.
+"""
+_PROFILES_EPILOG = """\
+example:
+  parallelflow profiles
+
+exit code:
+  0.
+"""
+_CLEANUP = """\
+Clean up started processes: say what Parallel Flow has started on a profile and
+who did, and stop what was left running. What a session that is open has
+started is its own to stop; what other programs have started is not touched.
+"""
+_CLEANUP_EPILOG = """\
+examples:
+  parallelflow cleanup
+  parallelflow cleanup --profile work --yes     without a question
+
+exit codes:
+  0 stopped, or nothing to stop; 1 something did not stop, or the answer was no;
+  2 no such profile, or no terminal to ask at and no --yes.
+"""
+_SHUTDOWN = """\
+Request cluster shutdown: have the hub of the profile's cluster stop everything,
+also what others have started and on other machines. Running tasks are lost.
+"""
+_SHUTDOWN_EPILOG = """\
+examples:
+  parallelflow shutdown
+  parallelflow shutdown --profile work --yes    without a question
+
+exit codes:
+  0 all is stopped, or no cluster ran; 1 something did not stop, or the answer
+  was no; 2 no such profile, or no terminal to ask at and no --yes.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the commands.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        What ``add_subparsers`` of the whole command returned.
+    """
+    start = _add(commands, "start", "start new engine processes", _START, _START_EPILOG)
+    start.add_argument(
+        "-n",
+        metavar="N",
+        dest="number",
+        type=_number,
+        help="how many engines (default: one for each core without an engine)",
+    )
+    start.add_argument(
+        "--engines",
+        metavar="LAUNCHER",
+        help="how to start them: local, ssh, mpi, slurm, pbs, sge, lsf, htcondor "
+        "(default: as the profile says, else local)",
+    )
+    start.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the command or job script that would be run, and start nothing",
+    )
+    info = _add(commands, "info", "show information on the cluster", _INFO, _INFO_EPILOG)
+    form = info.add_mutually_exclusive_group()
+    form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    form.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    _add(
+        commands, "profiles", "list the profiles and what runs", _PROFILES, _PROFILES_EPILOG, False
+    )
+    cleanup = _add(commands, "cleanup", "clean up started processes", _CLEANUP, _CLEANUP_EPILOG)
+    shutdown = _add(commands, "shutdown", "request cluster shutdown", _SHUTDOWN, _SHUTDOWN_EPILOG)
+    for command in (cleanup, shutdown):
+        command.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _add(
+    commands: Any, name: str, short: str, description: str, epilog: str, profile: bool = True
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=short,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if profile:
+        command.add_argument("--profile", metavar="P", help="IPython profile (default: default)")
+    return command
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of engines: 1 or more")
+    return number

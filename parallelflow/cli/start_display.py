@@ -1,0 +1,58 @@
+"""How far a start of engines has come, on a terminal or in a file."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TextIO
+
+from parallelflow.engine_manager.model import Stage, StartSnapshot
+
+__all__ = ["StartDisplay"]
+
+BEGIN_AND_CLEAR = "\r\x1b[K"
+
+
+class StartDisplay:
+    """One line that changes on a terminal; a line for each step elsewhere.
+
+    Parameters
+    ----------
+    stream : TextIO
+        Where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._last = ""
+
+    def __enter__(self) -> StartDisplay:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the terminal's line empty: what comes next tells the outcome."""
+        if self._terminal and self._last:
+            self._stream.write(BEGIN_AND_CLEAR)
+            self._stream.flush()
+
+    def show(self, snapshot: StartSnapshot) -> None:
+        """Show a snapshot."""
+        text = _text(snapshot)
+        if text == self._last:
+            return
+        self._last = text
+        self._stream.write(f"{BEGIN_AND_CLEAR}{text}" if self._terminal else f"{text}\n")
+        self._stream.flush()
+
+
+def _text(snapshot: StartSnapshot) -> str:
+    wanted = len(snapshot.engines)
+    if snapshot.controller in (Stage.WAITING, Stage.STARTED):
+        return f"starting a controller on the profile {snapshot.profile} ..."
+    counts = [f"{snapshot.count(s)} {s.value}" for s in (Stage.REGISTERED, Stage.READY)]
+    return f"starting {wanted} engines on the profile {snapshot.profile}: {', '.join(counts)} ..."

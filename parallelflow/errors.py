@@ -52,10 +52,13 @@ class PackageMissing(ParallelFlowError):
         wanted = f" (version {version})" if version else ""
         where = f" on {host}" if host else " on this machine"
         why = f": {reason}" if reason else ""
-        super().__init__(
-            f"the package {identifier}{wanted} is not available{where}{why}. "
-            "Install it there, or enable it in Preferences > Module Packages."
+        advice = (
+            "Bring this version there (a package of your own into ~/.vistrails/userpackages) and "
+            "start new engine processes."
+            if host
+            else "Install it, or enable it in Preferences > Module Packages."
         )
+        super().__init__(f"the package {identifier}{wanted} is not available{where}{why}. {advice}")
 
 
 class ProfileError(ParallelFlowError):

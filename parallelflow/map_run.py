@@ -13,7 +13,7 @@ from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
 
 from parallelflow.engine import payload
 from parallelflow.engine.files import unpack
-from parallelflow.engine.function import prepare
+from parallelflow.engine.function import Surroundings, prepare
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine.spec import FunctionSpec
 from parallelflow.engine_manager import get_manager
@@ -112,7 +112,7 @@ class MapRun:
         run = Run(
             client,
             prepare,
-            (self._spec,),
+            (Surroundings(self._spec), self._spec),
             self._elements,
             self._label,
             chunk_size=settings().chunkSize or None,

@@ -19,19 +19,47 @@ import parallelflow
 from .files import pack
 from .recorder import ITERATION, Record, Recorder
 from .runner import NeedsClient, Reported, Trouble, trouble_of
-from .spec import FunctionSpec, PortValue
+from .spec import FunctionSpec, PackageNeed, PortValue
 
-__all__ = ["VistrailsFunction", "prepare"]
+__all__ = ["Surroundings", "VistrailsFunction", "prepare"]
 
 # Signatures are SHA-1 digests.
 SIGNATURE_BYTES = 20
 
 
-def prepare(spec: FunctionSpec) -> VistrailsFunction:
+class Surroundings:
+    """What an engine needs before it can read a function's spec.
+
+    The spec may hold values of classes that user packages define. So this one is sent before
+    it, in the same pickle, and loads the packages when it is unpickled.
+
+    Parameters
+    ----------
+    spec : FunctionSpec
+        The function's spec.
+    """
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self._needs = (spec.versions, spec.packages, spec.user_packages)
+
+    def __reduce__(self) -> Any:
+        return _make_ready, self._needs
+
+
+def _make_ready(
+    versions: dict[str, str], packages: list[PackageNeed], user_packages: str | None
+) -> None:
+    _check_versions(versions)
+    _load_packages(packages, user_packages)
+
+
+def prepare(_: Surroundings, spec: FunctionSpec) -> VistrailsFunction:
     """Set a function up; the chunk runner calls what it returns.
 
     Parameters
     ----------
+    _ : Surroundings
+        Unpickled before the spec.
     spec : FunctionSpec
         What the client knows of it.
 
@@ -41,16 +69,14 @@ def prepare(spec: FunctionSpec) -> VistrailsFunction:
         If this engine cannot run it: another version, a missing package, parameters
         that cannot be read. The text says which.
     """
-    _check_versions(spec)
-    _load_packages(spec)
     return VistrailsFunction(spec)
 
 
-def _check_versions(spec: FunctionSpec) -> None:
+def _check_versions(versions: dict[str, str]) -> None:
     """Raise unless this engine's versions fit the client's."""
     here = {"parallelflow": parallelflow.version, "python": platform.python_version()}
     for name, shown, parts in (("parallelflow", "Parallel Flow", 3), ("python", "Python", 2)):
-        ours, theirs = here[name], spec.versions.get(name, here[name])
+        ours, theirs = here[name], versions.get(name, here[name])
         if ours.split(".")[:parts] != theirs.split(".")[:parts]:
             raise Reported(
                 Trouble(
@@ -61,15 +87,20 @@ def _check_versions(spec: FunctionSpec) -> None:
             )
 
 
-def _load_packages(spec: FunctionSpec) -> None:
+def _load_packages(packages: list[PackageNeed], user_packages: str | None) -> None:
+    """Enable the packages, in the versions that the client has."""
     from parallelflow import host
     from parallelflow.errors import PackageMissing
 
-    folder = Path(spec.user_packages) if spec.user_packages else None
+    folder = Path(user_packages) if user_packages else None
+    wanted = {need.identifier: need.version for need in packages}
     try:
-        host.start_engine_core([need.identifier for need in spec.packages], user_packages=folder)
+        app = host.start_engine_core(wanted, user_packages=folder)
+        for identifier, version in wanted.items():
+            here = app.package_manager.get_package(identifier).version
+            if here != version:
+                raise PackageMissing(identifier, reason=f"it has version {here}")
     except PackageMissing as e:
-        wanted = {need.identifier: need.version for need in spec.packages}
         missing = PackageMissing(e.identifier, wanted.get(e.identifier), e.reason, platform.node())
         raise Reported(Trouble("setup", "PackageMissing", str(missing))) from e
 

@@ -92,7 +92,12 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
     PackageMissing
         A package is not available or cannot run here.
     """
-    app = _running_application() or _start(None, False, user_packages)
+    app = _running_application()
+    if app is None:
+        app = _start(None, False, user_packages)
+    elif user_packages is not None and user_packages.is_dir():
+        # An engine starts its core before it knows its clients.
+        user_modules.offer_more_packages(app.package_manager, user_packages)
     enable_packages(packages)
     return app
 

@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
 import xml.etree.ElementTree
@@ -21,6 +22,7 @@ from importlib.machinery import (
 )
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 PACKAGES = "userpackages"
 _COPIED = ("CLTools", "subworkflows")
@@ -91,6 +93,27 @@ def offer_packages(folder: Path) -> None:
     # VisTrails lists the packages of the folder that this file would be in.
     module.__file__ = str(folder / "__init__.py")
     sys.modules[PACKAGES] = module
+
+
+def offer_more_packages(manager: Any, folder: Path) -> None:
+    """Add the packages of another folder to a session that runs already.
+
+    Parameters
+    ----------
+    manager : PackageManager
+        The session's, which looks for packages only at its start.
+    folder : Path
+        It is read only. Its packages are found before those of the folders offered earlier.
+    """
+    folder = folder.resolve()
+    path = sys.modules[PACKAGES].__path__
+    if str(folder) not in path:
+        sys.path_hooks.insert(0, _read_only_finder(folder))
+        path.insert(0, str(folder))
+    # A package may have come into the folder since it was last looked into.
+    importlib.invalidate_caches()
+    for init in folder.glob("*/__init__.py"):
+        manager.get_available_package(init.parent.name, prefix=f"{PACKAGES}.")
 
 
 def copy_modules(source: Path, folder: Path) -> None:

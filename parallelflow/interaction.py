@@ -41,11 +41,17 @@ class Interaction(Protocol):
     def starting(self, snapshot: StartSnapshot) -> None:
         """Show how far a start has come that was begun for work that needs engines."""
 
+    def start_ended(self) -> None:
+        """Take note that this start has ended, well or not."""
+
     def tell(self, message: str) -> None:
         """Tell one line: what the user should know now."""
 
     def cancelled(self) -> bool:
-        """Whether the user has asked to give up what is being started; may run an event loop."""
+        """Whether to give up what is being started or run: the user asked to, or leaves.
+
+        Asked several times a second, in the thread that waits; may run an event loop.
+        """
 
 
 class ConsoleInteraction:
@@ -62,6 +68,9 @@ class ConsoleInteraction:
         """Log how far it has come."""
         registered, wanted = snapshot.count(Stage.REGISTERED), len(snapshot.engines)
         logger.debug("%d of %d engines have registered", registered, wanted)
+
+    def start_ended(self) -> None:
+        """Do nothing; what failed is raised."""
 
     def tell(self, message: str) -> None:
         """Log the line."""

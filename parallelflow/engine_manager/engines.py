@@ -109,6 +109,10 @@ class EngineSource(ManagerCore):
         preparation, self._preparation = self._preparation, None
         if preparation is not None:
             self._wait(preparation)
+        cluster = self._link
+        if cluster is not None and self.alive() and len(cluster.ids) >= (self.engines_wanted or 1):
+            # The usual case, and a small Map's time: no thread is needed for it.
+            return cluster.client
         if not self.private or self._link is None:
             self._wait(self._in_thread(lambda cancel: self._look_for_cluster()))
         missing = self._count(ask)

@@ -1,0 +1,112 @@
+"""The benchmark: ``python -m tests.benchmarks [ROWS] [--json FILE]``.
+
+Prints one table of ratios, each measured side by side in this run. It asserts nothing
+about time: a bar that is missed is printed as missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.measure import Row, say
+from tests.support.home import make_home
+
+ALL = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13"]
+# Rows that start clusters or windows of their own, in files of their own.
+OWN = {"P7": "bench_start", "P13": "bench_start", "P11": "bench_window"}
+
+
+def main() -> None:
+    """Measure the rows that were asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ALL)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there, too")
+    options = parser.parse_args()
+    wanted = [row.upper() for row in options.rows] or ALL
+    unknown = set(wanted) - set(ALL)
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    make_home()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    rows = [*_on_one_cluster(wanted), *_on_their_own(wanted)]
+    rows.sort(key=lambda row: ALL.index(row.id))
+    _print(rows)
+    if options.json:
+        table = {"cores": os.cpu_count(), "python": platform.python_version()}
+        table["rows"] = [row.to_dict() for row in rows]
+        options.json.write_text(json.dumps(table, indent=1) + "\n")
+
+
+def _on_one_cluster(wanted: list[str]) -> list[Row]:
+    """Measure what needs two warm engines and VisTrails' core."""
+    from parallelflow import host
+    from tests.benchmarks import bench_map, bench_run
+
+    plain: dict[str, Callable[[], list[Row]]] = {
+        "P1": bench_map.p1, "P2": bench_map.p2, "P3": bench_map.p3, "P10": bench_map.p10,
+    }  # fmt: skip
+    with_client: dict[str, Callable[[Any], list[Row]]] = {
+        "P4": bench_run.p4, "P5": bench_run.p5, "P6": bench_run.p6,
+        "P8": bench_map.p8, "P9": bench_map.p9, "P12": bench_map.p12,
+    }  # fmt: skip
+    if not set(wanted) & {*plain, *with_client}:
+        return []
+    from parallelflow.engine_manager import get_manager
+
+    host.start_core()
+    manager = get_manager()
+    manager.configure(engines=2, private=True)
+    try:
+        client = manager.ensure_engines()
+        rows = []
+        # P10 last: a million elements leave their mark on the memory of this process.
+        for row in sorted(set(wanted), key=lambda r: (r == "P10", ALL.index(r))):
+            if row in plain:
+                rows += plain[row]()
+            elif row in with_client:
+                rows += with_client[row](client)
+        return rows
+    finally:
+        manager.stop()
+
+
+def _on_their_own(wanted: list[str]) -> list[Row]:
+    rows: list[Row] = []
+    for name in dict.fromkeys(OWN[row] for row in wanted if row in OWN):
+        if importlib.util.find_spec(f"tests.benchmarks.{name}") is None:
+            say(f"{name} is not there")
+            continue
+        module = importlib.import_module(f"tests.benchmarks.{name}")
+        rows += [Row(**row) for row in module.rows() if row["id"] in wanted]
+    return rows
+
+
+def _print(rows: list[Row]) -> None:
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print("| id | work | ours | other side | ratio | bar | |")
+    print("|---|---|---:|---:|---:|---:|---|")
+    for row in rows:
+        other = f"{_value(row.other, row.unit)} ({row.against})" if row.other else ""
+        ratio = f"{row.ratio:.3f}" if row.other else ""
+        mark = "reached" if row.reached else "MISSED"
+        print(
+            f"| {row.id} | {row.work} | {_value(row.ours, row.unit)} | {other} | {ratio} "
+            f"| {row.bar:g} | {mark} |"
+        )
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return f"{value / 1e6:.1f} MB" if value > 1e5 else f"{value:.0f} bytes"
+    return f"{value:.3g} {unit}"
+
+
+if __name__ == "__main__":
+    main()

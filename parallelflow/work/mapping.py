@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,6 +27,11 @@ in its element's place."""
 
 # Whoever watches the progress may have a window to keep alive.
 POLL_SECONDS = 0.05
+
+# The name under which VisTrails imports the packages that users have written.
+USER_PACKAGES = "userpackages"
+# What cloudpickle takes by value is a setting of the whole process.
+_by_value = threading.Lock()
 
 OnProgress = Callable[[Snapshot], None]
 
@@ -80,7 +87,7 @@ def map_on_cluster(
     run = Run(
         client,
         plain_function,
-        (function, True),
+        (_travelling(function), True),
         elements,
         getattr(function, "__name__", "function"),
         chunk_size=chunk_size,
@@ -174,6 +181,41 @@ def map_here(
     model.enter(RunState.FAILED if failures else RunState.DONE)
     _raise_first(exceptions, failures, on_error)
     return values
+
+
+def _travelling(function: Callable[..., Any]) -> Any:
+    """Return a function as it is sent: one of a user package with its code.
+
+    Engines may have no copy of the package, and would import it by a name that only VisTrails
+    makes known.
+    """
+    package = sys.modules.get(USER_PACKAGES)
+    if package is None or USER_PACKAGES.encode() not in payload.dump(function)[0]:
+        return function
+    import cloudpickle
+
+    with _by_value:
+        cloudpickle.register_pickle_by_value(package)
+        try:
+            return _Pickled(cloudpickle.dumps(function, protocol=5))
+        finally:
+            cloudpickle.unregister_pickle_by_value(package)
+
+
+class _Pickled:
+    """Something pickled, which becomes itself again when this is unpickled.
+
+    Parameters
+    ----------
+    data : bytes
+        The pickle.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __reduce__(self) -> Any:
+        return payload.load, ([self._data],)
 
 
 def exception_of(failure: ElementFailure) -> BaseException:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -235,3 +240,28 @@ def test_it_imports_neither_vistrails_nor_qt_nor_ipyparallel() -> None:
         "sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_functions_of_user_packages_need_no_copy_of_them_on_engines(
+    cluster: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    package = tmp_path / "userpackages" / "mine"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("OFFSET = 100\n")
+    (package / "helper.py").write_text("def double(x):\n    return 2 * x\n")
+    (package / "tasks.py").write_text(
+        "from . import OFFSET, helper\n"
+        "def work(x):\n    return helper.double(x) + OFFSET\n"
+        "also = lambda x: work(x) + 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    tasks = importlib.import_module("userpackages.mine.tasks")
+    try:
+        shutil.rmtree(package)
+        assert api.parallel_map(tasks.work, [1, 2]) == [102, 104]
+        assert api.parallel_map(tasks.also, [1, 2]) == [103, 105]
+        assert api.parallel_map(functools.partial(tasks.work), [1, 2]) == [102, 104]
+    finally:
+        for name in [n for n in sys.modules if n.partition(".")[0] == "userpackages"]:
+            monkeypatch.delitem(sys.modules, name)

@@ -54,6 +54,10 @@ def _dispatch(options: Namespace) -> int:
         return open_window(options)  # it has an event loop, and signal handlers that end it
     with signals.handled(_stop_engines):
         try:
+            if options.command == "check":
+                from .check import check
+
+                return check(options)
             if options.command in cluster_parser.COMMANDS:
                 from .cluster import run_command
 

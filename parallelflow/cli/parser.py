@@ -52,6 +52,21 @@ exit codes:
   version, alias, profile, package); 130 after Ctrl-C, 143 after SIGTERM.
 """
 
+_CHECK_DESCRIPTION = """\
+Say what there is here: Python, VisTrails and the repairs that it needs, PyQt5,
+ipyparallel, the profiles and the clusters that run. Each line begins with
+"fine", with "note" where only some need it, or with "to do"; the last two say
+what to do. Nothing is started or changed.
+"""
+
+_CHECK_EPILOG = """\
+example:
+  parallelflow check
+
+exit codes:
+  0 workflows can run in parallel here; 1 there is something to do first.
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all errors of the command."""
@@ -77,6 +92,7 @@ def build() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     _add_gui(commands)
+    _add_check(commands)
     cluster_parser.add(commands)
     return parser
 
@@ -138,6 +154,16 @@ def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
         ),
     )
     gui.add_argument("file", metavar="FILE", nargs="?", help="a vistrail (.vt) to open in it")
+
+
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
+    commands.add_parser(
+        "check",
+        help="say what is installed here, and what to do about what is not",
+        description=_CHECK_DESCRIPTION,
+        epilog=_CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _engines(text: str) -> int:

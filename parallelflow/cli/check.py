@@ -1,0 +1,267 @@
+"""``parallelflow check``: what there is on this machine, and what to do about what is not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import site
+import sys
+import sysconfig
+import textwrap
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import parallelflow
+from parallelflow.errors import VistrailsNotFound, WindowUnavailable
+
+from .exits import Exit
+
+__all__ = ["OLDEST_IPYPARALLEL", "check"]
+
+PYTHONS = ((3, 10), (3, 13))
+"""The oldest and the newest Python that the tests run on."""
+
+OLDEST_IPYPARALLEL = "8.6"
+"""As setup.py has it: the oldest one that passes the tests."""
+
+FINE, NOTE, TO_DO = "fine", "note", "to do"
+
+# Lines fit a terminal of the usual width; a wider one is used up to what is easily read.
+COLUMNS = 80
+MOST_COLUMNS = 100
+INDENT = 8
+
+PTH = "parallelflow_activate.pth"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes
+    ----------
+    state : str
+        ``fine``; ``note``, something that not everybody needs; ``to do``, something without
+        which workflows do not run in parallel.
+    text : str
+        What was found and, unless it is fine, what to do.
+    more : tuple of str
+        Further lines.
+    """
+
+    state: str
+    text: str
+    more: tuple[str, ...] = ()
+
+
+def check(options: Namespace) -> int:
+    """Report on Python, VisTrails, its repairs, PyQt5, ipyparallel, profiles and clusters.
+
+    Parameters
+    ----------
+    options : Namespace
+        As `parallelflow.cli.parser` makes it.
+
+    Returns
+    -------
+    int
+        0 if workflows can run in parallel here, 1 if there is something to do first.
+    """
+    columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
+    missing = 0
+    for look in (_python, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles):
+        for finding in _safely(look):
+            print(*_lines(finding, columns), sep="\n", flush=True)
+            missing += finding.state == TO_DO
+    print()
+    if missing:
+        print(f"{missing} thing{'s' * (missing > 1)} to do before workflows run in parallel here.")
+        return Exit.FAILED
+    print("Workflows can run in parallel here.")
+    return Exit.OK
+
+
+def _safely(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except Exception as e:  # one broken part must not hide the others
+        yield Finding(TO_DO, " ".join(f"{type(e).__name__}: {e}".split()))
+
+
+def _lines(finding: Finding, columns: int) -> Iterator[str]:
+    first = finding.state.ljust(INDENT)
+    for text in (finding.text, *finding.more):
+        yield textwrap.fill(
+            text,
+            columns - 1,
+            initial_indent=first,
+            subsequent_indent=" " * (INDENT if text is finding.text else INDENT + 2),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        first = " " * INDENT
+
+
+def _python() -> Iterator[Finding]:
+    text = f"Python {platform.python_version()}"
+    oldest, newest = PYTHONS
+    if not oldest <= sys.version_info[:2] <= newest:
+        text += f": the tests run on {_dotted(oldest)} to {_dotted(newest)}; take one of these"
+    yield Finding(NOTE if ";" in text else FINE, text)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _ourselves() -> Iterator[Finding]:
+    folders = {sysconfig.get_path("purelib"), site.getusersitepackages(), *site.getsitepackages()}
+    text = f"Parallel Flow {parallelflow.version}"
+    if any((Path(folder) / PTH).is_file() for folder in folders):
+        yield Finding(FINE, f"{text}, found by VisTrails in any program of this Python")
+    else:
+        yield Finding(
+            NOTE,
+            f"{text}, found by VisTrails only when this command starts it: {PTH} is not in "
+            f"{_short(sysconfig.get_path('purelib'))}. Copy it there, or install with pip.",
+        )
+
+
+def _vistrails() -> Iterator[Finding]:
+    from parallelflow.host import find_vistrails, repairs, start_core
+
+    try:
+        installation = find_vistrails()
+        needed = {repair.name: _is_needed(repair) for repair in repairs.REPAIRS}
+        start_core(execution_log=False)
+    except VistrailsNotFound as e:
+        yield Finding(TO_DO, str(e))
+        return
+    version = "" if installation.version == "unknown" else f" {installation.version}"
+    yield Finding(FINE, f"VisTrails{version} in {_short(installation.path)}; its core starts")
+    for repair in repairs.REPAIRS:
+        if repair.instead is not None:  # it stands in only for what cannot be found
+            needed[repair.name] = False
+            for module in repair.modules:
+                importlib.util.find_spec(module)
+    applied = set(repairs.applied)
+    groups: dict[str, list[str]] = {"applied": [], "for later": [], "not needed": []}
+    for repair in repairs.REPAIRS:
+        later = needed[repair.name] and any(m not in sys.modules for m in repair.modules)
+        kind = "applied" if repair.name in applied else "for later" if later else "not needed"
+        groups[kind].append(repair.name)
+    titles = {
+        "applied": "applied: ",
+        "for later": "applied when VisTrails loads what they mend: ",
+        "not needed": "not needed here: ",
+    }
+    yield Finding(
+        FINE,
+        f"{len(repairs.REPAIRS)} repairs of VisTrails, made at run time",
+        tuple(titles[kind] + ", ".join(names) for kind, names in groups.items() if names),
+    )
+    if sys.version_info >= (3, 13) and importlib.util.find_spec("fissix") is None:
+        yield Finding(
+            NOTE,
+            "no fissix: a PythonSource of VisTrails 2 cannot be translated. If you have such "
+            "workflows: pip install fissix",
+        )
+
+
+def _is_needed(repair: object) -> bool:
+    try:
+        return bool(repair.needed())  # type: ignore[attr-defined]
+    except Exception:
+        return False
+
+
+def _window() -> Iterator[Finding]:
+    from parallelflow.host import display
+
+    try:
+        display.check()
+    except WindowUnavailable as e:
+        yield Finding(NOTE, f"no window: {' '.join(str(e).split())}")
+        return
+    from PyQt5.QtCore import QT_VERSION_STR
+
+    yield Finding(FINE, f"PyQt5 with Qt {QT_VERSION_STR}; a window can be opened")
+
+
+def _ipyparallel() -> Iterator[Finding]:
+    try:
+        version = importlib.metadata.version("ipyparallel")
+        import ipyparallel  # noqa: F401 - to see whether it can be
+    except ImportError as e:
+        yield Finding(TO_DO, f"ipyparallel cannot be used: {e}. pip install ipyparallel")
+        return
+    if _numbers(version) < _numbers(OLDEST_IPYPARALLEL):
+        yield Finding(
+            TO_DO,
+            f"ipyparallel {version} is too old: pip install 'ipyparallel>={OLDEST_IPYPARALLEL}'",
+        )
+    else:
+        yield Finding(FINE, f"ipyparallel {version}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _zmq() -> Iterator[Finding]:
+    import zmq
+
+    text = f"pyzmq {zmq.__version__} with ZeroMQ {zmq.zmq_version()}"
+    if zmq.has("curve"):
+        yield Finding(FINE, f"{text}; connections are encrypted (CurveZMQ)")
+    else:
+        yield Finding(
+            NOTE,
+            f"{text}, made without CurveZMQ: connections are signed but not encrypted. "
+            "pip install --force-reinstall pyzmq brings one with it.",
+        )
+
+
+def _profiles() -> Iterator[Finding]:
+    from parallelflow.engine_manager import get_manager, profiles
+
+    for profile in get_manager().profiles():
+        folder = Path(profile.folder)
+        if folder.exists() and not os.access(folder, os.W_OK):
+            yield Finding(
+                NOTE,
+                f"profile {profile.name}: {_short(folder)} cannot be written, so no engines can "
+                "be started on it. Correct its permissions.",
+            )
+            continue
+        running = [f"{c.host}, {c.origin.value}" for c in profile.clusters]
+        if running:
+            text = f"a cluster runs ({'; '.join(running)})"
+        else:
+            text = "no cluster runs; one is started when it is needed"
+        yield Finding(FINE, f"profile {profile.name}: {text}")
+        ids = {cluster.cluster_id for cluster in profile.clusters}
+        for connection in profiles.connections(profile.name):
+            if connection.cluster_id in ids and connection.readable_by_others():
+                yield Finding(
+                    TO_DO,
+                    f"profile {profile.name}: other users can read {_short(connection.path)}, and "
+                    "with it run programs as you: chmod 600 it, and shut the cluster down",
+                )
+
+
+def _short(path: Path | str) -> str:
+    """Return a path as a person at this terminal would write it."""
+    path = Path(path)
+    for folder, shown in ((Path.cwd(), ""), (Path.home(), "~/")):
+        try:
+            return shown + str(path.relative_to(folder))
+        except ValueError:
+            continue
+    return str(path)

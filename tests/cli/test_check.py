@@ -1,0 +1,98 @@
+"""``parallelflow check``: every part of this machine, fine or with what to do about it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from parallelflow.cli.check import OLDEST_IPYPARALLEL
+from parallelflow.engine_manager import profiles
+from parallelflow.host.repairs import REPAIRS
+
+from .conftest import ROOT, Run, environment
+
+
+def findings(text: str) -> dict[str, str]:
+    """Return the report's findings: text by the first two words, the state in front."""
+    entries: list[str] = []
+    for line in text.split("\n\n")[0].splitlines():
+        assert len(line) <= 80, line
+        if line.startswith(" "):
+            entries[-1] += " " + line.strip()
+        else:
+            entries.append(line)
+    return {" ".join(entry[8:].split()[:2]): entry for entry in entries}
+
+
+def test_each_part_has_its_line(parallelflow: Run, running: str) -> None:
+    result = parallelflow("check", env={**environment(), "QT_QPA_PLATFORM": "offscreen"})
+    found = findings(result.stdout)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert any(f"fine    Python {version}" in line for line in found.values())
+    for part in ("Parallel Flow", "VisTrails in", "PyQt5 with", "profile default:"):
+        assert any(part in line for line in found.values()), part
+    assert "fine    a cluster runs" in found[f"profile {running}:"].replace(
+        f"profile {running}: ", ""
+    )
+    assert all(line.startswith(("fine    ", "note    ")) for line in found.values()), found
+    assert result.stdout.endswith("\n\nWorkflows can run in parallel here.\n")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_every_repair_is_told_of_once(parallelflow: Run) -> None:
+    text = " ".join(parallelflow("check").stdout.split())
+    listed = text[text.index("applied: ") : text.index(" PyQt5 with")]
+    names = [word.strip(",") for word in listed.split()]
+    for repair in REPAIRS:
+        assert names.count(repair.name) == 1, repair.name
+    applied = listed[: listed.index("applied when")]
+    assert "elementtree" in applied and "import-hook" in applied
+
+
+def test_a_python_without_vistrails(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['vistrails'] = None\n"
+        "from parallelflow.cli import main; sys.exit(main(['check']))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 1, result
+    assert result.stderr == ""
+    todo = [line for line in findings(result.stdout).values() if line.startswith("to do")]
+    assert len(todo) == 1
+    assert "finds no VisTrails" in todo[0] and "make run" in todo[0]
+    assert result.stdout.endswith("\n1 thing to do before workflows run in parallel here.\n")
+
+
+def test_no_display_is_a_note(parallelflow: Run) -> None:
+    variables = {
+        name: value
+        for name, value in environment().items()
+        if name not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    }
+    result = parallelflow("check", env=variables)
+    assert result.returncode == 0
+    assert "note    no window: There is no display" in result.stdout
+
+
+def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str) -> None:
+    (connection,) = profiles.connections(running)
+    connection.path.chmod(0o644)
+    try:
+        result = parallelflow("check")
+    finally:
+        connection.path.chmod(0o600)
+    assert result.returncode == 1
+    assert f"to do   profile {running}: other users can read" in result.stdout
+    assert "chmod 600" in result.stdout
+
+
+def test_the_oldest_ipyparallel_is_the_one_that_setup_asks_for() -> None:
+    assert f'"ipyparallel>={OLDEST_IPYPARALLEL}"' in (ROOT / "setup.py").read_text()

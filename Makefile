@@ -16,16 +16,18 @@ ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test lint clean FORCE
+.PHONY: help run gui test test-slow bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make run     run the example workflow on two engines ($(EXAMPLE))'
-	@echo 'make gui     open the VisTrails window with Parallel Flow in it'
-	@echo 'make test    linting, typing and all tests but the slow ones'
-	@echo 'make lint    linting and typing alone'
-	@echo 'make clean   remove what these commands made'
+	@echo 'make run        run the example workflow on two engines ($(EXAMPLE))'
+	@echo 'make gui        open the VisTrails window with Parallel Flow in it'
+	@echo 'make test       linting, typing and all tests but the slow ones'
+	@echo 'make test-slow  the slow tests alone'
+	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
+	@echo 'make lint       linting and typing alone'
+	@echo 'make clean      remove what these commands made'
 	@echo 'Each first brings what it needs into $(VENV). With another Python: make PYTHON=python3.12 run'
 
 run: $(STAMPS)/run
@@ -35,7 +37,13 @@ gui: $(STAMPS)/gui
 	$(BIN)/parallelflow gui
 
 test: lint
-	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow' --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+
+test-slow: $(STAMPS)/test
+	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+
+bench: $(STAMPS)/test
+	$(BIN)/python -m tests.benchmarks $(ROWS)
 
 lint: $(STAMPS)/test
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 PTH = "parallelflow_activate.pth"
 
 
-class build_py_with_pth(build_py):  # noqa: N801 - setuptools names its commands like this
+class build_py_with_pth(build_py):
     """Copies the ``.pth`` file to the root of what is built, so that pip removes it again."""
 
     def run(self) -> None:

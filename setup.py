@@ -25,6 +25,7 @@ EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
 TEST = [
     *GUI,
     *EXAMPLES,
+    "joblib>=1.2",
     "pytest>=8",
     "pytest-qt>=4.4",
     "pytest-timeout>=2.3",

@@ -10,11 +10,13 @@ elements an engine had when it died. Drive a run by calling `Run.poll` until
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import queue
 import signal
 import time
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,9 @@ INTERRUPT_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.4
 # How often the cluster itself is asked whether it lives.
 ALIVE_SECONDS = 1.0
+# ipyparallel's AsyncResults refer to themselves. Of large results more than this would wait for
+# Python to look for cycles, which it does by the number of objects, not by their size.
+GARBAGE_BYTES = 64_000_000
 # An element that ended this many engines is not given to another one.
 MAX_DEATHS = 2
 
@@ -133,6 +138,7 @@ class Run:
         self._alive_at = time.monotonic()
         self._on_lost = on_lost or (lambda engine: None)
         self._setup_deaths = 0
+        self._received = 0
         self._ahead = ahead
         self._workers: dict[int, Worker] = {}
         self._again: deque[Chunk] = deque()
@@ -150,6 +156,7 @@ class Run:
             self.values[index] = value
         self.progress = Progress(label, self._feed.total or 0, done=len(self._finished))
         self.progress.announce()
+        _forget_unread(client)
 
     # -- what the caller drives ---------------------------------------------------------
 
@@ -385,6 +392,7 @@ class Run:
             self._handle_setup(worker, reply, error)
         elif worker.jobs.pop(chunk, None) is not None:
             if error is None:
+                self._received += sum(memoryview(frame).nbytes for frame in reply)
                 self._handle_result(worker, chunk, payload.load(reply))
             else:
                 self._handle_error(worker, chunk, error)
@@ -498,7 +506,9 @@ class Run:
         busy = {w.id: w for w in workers if w.jobs}
         if not busy:
             return []
-        answers = [answer for w in busy.values() for answer in w.jobs.values() if answer]
+        answers = [
+            answer for w in busy.values() for answer in w.jobs.values() if answer is not None
+        ]
         # First what waits: an engine that is interrupted would begin it.
         with contextlib.suppress(Exception):
             self._client.abort(answers, targets=list(busy), block=False)
@@ -541,9 +551,15 @@ class Run:
 
     def _finish(self, state: RunState) -> None:
         """End the run in a state; engines forget its function."""
+        said = _unread.setdefault(self._client, [])
         for worker in self._workers.values():
-            self._try_to_send(worker, lambda w: w.drop(self._key))
+            self._try_to_send(worker, lambda w: said.append(w.drop(self._key)))
+            self._former_hosts.update(filter(None, [worker.host]))
+        # They refer to the run and it to them: the values would stay until Python looks for cycles.
+        self._workers.clear()
         self.progress.enter(state)
+        if self._received > GARBAGE_BYTES:
+            gc.collect()
 
 
 class SetupFailed(ParallelFlowError):
@@ -572,9 +588,23 @@ def _died(error: BaseException) -> bool:
     return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
 
 
+# Answers that no run waits for, of engines told to forget its function.
+_unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+
+def _forget_unread(client: ipyparallel.Client) -> None:
+    """Forget the answers of earlier runs that have come since."""
+    waiting = _unread.get(client, [])
+    for answer in [a for a in waiting if a.done()]:
+        waiting.remove(answer)
+        _forget(client, answer)
+
+
 def _forget(client: ipyparallel.Client, answer: Any) -> None:
     """Remove an answer from the client's caches, which otherwise keep every one for ever."""
     with contextlib.suppress(Exception):
-        client.purge_local_results(answer)
+        # In a list: an AsyncResult's truth is its length, which ipyparallel caches together
+        # with the last 128 AsyncResults and all they hold (9.2, AsyncResult.__len__).
+        client.purge_local_results([answer])
         for msg_id in answer.msg_ids:
             client.history.remove(msg_id)

@@ -68,11 +68,9 @@ class Worker:
             chunk, runner.run_chunk, key, chunk.start, stop_on_error, *_views(frames)
         )
 
-    def drop(self, key: str) -> None:
-        """Have the engine forget the function; the reply is not waited for."""
-        view = self.client.direct_view(self.id)
-        result = view.apply_async(runner.drop, key)
-        result.add_done_callback(lambda _: None)
+    def drop(self, key: str) -> Any:
+        """Have the engine forget the function; return the AsyncResult, which may be left alone."""
+        return self.client.direct_view(self.id).apply_async(runner.drop, key)
 
     def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Any:
         result = self.client.direct_view(self.id).apply_async(function, *arguments)

@@ -39,7 +39,7 @@ def main() -> None:
     rows.sort(key=lambda row: ALL.index(row.id))
     _print(rows)
     if options.json:
-        table = {"cores": os.cpu_count(), "python": platform.python_version()}
+        table: dict[str, Any] = {"cores": os.cpu_count(), "python": platform.python_version()}
         table["rows"] = [row.to_dict() for row in rows]
         options.json.write_text(json.dumps(table, indent=1) + "\n")
 

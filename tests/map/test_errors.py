@@ -24,7 +24,7 @@ from tests.support.workflows import (
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
-FINISH = {"functions": {"OnError": "finish others"}}
+FINISH: dict[str, Any] = {"functions": {"OnError": "finish others"}}
 
 
 def finishing(function: Part, elements: Any) -> Workflow:

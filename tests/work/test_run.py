@@ -249,6 +249,36 @@ def test_a_cluster_that_is_gone_is_an_error_within_ten_seconds(client: Any) -> N
     run.cancel()
 
 
+@pytest.mark.own_cluster
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_controller_gone_is_an_error_within_ten_seconds(how: int) -> None:
+    from parallelflow.engine_manager import EngineManager
+
+    manager = EngineManager(profile="lost-controller")
+    manager.configure(engines=1)
+    try:
+        client = manager.ensure_engines()
+        assert client is not None
+        (controller,) = [
+            pid
+            for pid in manager.started()
+            if "ipyparallel.controller" in " ".join(psutil.Process(pid).cmdline())
+        ]
+        run = Run(client, plain_function, (pause,), [0.05] * 4000, "test", alive=manager.alive)
+        begin = time.monotonic()
+        while time.monotonic() - begin < 1:
+            run.poll(0.05)
+        os.killpg(controller, how)
+        begin = time.monotonic()
+        with pytest.raises(ClusterLost, match="of 4000 elements unfinished"):
+            while time.monotonic() - begin < 30:
+                run.poll(0.05)
+        assert time.monotonic() - begin < 10
+        run.cancel()
+    finally:
+        manager.stop()
+
+
 # -- nothing kept ---------------------------------------------------------------------------
 
 
@@ -274,3 +304,24 @@ def test_nothing_grows_from_run_to_run(client: Any) -> None:
     # What the last run told the engines to forget may still be unanswered.
     assert all(b - a <= 10 for a, b in zip(before, after, strict=True)), (before, after)
     assert max(client[:].apply_sync(held, None)) == 0
+
+
+def test_memory_of_hub_engines_and_client_does_not_grow(client: Any, manager: Any) -> None:
+    def memory() -> dict[int, int]:
+        mine = [psutil.Process(pid) for pid in [*manager.started(), os.getpid()]]
+        trees = [p for m in mine[:-1] for p in m.children(recursive=True)]
+        return {p.pid: p.memory_info().rss for p in [*mine, *trees]}
+
+    def function(i: int) -> bytes:
+        return os.urandom(400_000)
+
+    for _ in range(3):
+        run_of(client, function, range(100))
+    before = memory()
+    for _ in range(10):
+        run_of(client, function, range(100))
+    after = memory()
+    # 400 MB have passed through; the allocators' own slack is some tens of megabytes.
+    growth = {pid: after[pid] - before[pid] for pid in before if pid in after}
+    assert len(growth) > 10
+    assert sum(growth.values()) < 100_000_000, growth

@@ -1,0 +1,154 @@
+"""A Map whose engines are lost, hang, or lack what it needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.workflows import (
+    PARALLEL_FLOW,
+    Progress,
+    Workflow,
+    map_part,
+    mapped,
+    run,
+    source,
+)
+
+LIMIT_SECONDS = 60
+
+
+@pytest.fixture
+def engines(cluster: Any) -> Iterator[dict[int, int]]:
+    """Give the pids of the two engines by id; afterwards there are two good ones again."""
+    client = cluster.connect()
+    settle(lambda: len(client.ids) == 2)
+    yield dict(zip(client.ids, client[:].apply_sync(os.getpid), strict=True))
+    for engine, pid in list(dict(zip(client.ids, pids(client), strict=True)).items()):
+        if engine in spoilt:
+            os.kill(pid, signal.SIGKILL)
+            settle(lambda engine=engine: engine not in client.ids)
+    spoilt.clear()
+    settle(lambda: not cluster_starting(cluster))
+    if len(client.ids) < 2:
+        cluster.start_engines(2 - len(client.ids))
+
+
+spoilt: set[int] = set()
+"""Engines that a test has made unfit for the next one."""
+
+
+def pids(client: Any) -> list[int]:
+    return [client[engine].apply_async(os.getpid).get(timeout=LIMIT_SECONDS)
+            for engine in client.ids]  # fmt: skip
+
+
+def cluster_starting(cluster: Any) -> bool:
+    return any(t.name.startswith("parallelflow-work") for t in threading.enumerate())
+
+
+def settle(condition: Any) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def later(seconds: float, action: Any) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+def test_an_engine_killed_in_the_middle_costs_nothing(engines: Any, caplog: Any) -> None:
+    victim = min(engines)
+
+    def kill(module: int, progress: float) -> None:
+        if progress > 0.2 and not killed:
+            killed.append(victim)
+            os.kill(engines[victim], signal.SIGKILL)
+
+    killed: list[int] = []
+    code = "import time\ntime.sleep(0.03)\no = i * i"
+    ours = run(mapped(source(code), list(range(100))), PARALLEL_FLOW, view=Progress(kill))
+    assert ours.errors == {} and ours.values[1] == [i * i for i in range(100)]
+    told = [r.getMessage() for r in caplog.records if "was lost" in r.getMessage()]
+    assert len(told) == 1 and told[0].startswith(f"engine {victim} (")
+    iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
+    assert sorted(i.iteration for i in iterations) == list(range(100))
+
+
+def test_a_lost_engine_of_ours_is_replaced(engines: Any, cluster: Any) -> None:
+    later(0.5, lambda: os.kill(engines[min(engines)], signal.SIGKILL))
+    run(mapped(source("import time\ntime.sleep(0.05)\no = i"), list(range(60))), PARALLEL_FLOW)
+    client = cluster.connect()
+    settle(lambda: len(client.ids) == 2)
+    assert set(client.ids) != set(engines)
+
+
+def test_an_element_that_ends_engines_is_named_and_the_others_finish(engines: Any) -> None:
+    code = "import os\nif i == 7: os._exit(1)\no = i"
+    workflow = mapped(source(code), list(range(20)))
+    finishing = map_part(functions={"OnError": "finish others"})
+    parts = [workflow.parts[0], finishing, workflow.parts[2]]
+    ours = run(Workflow(parts, workflow.connections), PARALLEL_FLOW)
+    kind, text = ours.errors[0]
+    assert kind == "PythonSource"
+    assert "element 7 of 20, 7, failed" in text and "ended 2 engines" in text
+    iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
+    assert sorted(i.iteration for i in iterations) == [i for i in range(20) if i != 7]
+
+
+def test_cancel_replaces_an_engine_that_hangs_in_c_code(engines: Any, cluster: Any) -> None:
+    from vistrails.core.interpreter.base import AbortExecution
+
+    def stop(module: int, progress: float) -> None:
+        if time.monotonic() > begin + 1.5:
+            raise AbortExecution("by the user")
+
+    begin = time.monotonic()
+    code = "if i: sum(range(10**10))\no = i"
+    ours = run(mapped(source(code), [0, 1]), PARALLEL_FLOW, view=Progress(stop))
+    assert ours.errors.keys() == {1}
+    assert time.monotonic() - begin < 15
+    client = cluster.connect()
+    settle(lambda: len(client.ids) == 2 and set(client.ids) != set(engines))
+    (hung,) = set(engines) - set(client.ids)
+    settle(lambda: not psutil.pid_exists(engines[hung]))
+
+
+BLOCK = """
+import sys
+for name in [n for n in sys.modules if n.split('.')[0] == 'vistrails']:
+    del sys.modules[name]
+sys.modules['vistrails'] = None
+"""
+
+
+def test_an_engine_without_vistrails_takes_no_part(engines: Any, cluster: Any, caplog: Any) -> None:
+    lacking, other = sorted(engines)
+    client = cluster.connect()
+    client[lacking].execute(BLOCK, block=True)
+    spoilt.add(lacking)
+    ours = run(mapped(source("import os\no = os.getpid()"), list(range(10))), PARALLEL_FLOW)
+    assert ours.errors == {}
+    assert set(ours.values[1]) == {engines[other]}
+    told = [r.getMessage() for r in caplog.records if "takes no part" in r.getMessage()]
+    assert len(told) == 1 and f"engine {lacking}" in told[0] and "vistrails" in told[0].lower()
+
+
+def test_no_engine_with_vistrails_is_a_clear_error(engines: Any, cluster: Any) -> None:
+    client = cluster.connect()
+    client[:].execute(BLOCK, block=True)
+    spoilt.update(engines)
+    ours = run(mapped(source("o = i"), [1, 2]), PARALLEL_FLOW)
+    kind, text = ours.errors[1]
+    assert kind == "Map"
+    assert "cannot run the function" in text and "vistrails" in text.lower()

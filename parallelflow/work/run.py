@@ -558,7 +558,9 @@ class Run:
         # They refer to the run and it to them: the values would stay until Python looks for cycles.
         self._workers.clear()
         self.progress.enter(state)
-        if self._received > GARBAGE_BYTES:
+        _garbage[self._client] = _garbage.get(self._client, 0) + self._received
+        if _garbage[self._client] > GARBAGE_BYTES:
+            _garbage[self._client] = 0
             gc.collect()
 
 
@@ -590,6 +592,10 @@ def _died(error: BaseException) -> bool:
 
 # Answers that no run waits for, of engines told to forget its function.
 _unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+
+# Bytes that runs have received since Python was last made to look for cycles.
+_garbage: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 def _forget_unread(client: ipyparallel.Client) -> None:

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 class ParallelFlowError(Exception):
-    """Base class of every error that Parallel Flow raises on purpose."""
+    """Base class of every error that Parallel Flow raises on purpose.
+
+    Attributes
+    ----------
+    topic : str
+        The heading of docs/troubleshooting.md that is about it; empty where its text says all.
+    """
+
+    topic: ClassVar[str] = ""
 
 
 class VistrailsNotFound(ParallelFlowError):
     """VisTrails 3.0 is not installed where this Python looks for it."""
 
+    topic = "VisTrails was not found"
+
 
 class WindowUnavailable(ParallelFlowError):
     """VisTrails' window cannot be opened here: PyQt5, a library or a display is missing."""
+
+    topic = "No window can be opened"
 
 
 class PackageMissing(ParallelFlowError):
@@ -37,6 +49,8 @@ class PackageMissing(ParallelFlowError):
     host : str or None
         The machine that lacks it, None for this one.
     """
+
+    topic = "A package is not available"
 
     def __init__(
         self,
@@ -56,13 +70,15 @@ class PackageMissing(ParallelFlowError):
             "Bring this version there (a package of your own into ~/.vistrails/userpackages) and "
             "start new engine processes."
             if host
-            else "Install it, or enable it in Preferences > Module Packages."
+            else "Install it, or enable it in Preferences > Packages."
         )
         super().__init__(f"the package {identifier}{wanted} is not available{where}{why}. {advice}")
 
 
 class ProfileError(ParallelFlowError):
     """The name of an IPython profile is not valid, or its folder cannot be used."""
+
+    topic = "Profiles"
 
 
 class ClusterError(ParallelFlowError):
@@ -97,9 +113,19 @@ TAIL_LINES = 15
 class ConnectFailed(ClusterError):
     """A controller was found but does not answer."""
 
+    topic = "The controller does not answer"
+
+
+class ConfigurationFailed(ClusterError):
+    """A profile's configuration file cannot be read."""
+
+    topic = "The profile's configuration cannot be read"
+
 
 class ControllerFailed(ClusterError):
     """The controller could not be started or ended at once."""
+
+    topic = "The controller could not be started"
 
 
 class EnginesFailed(ClusterError):
@@ -113,6 +139,8 @@ class EnginesFailed(ClusterError):
         Engines asked for and engines that did come up.
     """
 
+    topic = "The engines did not come up"
+
     def __init__(self, message: str, log: str = "", wanted: int = 0, ready: int = 0) -> None:
         super().__init__(message, log)
         self.wanted = wanted
@@ -122,13 +150,19 @@ class EnginesFailed(ClusterError):
 class NoEngines(ClusterError):
     """There is no cluster with at least one engine, and none was to be started."""
 
+    topic = "There is no cluster with an engine"
+
 
 class ClusterLost(ClusterError):
     """The controller, its hub or the last engine went away during work."""
 
+    topic = "The cluster went away"
+
 
 class StartCancelled(ClusterError):
     """The user cancelled the start; what had started was stopped again."""
+
+    topic = "The start was cancelled"
 
 
 class UserMistake(ParallelFlowError):
@@ -201,6 +235,8 @@ class WorkflowInvalid(UserMistake):
     problems : list of str
         What VisTrails finds wrong, one line each.
     """
+
+    topic = "The workflow does not fit"
 
     def __init__(self, workflow: str, problems: list[str]) -> None:
         self.workflow = workflow
@@ -282,6 +318,8 @@ class ElementError(ParallelFlowError):
     failures : sequence of ElementFailure
         At least one, ascending by index.
     """
+
+    topic = "Elements of a Map"
 
     def __init__(self, failures: Sequence[ElementFailure]) -> None:
         self.failures = list(failures)

@@ -156,12 +156,9 @@ class ManagerCore:
             If one accepts connections but does not complete the handshake.
         """
         with self._lock:
+            self._drop_lost()
             if self._link is not None:
-                if self._link.alive():
-                    return self._link.client
-                # What is left of a lost cluster is of use to nobody.
-                self._end_session()
-                self._drop_link()
+                return self._link.client
             stop_abandoned(profiles.profile_folder(self.profile))
             for connection in profiles.connections(self.profile):
                 # A private cluster is another session's and ends with it.
@@ -207,6 +204,14 @@ class ManagerCore:
                     session.record.stop()
             finally:
                 self._lock.release()
+
+    def _drop_lost(self) -> None:
+        """End the connection to a cluster that has gone, and what is left of it here."""
+        cluster = self._link
+        if cluster is not None and not cluster.alive():
+            self._end_session()
+            self._drop_link()
+            cluster.wait_for_end()
 
     def _drop_link(self) -> None:
         cluster, self._link = self._link, None

@@ -28,7 +28,7 @@ from parallelflow.errors import ControllerFailed, EnginesFailed
 from . import launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
-from .options import controller_arguments
+from .options import controller_arguments, read_config
 from .processes import MARK, ProcessRecord, record_of
 
 __all__ = ["Launch", "child_environment"]
@@ -83,16 +83,26 @@ class Launch:
         Empty for the profile's default cluster, which other programs find.
     token : str
         The session's mark, see `child_environment`.
+
+    Raises
+    ------
+    ConfigurationFailed
+        If the profile's ``ipcluster_config.py`` cannot be read.
     """
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
+        read_config(profile_folder, "ipcluster_config")
         self._folder = profile_folder
         self._loop = EventLoop()
         self._sets: list[EngineSet] = []
         self.environment = child_environment(token)
         config = Config()
         config.LocalEngineSetLauncher.delay = 0
-        self.cluster = self._loop.run(self._make(cluster_id, config), LAUNCH_SECONDS)
+        try:
+            self.cluster = self._loop.run(self._make(cluster_id, config), LAUNCH_SECONDS)
+        except BaseException:
+            self._loop.close()
+            raise
 
     async def _make(self, cluster_id: str, config: Config) -> ipyparallel.Cluster:
         return ipyparallel.Cluster(

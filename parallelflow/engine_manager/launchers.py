@@ -16,7 +16,7 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.errors import ClusterError, UserMistake
 
 from .model import LauncherChoice, LaunchPreview
-from .options import controller_config
+from .options import controller_config, read_config
 
 __all__ = ["check_launcher", "choices", "cluster_of", "preview"]
 
@@ -50,22 +50,17 @@ def cluster_of(profile_folder: Path) -> Any:
 
     Raises
     ------
-    ClusterError
+    ConfigurationFailed
         If the profile's ``ipcluster_config.py`` cannot be read.
     """
-    try:
-        return ipyparallel.Cluster(
-            profile_dir=str(profile_folder),
-            cluster_id="",
-            shutdown_atexit=False,
-            cluster_file="",
-            log_level=logging.CRITICAL,
-        )
-    except Exception as e:
-        raise ClusterError(
-            f"the configuration of the profile in {profile_folder} cannot be read: "
-            f"{type(e).__name__}: {e}. Correct its ipcluster_config.py, or choose another profile."
-        ) from e
+    read_config(profile_folder, "ipcluster_config")
+    return ipyparallel.Cluster(
+        profile_dir=str(profile_folder),
+        cluster_id="",
+        shutdown_atexit=False,
+        cluster_file="",
+        log_level=logging.CRITICAL,
+    )
 
 
 def choices(cluster: Any) -> list[LauncherChoice]:

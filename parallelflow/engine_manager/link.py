@@ -40,6 +40,8 @@ GIVE_UP_ROUNDS = 24
 # to cost nothing (0.2 ms each).
 WATCH_SECONDS = 0.5
 LOOK_SECONDS = 0.01
+# A hub that was asked to shut down takes connections for 1.1 s more (ipyparallel's hub).
+END_SECONDS = 4.0
 # Closing a client waits for its thread, which may be in the middle of a large message.
 CLOSE_SECONDS = 5.0
 
@@ -205,6 +207,14 @@ class Link:
         """Wait until all engines have told their facts; busy ones cannot."""
         deadline = time.monotonic() + seconds
         while set(self.client.ids) - set(self.facts) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+
+    def wait_for_end(self) -> None:
+        """Wait for the end of a controller that has said it ends: it still takes connections."""
+        deadline = time.monotonic() + END_SECONDS
+        while self._hub_has_ended and self.controller is not None and self.controller.alive():
+            if time.monotonic() > deadline:
+                return
             time.sleep(LOOK_SECONDS)
 
     def end_watch(self) -> None:

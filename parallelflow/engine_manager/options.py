@@ -16,9 +16,9 @@ import zmq
 from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
-from parallelflow.errors import ControllerFailed
+from parallelflow.errors import ConfigurationFailed
 
-__all__ = ["controller_arguments", "controller_config"]
+__all__ = ["controller_arguments", "controller_config", "read_config"]
 
 # Registration is complete at the next heartbeat, so the period is what a start waits for
 # (3 000 ms by default). At 300 ms an idle cluster of two engines takes 0.8 % of a core, at
@@ -43,7 +43,7 @@ def controller_arguments(profile_folder: Path, given: Sequence[str] = ()) -> lis
 
     Raises
     ------
-    ControllerFailed
+    ConfigurationFailed
         If the profile's ``ipcontroller_config.py`` cannot be read.
     """
     config = controller_config(profile_folder)
@@ -67,23 +67,37 @@ def controller_arguments(profile_folder: Path, given: Sequence[str] = ()) -> lis
 
 
 def controller_config(profile_folder: Path) -> Config:
-    """Return what a profile's ``ipcontroller_config`` says.
+    """Return what a profile's ``ipcontroller_config`` says; raises as `read_config` does."""
+    return read_config(profile_folder, "ipcontroller_config")
+
+
+def read_config(profile_folder: Path, name: str) -> Config:
+    """Return what a configuration file of a profile says.
+
+    ipyparallel writes the error to a log, and goes on as if the file were not there.
+
+    Parameters
+    ----------
+    profile_folder : Path
+        The profile's folder.
+    name : str
+        The file's name without its suffix, such as ``ipcluster_config``.
 
     Raises
     ------
-    ControllerFailed
-        If the file cannot be read; the controller could not either.
+    ConfigurationFailed
+        If the file cannot be read.
     """
     config = Config()
     loaders = {".json": JSONFileConfigLoader, ".py": PyFileConfigLoader}
     for suffix, loader in loaders.items():
-        name = f"ipcontroller_config{suffix}"
-        if (profile_folder / name).is_file():
+        file = profile_folder / f"{name}{suffix}"
+        if file.is_file():
             try:
-                config.merge(loader(name, path=str(profile_folder)).load_config())
+                config.merge(loader(file.name, path=str(profile_folder)).load_config())
             except Exception as e:
-                raise ControllerFailed(
-                    f"{profile_folder / name} cannot be read: {type(e).__name__}: {e}. "
-                    "Correct it, or choose another profile."
+                raise ConfigurationFailed(
+                    f"{file} cannot be read: {type(e).__name__}: {e}. Correct it, or choose "
+                    "another profile."
                 ) from e
     return config

@@ -79,14 +79,16 @@ class Connection:
         try:
             with socket.create_connection((self.host, self.port), timeout=seconds) as connected:
                 connected.settimeout(seconds)
-                # ZeroMQ speaks first (ZMTP 3.1, "greeting"); few other programs do.
-                greeting = connected.recv(10)
+                greets = _greets(connected)
         except OSError:
             return False
-        if not (greeting[:1] == b"\xff" and greeting[9:10] == b"\x7f"):
+        if greets is False:
             return False
         pid = self.owner()
-        return pid is None or _may_be_controller(pid, self)
+        seems = None if pid is None else _is_controller(pid, self)
+        # One that does not greet in time may hang, or the machine is very busy: it is no stale
+        # file as long as its process is known to be the controller.
+        return seems is True if greets is None else seems is not False
 
     def owner(self) -> int | None:
         """Return the pid of the process that listens at the address, if it is on this machine.
@@ -253,19 +255,28 @@ def _main_process(pid: int) -> int:
     return pid
 
 
-def _may_be_controller(pid: int, connection: Connection) -> bool:
-    """Whether a process can be the controller of a connection file, as far as can be seen."""
+def _greets(connected: socket.socket) -> bool | None:
+    """Whether what was connected to speaks ZeroMQ; None if it says nothing in time.
+
+    ZeroMQ speaks first (ZMTP 3.1, "greeting"); few other programs do.
+    """
+    try:
+        greeting = connected.recv(10)
+    except TimeoutError:
+        return None
+    return greeting[:1] == b"\xff" and greeting[9:10] == b"\x7f"
+
+
+def _is_controller(pid: int, connection: Connection) -> bool | None:
+    """Whether a process is the controller of a connection file; None if that cannot be seen."""
     try:
         process = psutil.Process(pid)
         environment, command = process.environ(), " ".join(process.cmdline())
     except psutil.Error:
-        return True
-    if "controller" not in command and "IPP_CLUSTER_ID" not in environment:
-        # A program may embed a controller, as a Jupyter server extension can.
-        return True
-    # Controllers started by a launcher carry these; those started by hand do not.
+        return None
     folder = environment.get("IPP_PROFILE_DIR")
-    if folder is None:
-        return True
+    if "controller" not in command or folder is None:
+        # A program may embed a controller; one started by hand does not carry these.
+        return None
     same_folder = Path(folder).resolve() == connection.path.parent.parent.resolve()
     return same_folder and environment.get("IPP_CLUSTER_ID", "") == connection.cluster_id

@@ -45,7 +45,11 @@ class Session:
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)
         self.launch: Launch = Launch(folder, cluster_id, self.record.token)
-        self._guard = self._start_guard()
+        try:
+            self._guard = self._start_guard()
+        except BaseException:
+            self.launch.close()
+            raise
 
     def _start_guard(self) -> Guard:
         return Guard(self.record, {**os.environ, **self.launch.environment})

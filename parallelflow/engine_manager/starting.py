@@ -92,6 +92,7 @@ class Start:
             ``REGISTERED`` or ``READY``.
         """
         manager = self._manager
+        manager._drop_lost()
         session = manager._begin_session()
         first = len(session.record.processes)
         jobs = len(session.record.jobs)
@@ -110,14 +111,17 @@ class Start:
             self._wait_for_registration(manager._link)
             if until is Stage.READY:
                 self._wait_for_vistrails(manager._link)
-        except BaseException as e:
-            self._undo(session, first, jobs, e)
+            assert manager._link is not None
+            session.note_facts(manager._link)
+        except BaseException:
+            self._undo(session, first, jobs)
             raise
 
-    def _undo(self, session: Session, first: int, jobs: int, error: BaseException) -> None:
+    def _undo(self, session: Session, first: int, jobs: int) -> None:
         for number, engine in enumerate(self.snapshot.engines):
-            if engine.stage is not Stage.FAILED:
-                self._set(number, Stage.FAILED, note=engine.note or "stopped again")
+            if engine.stage not in (Stage.FAILED, Stage.WAITING):
+                self._set(number, Stage.WAITING, note="stopped again")
+        self._tell()
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
         for job in started:
             job.end()

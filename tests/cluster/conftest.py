@@ -1,0 +1,47 @@
+"""Clusters for the tests of the engine manager, each on a profile of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from parallelflow.engine_manager import EngineManager
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def profile() -> str:
+    """Return the name of a profile that no other test uses; its folder is not there yet."""
+    return f"test{next(_numbers)}"
+
+
+@pytest.fixture
+def new_manager(profile: str) -> Iterator[Callable[..., EngineManager]]:
+    """Return a maker of managers, as of several sessions; what they start is stopped."""
+    made: list[EngineManager] = []
+
+    def make(name: str = profile) -> EngineManager:
+        made.append(EngineManager(name))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        manager.cleanup()
+
+
+@pytest.fixture
+def manager(new_manager: Callable[..., EngineManager]) -> EngineManager:
+    """Return a manager without a cluster."""
+    return new_manager()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[EngineManager]:
+    """Return a manager with two engines that many tests use; they must leave it as it was."""
+    manager = EngineManager("shared")
+    manager.start_engines(2)
+    yield manager
+    manager.stop()

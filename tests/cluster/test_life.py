@@ -1,0 +1,348 @@
+"""Life and death: who ends what, when sessions end well, badly, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parallelflow.engine_manager import EngineManager, State, processes, profiles, records
+from parallelflow.engine_manager.model import Origin
+from parallelflow.errors import ClusterError, ProfileError
+
+from .sessions import running, session, wait_until
+
+pytestmark = pytest.mark.own_cluster
+
+# What the issue promises; in fact the guard needs two or three.
+GONE_SECONDS = 30.0
+
+START = "manager.start_engines(1)\ntell('started', *manager.started())\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("", 0),
+        ("raise RuntimeError('of the user')", 1),
+        ("sys.exit(7)", 7),
+        ("os._exit(5)", 5),
+        ("os.kill(os.getpid(), 15)", -15),
+        ("os.abort()", -6),
+    ],
+    ids=["exit", "exception", "sys.exit", "os._exit", "SIGTERM", "crash"],
+)
+def test_what_a_session_started_ends_with_it(profile: str, end: str, code: int) -> None:
+    with session(profile, START + "sys.stderr.close(); " + end) as one:
+        assert len(one.wait_for("started")) == 2
+        assert one.end() == code
+    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    assert list(profiles.profile_folder(profile).glob("pid/*.json")) == []
+    assert list(profiles.profile_folder(profile).glob("security/*")) == []
+
+
+def test_engines_in_the_middle_of_a_task_end_as_well(profile: str) -> None:
+    code = START + (
+        "view = manager.connect()[:]\n"
+        "view.apply_async(eval, \"__import__('subprocess').run(['sleep', '600'])\")\n"
+        "time.sleep(0.5); tell('running'); time.sleep(600)"
+    )
+    with session(profile, code) as one:
+        pids = [int(pid) for pid in one.wait_for("started")]
+        one.wait_for("running")
+        children = [c for pid in pids for c in psutil.Process(pid).children(recursive=True)]
+        assert any(c.name() == "sleep" for c in children)
+        one.kill()
+    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
+
+
+def test_left_running_it_survives_is_found_used_and_stopped_by_the_next(
+    manager: EngineManager, profile: str
+) -> None:
+    with session(profile, START + "manager.leave_running(); tell('left')") as one:
+        pids = {int(pid) for pid in one.wait_for("started")}
+        assert one.end() == 0
+    inventory = manager.inventory()
+    assert {p.pid for p in inventory.of(Origin.LEFT)} == pids
+    assert {p.pid for p in inventory.processes} == pids
+    assert "1 controller and 1 engine on" in inventory.sentence(Origin.LEFT)
+    client = manager.ensure_engines()
+    assert client is not None and client[0].apply_sync(pow, 2, 3) == 8
+    assert manager.info().started(Origin.LEFT) == 1
+    # Its end is not theirs.
+    manager.stop()
+    assert {p.pid for p in manager.inventory().of(Origin.LEFT)} == pids
+    assert manager.cleanup() == []
+    assert running(profile) == {} and manager.inventory().processes == ()
+
+
+def test_left_running_a_kill_changes_nothing(manager: EngineManager, profile: str) -> None:
+    with session(profile, START + "manager.leave_running(); tell('left'); time.sleep(600)") as one:
+        pids = {int(pid) for pid in one.wait_for("started")}
+        one.wait_for("left")
+        one.kill()
+    time.sleep(3)
+    assert {p.pid for p in manager.inventory().of(Origin.LEFT)} == pids
+    manager.cleanup()
+    assert running(profile) == {}
+
+
+def test_what_is_started_after_leaving_is_this_sessions_again(
+    manager: EngineManager, profile: str
+) -> None:
+    manager.start_engines(1)
+    manager.leave_running()
+    manager.start_engines(1)
+    info = manager.info()
+    assert (info.started(Origin.LEFT), info.started(Origin.HERE)) == (1, 1)
+    manager.stop()
+    assert len(manager.inventory().of(Origin.LEFT)) == 2
+    assert manager.inventory().of(Origin.HERE) == ()
+
+
+def test_a_living_session_is_not_touched_by_anothers_cleanup(
+    manager: EngineManager, profile: str
+) -> None:
+    with session(profile, START + "time.sleep(600)") as one:
+        pids = {int(pid) for pid in one.wait_for("started")}
+        assert manager.connect() is not None
+        assert {p.pid for p in manager.inventory().of(Origin.ANOTHER)} == pids
+        assert manager.cleanup() == []
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        one.kill()
+    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+
+
+def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    assert manager._session is not None
+    first = manager._session._guard.process
+    assert first is not None
+    os.kill(first.pid, signal.SIGKILL)
+
+    def replaced() -> bool:
+        assert manager._session is not None
+        second = manager._session._guard.process
+        return second is not None and second.pid != first.pid and second.alive()
+
+    wait_until(replaced, 10)
+
+
+def test_killed_with_its_guard_the_next_session_cleans_up(
+    manager: EngineManager, profile: str
+) -> None:
+    code = START + "tell('guard', manager._session._guard.process.pid); time.sleep(600)"
+    with session(profile, code) as one:
+        one.wait_for("started")
+        [guard] = one.wait_for("guard")
+        one.process.send_signal(signal.SIGSTOP)  # so that it starts no other guard
+        os.kill(int(guard), signal.SIGKILL)
+        one.kill()
+    time.sleep(0.5)
+    assert running(profile) != {}
+    # It is not used: it may end at any moment.
+    assert manager.connect() is None
+    assert running(profile) == {}
+    manager.start_engines(1)
+    assert manager.info().started(Origin.HERE) == 1
+
+
+@pytest.mark.parametrize("how", ["main process", "whole tree"])
+def test_a_controller_that_dies_is_noticed_and_its_rest_removed(
+    manager: EngineManager, profile: str, how: str
+) -> None:
+    manager.start_engines(1)
+    controller = manager.info().controller
+    assert controller is not None and controller.pid is not None
+    if how == "main process":
+        os.kill(controller.pid, signal.SIGKILL)  # leaves eight orphans
+    else:
+        os.killpg(controller.pid, signal.SIGKILL)
+    wait_until(lambda: not manager.alive(), 1)
+    wait_until(lambda: manager.state is State.LOST, 5)
+    wait_until(lambda: [c for c in running(profile).values() if "guard" not in c] == [], 15)
+    assert manager.shutdown_plan() is not None  # in bounded time
+    manager.start_engines(1)
+    assert manager.state is State.ENGINES and manager.alive()
+
+
+def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:
+    manager.start_engines(2)
+    [victim] = [e for e in manager.info().engines if e.id == 0]
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    client = manager.connect()
+    assert client is not None
+    wait_until(lambda: client.ids == [1], 10)
+    assert manager.replace_engine(0) is True
+    wait_until(lambda: len(client.ids) == 2, 60)
+    assert manager.replace_engine(0) is False  # once
+    assert manager.replace_engine(77) is False
+
+
+def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    stubborn = "exec('import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)')"
+    client[0].apply_async(eval, stubborn)
+    time.sleep(0.5)
+    assert manager.replace_engine(0) is True
+    wait_until(lambda: client.ids not in ([], [0]), 60)
+
+
+def test_one_engine_is_stopped_another_interrupted(manager: EngineManager) -> None:
+    manager.start_engines(2)
+    client = manager.connect()
+    assert client is not None
+    sleeping = client[1].apply_async(time.sleep, 600)
+    time.sleep(0.3)
+    manager.stop_engine(0)
+    assert client.ids == [1]
+    manager.interrupt_engine(1)
+    with pytest.raises(Exception, match="KeyboardInterrupt"):
+        sleeping.get(timeout=20)
+    assert client[1].apply_sync(pow, 2, 2) == 4
+    for use in (manager.stop_engine, manager.interrupt_engine):
+        with pytest.raises(ClusterError, match="there is no engine 0"):
+            use(0)
+
+
+def test_shutdown_ends_everything_of_everybody(
+    new_manager: Callable[..., EngineManager], profile: str
+) -> None:
+    ours, theirs = new_manager(), new_manager()
+    theirs.start_engines(1)
+    ours.connect()
+    ours.start_engines(1)
+    client = ours.connect()
+    assert client is not None
+    client.direct_view(client.ids).apply_async(time.sleep, 600)
+    wait_until(lambda: ours.info().engines[0].busy, 10)
+    plan = ours.shutdown_plan()
+    assert plan is not None
+    assert plan.total == 2 and plan.elsewhere
+    assert plan.tasks is not None and plan.tasks >= 2  # their question to our engine may wait, too
+    assert ours.shutdown_cluster() == []
+    assert ours.state is State.NO_CLUSTER and ours.inventory().processes == ()
+    theirs.stop()
+    wait_until(lambda: running(profile) == {}, 10)
+    assert ours.shutdown_plan() is None
+    with pytest.raises(ClusterError, match="nothing to shut down"):
+        ours.shutdown_cluster()
+
+
+def test_a_process_that_got_the_pid_of_one_of_ours_is_left_alone(
+    manager: EngineManager, profile: str
+) -> None:
+    folder = profiles.ensure_folder(profile)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as innocent:
+        record = records.SessionRecord.of_this_session(folder)
+        ours = processes.record_of(innocent.pid, "engine")
+        assert ours is not None
+        boot = ours.birth.rpartition("/")[0]
+        stale = processes.ProcessRecord(ours.pid, f"{boot}/1", "engine", ours.created)
+        record.keep = True
+        record.add([stale])
+        # ipyparallel's own file names it as well, by its bare pid.
+        state = {"pid": innocent.pid, "state": "running"}
+        cluster_file = folder / "security" / "cluster-.json"
+        cluster_file.write_text(json.dumps({"cluster": {}, "controller": {"state": state}}))
+        assert manager.inventory().processes == ()
+        assert manager.cleanup() == []
+        assert manager.connect() is None
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_a_clock_that_jumps_hides_no_process(manager: EngineManager, profile: str) -> None:
+    """What psutil computes from the clock differs then; boot and ticks since boot do not."""
+    manager.start_engines(1)
+    manager.leave_running()
+    [path] = profiles.profile_folder(profile).glob("pid/parallelflow-*.json")
+    fields = json.loads(path.read_text())
+    for one in fields["processes"]:
+        one["created"] += 3600.0
+    path.write_text(json.dumps(fields))
+    assert len(manager.inventory().of(Origin.LEFT)) == 2
+    assert manager.cleanup() == [] and running(profile) == {}
+
+
+def test_a_suspended_machine_loses_no_engine(manager: EngineManager) -> None:
+    """All processes stand still for longer than several heartbeats, and go on."""
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    tree = [psutil.Process(pid) for pid in manager.started()]
+    tree += [child for one in tree for child in one.children(recursive=True)]
+    for one in tree:
+        one.suspend()
+    time.sleep(4)
+    for one in tree:
+        one.resume()
+    assert client[0].apply_async(pow, 2, 3).get(timeout=30) == 8
+    time.sleep(2)
+    assert client.ids == [0] and manager.alive() and manager.state is State.ENGINES
+
+
+def test_records_of_another_machine_are_not_judged(manager: EngineManager, profile: str) -> None:
+    folder = profiles.ensure_folder(profile)
+    me = processes.record_of(os.getpid(), "engine")
+    assert me is not None
+    record = records.SessionRecord.of_this_session(folder)
+    record.host = "another-machine"
+    record.session = processes.ProcessRecord(1, "other-boot/1", "session")
+    record.add([me])
+    assert manager.connect() is None and manager.cleanup() == []
+    assert record.path.exists()
+
+
+def test_a_full_disk_undoes_the_start_and_is_told(profile: str) -> None:
+    code = (
+        "import resource, signal\n"
+        "from parallelflow.errors import ProfileError\n"
+        "from parallelflow.engine_manager.records import SessionRecord\n"
+        "write = SessionRecord.write\n"
+        "def full(self):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))\n"
+        "    try:\n"
+        "        write(self)\n"
+        "    finally:\n"
+        "        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "SessionRecord.write = full\n"
+        "try:\n"
+        "    manager.start_engines(1)\n"
+        "except ProfileError as e:\n"
+        "    tell('told', str(e))\n"
+    )
+    with session(profile, code) as one:
+        told = " ".join(one.wait_for("told"))
+        assert "cannot be written" in told and "Free some space" in told
+        assert one.end() == 0
+    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+
+
+def test_leaving_on_a_full_disk_is_refused(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.start_engines(1)
+    assert manager._session is not None
+    # A folder where the new file should be written fails as a full disk does.
+    record = manager._session.record
+    new = Path(record.path.with_suffix(".new"))
+    new.mkdir()
+    with pytest.raises(ProfileError, match="cannot be left running"):
+        manager.leave_running()
+    new.rmdir()
+    assert len(manager.inventory().of(Origin.HERE)) == 2

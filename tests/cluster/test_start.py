@@ -1,0 +1,282 @@
+"""Starting engines: what is told, what is started, and what is left when it fails."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from parallelflow.engine_manager import EngineManager, State, profiles
+from parallelflow.engine_manager.model import Stage, StartSnapshot
+from parallelflow.errors import (
+    ClusterError,
+    ControllerFailed,
+    EnginesFailed,
+    ProfileError,
+    StartCancelled,
+    UserMistake,
+)
+
+from .sessions import running
+
+pytestmark = pytest.mark.own_cluster
+
+
+def test_a_start_tells_each_engine_from_process_to_vistrails(
+    manager: EngineManager, profile: str
+) -> None:
+    told: list[StartSnapshot] = []
+    states: list[State] = []
+    manager.on_state(states.append)
+    manager.start_engines(2, progress=told.append)
+    assert states == [State.CONNECTING, State.CONTROLLER, State.ENGINES]
+    assert [told[0].controller, told[-1].controller] == [Stage.WAITING, Stage.REGISTERED]
+    last = told[-1]
+    assert last.profile == profile and last.count(Stage.READY) == 2
+    assert {e.engine for e in last.engines} == {0, 1} == set(manager.connect().ids)  # type: ignore[union-attr]
+    for engine in last.engines:
+        assert engine.pid in manager.started() and engine.note == ""
+        stages = [s.engines[engine.number - 1].stage for s in told]
+        order = list(Stage)
+        assert stages == sorted(stages, key=order.index)
+        assert {Stage.WAITING, Stage.STARTED, Stage.READY} <= set(stages)
+
+
+def test_vistrails_is_ready_when_the_start_returns(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    began = "__import__('vistrails.core.application').core.application.get_vistrails_application()"
+    assert client[:].apply_sync(eval, f"{began} is not None") == [True]
+
+
+def test_engines_are_added_to_a_running_cluster(manager: EngineManager, profile: str) -> None:
+    manager.start_engines(1)
+    controller = manager.info().controller
+    told: list[StartSnapshot] = []
+    manager.start_engines(1, progress=told.append)
+    assert told[-1].controller is None
+    info = manager.info()
+    assert info.controller == controller and len(info.engines) == 2
+    assert manager.stop() == [] and running(profile) == {}
+
+
+def test_an_engine_has_one_numeric_thread_unless_the_user_says_otherwise(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    manager.start_engines(1, until=Stage.REGISTERED)
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+    expression = f"[__import__('os').environ[name] for name in {names}]"
+    client = manager.connect()
+    assert client is not None
+    assert client[0].apply_sync(eval, expression) == ["1", "1", "3"]
+
+
+def test_a_module_of_the_working_directory_does_not_stop_the_controller(
+    manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("raise RuntimeError('not the one of Python')")
+    monkeypatch.chdir(tmp_path)
+    manager.start_engines(1)
+    assert manager.state is State.ENGINES
+
+
+@pytest.mark.parametrize("stage", [Stage.WAITING, Stage.STARTED, Stage.REGISTERED])
+def test_a_cancelled_start_leaves_nothing(
+    manager: EngineManager, profile: str, stage: Stage
+) -> None:
+    cancel = threading.Event()
+
+    def watch(snapshot: StartSnapshot) -> None:
+        if snapshot.count(stage) > 0:
+            cancel.set()
+
+    with pytest.raises(StartCancelled):
+        manager.start_engines(2, progress=watch, cancel=cancel)
+    assert running(profile) == {} and manager.state is State.NO_CLUSTER
+    assert list(profiles.profile_folder(profile).glob("security/*")) == []
+
+
+def test_a_cancelled_addition_leaves_what_was_there(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    before = manager.started()
+    cancel = threading.Event()
+    with pytest.raises(StartCancelled):
+        manager.start_engines(2, progress=lambda s: cancel.set(), cancel=cancel)
+    assert manager.started() == before and manager.alive()
+    assert [e.id for e in manager.info().engines] == [0]
+
+
+def test_stop_cancels_a_start_of_another_thread(manager: EngineManager, profile: str) -> None:
+    began = threading.Event()
+    errors: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            manager.start_engines(2, progress=lambda s: began.set())
+        except StartCancelled as e:
+            errors.append(e)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    assert began.wait(30)
+    manager.stop()
+    thread.join(30)
+    assert len(errors) == 1 and running(profile) == {}
+
+
+def test_engines_that_end_are_told_with_their_whole_log(
+    manager: EngineManager, profile: str
+) -> None:
+    folder = profiles.ensure_folder(profile)
+    (folder / "ipengine_config.py").write_text("c.IPEngine.timeout = 'no number'\n")
+    told: list[StartSnapshot] = []
+    with pytest.raises(EnginesFailed) as caught:
+        manager.start_engines(2, progress=told.append)
+    assert (caught.value.wanted, caught.value.ready) == (2, 0)
+    assert "'no number'" in caught.value.log_tail and "0 of 2" in caught.value.message
+    notes = {(e.stage, e.note) for e in told[-1].engines}
+    assert (Stage.FAILED, "its process ended") in notes
+    assert notes <= {(Stage.FAILED, "its process ended"), (Stage.WAITING, "stopped again")}
+    assert running(profile) == {} and manager.state is State.NO_CLUSTER
+
+
+def test_a_controller_that_ends_is_told_with_its_log(manager: EngineManager, profile: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        folder = profiles.ensure_folder(profile)
+        port = taken.getsockname()[1]
+        (folder / "ipcontroller_config.py").write_text(f"c.IPController.engine_ports = [{port}]\n")
+        with pytest.raises(ControllerFailed, match="Address already in use"):
+            manager.start_engines(1)
+    assert running(profile) == {} and manager.state is State.NO_CLUSTER
+    # The port is free again: the next start succeeds.
+    manager.start_engines(1, until=Stage.REGISTERED)
+    assert str(port) in str(manager.info().controller)
+
+
+@pytest.mark.parametrize("file", ["ipcontroller_config.py", "ipcluster_config.py"])
+def test_a_configuration_that_cannot_be_read_is_named(
+    manager: EngineManager, profile: str, file: str
+) -> None:
+    folder = profiles.ensure_folder(profile)
+    (folder / file).write_text("c.IPController.ip = \n")
+    with pytest.raises(ClusterError, match=file):
+        manager.start_engines(1)
+    assert running(profile) == {}
+
+
+def test_what_the_profile_configures_goes_first(manager: EngineManager, profile: str) -> None:
+    folder = profiles.ensure_folder(profile)
+    (folder / "ipcontroller_config.py").write_text(
+        "c.IPController.enable_curve = False\nc.HeartMonitor.period = 350\n"
+    )
+    (folder / "ipcluster_config.py").write_text(
+        "c.Cluster.controller_args = ['--nodb']\n"
+        "c.LocalEngineSetLauncher.environment = {'OMP_NUM_THREADS': '2'}\n"
+    )
+    manager.start_engines(1)
+    controller = manager.info().controller
+    assert controller is not None and not controller.encrypted
+    assert controller.pid is not None
+    command = Path(f"/proc/{controller.pid}/cmdline").read_text()
+    assert "HeartMonitor.period" not in command and "enable_curve" not in command
+    client = manager.connect()
+    assert client is not None
+    asked = client[0].apply_sync(eval, "__import__('os').environ['OMP_NUM_THREADS']")
+    assert asked == "2"
+
+
+def test_an_unknown_launcher_is_the_users_mistake(manager: EngineManager, profile: str) -> None:
+    with pytest.raises(UserMistake, match="'nope'; ipyparallel offers: local, ssh"):
+        manager.start_engines(1, "nope")
+    assert running(profile) == {}
+
+
+def test_a_launcher_whose_program_is_missing_starts_nothing(
+    manager: EngineManager, profile: str
+) -> None:
+    with pytest.raises(ClusterError, match="needs the program condor_submit"):
+        manager.start_engines(1, "htcondor")
+    assert running(profile) == {}
+
+
+def test_fewer_than_one_engine_is_refused(manager: EngineManager) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        manager.start_engines(0)
+
+
+def test_a_folder_that_cannot_be_used_is_told(manager: EngineManager, profile: str) -> None:
+    folder = profiles.ensure_folder(profile)
+    (folder / "security").rmdir()
+    (folder / "security").write_text("a file where a folder should be")
+    with pytest.raises(ProfileError, match="cannot be used"):
+        manager.start_engines(1)
+    assert running(profile) == {}
+
+
+def test_two_sessions_that_start_at_once_share_one_controller(
+    new_manager: Callable[..., EngineManager], profile: str
+) -> None:
+    managers = [new_manager(), new_manager()]
+    threads = [threading.Thread(target=m.start_engines, args=(1,)) for m in managers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(100)
+    infos = [m.info() for m in managers]
+    assert infos[0].controller is not None and infos[1].controller is not None
+    assert infos[0].controller.pid == infos[1].controller.pid
+    assert [len(i.engines) for i in infos] == [2, 2]
+    origins = {i.controller.origin.value for i in infos if i.controller}
+    assert origins == {"started here", "started by another session of Parallel Flow"}
+
+
+def test_an_interaction_that_gives_up_cancels(manager: EngineManager, profile: str) -> None:
+    asked: list[float] = []
+
+    class GivesUp(type(manager.interaction)):  # type: ignore[misc]
+        def cancelled(self) -> bool:
+            asked.append(time.monotonic())
+            return len(asked) > 20
+
+    manager.interaction = GivesUp()
+    with pytest.raises(StartCancelled):
+        manager.ensure_engines()
+    assert running(profile) == {}
+    # A window draws itself there: never more than 100 ms without.
+    pauses = [b - a for a, b in itertools.pairwise(asked)]
+    assert sorted(pauses)[len(pauses) // 2] < 0.1
+
+
+def test_engines_start_without_asking_only_if_allowed(manager: EngineManager) -> None:
+    manager.configure(engines=1)
+    assert manager.ensure_engines(ask=False) is None and manager.started() == []
+    client = manager.ensure_engines()
+    assert client is not None and client.ids == [0]
+    assert manager.ensure_engines(ask=False) is client
+
+
+def test_not_now_starts_nothing(manager: EngineManager) -> None:
+    class NotNow(type(manager.interaction)):  # type: ignore[misc]
+        def engines_to_start(self, profile: str, suggested: int) -> int:
+            return 0
+
+    manager.interaction = NotNow()
+    assert manager.ensure_engines() is None and manager.started() == []
+
+
+def test_the_cores_left_are_suggested(manager: EngineManager) -> None:
+    cores = os.cpu_count() or 1
+    assert manager.suggested_engines() == cores
+    manager.start_engines(1)
+    assert manager.suggested_engines() == max(cores - 1, 1)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from vistrails.core import debug
+from vistrails.core.application import get_vistrails_application, is_running_gui
 from vistrails.core.modules.basic_modules import List
 from vistrails.core.modules.module_registry import get_module_registry
 from vistrails.core.upgradeworkflow import UpgradeWorkflowHandler
 
+from parallelflow.errors import ProfileError
 from parallelflow.map import Map
+from parallelflow.settings import Settings, settings
 
 __all__ = ["finalize", "handle_module_upgrade_request", "initialize", "menu_items"]
+
+DEFAULTS = Settings()
 
 
 def initialize() -> None:
@@ -23,18 +30,50 @@ def initialize() -> None:
         moduleLeftFringe=[(0.0, 0.0), (0.0, 1.0)],
     )
     registry.add_output_port(Map, "Result", (List, ""))
+    _configure()
 
 
 def finalize() -> None:
     """Stop what this session started and forget everything about it."""
     from parallelflow.engine_manager import get_manager
 
-    get_manager().stop()
+    manager = get_manager()
+    gui = sys.modules.get("parallelflow.gui.session")
+    if gui is None:
+        manager.stop()
+    else:
+        gui.close(manager.stop)
+    manager.profile, manager.launcher = DEFAULTS.profile, None
 
 
 def menu_items() -> tuple[tuple[str, Callable[..., Any]], ...]:
-    """Return the entries of Packages / Parallel Flow."""
-    return ()
+    """Return the entries of Packages / Parallel Flow; none without a window.
+
+    VisTrails calls it when it enables and when it disables the package.
+    """
+    application: Any = get_vistrails_application()
+    if application is None or not application.is_running_gui():
+        return ()
+    from parallelflow.gui import session
+
+    return session.entries() if session.is_shown() else ()
+
+
+def _configure() -> None:
+    """Have the engine manager follow the package's configuration, where nothing else was said."""
+    from parallelflow.engine_manager import get_manager
+
+    manager, wanted = get_manager(), settings()
+    if manager.profile == DEFAULTS.profile:
+        try:
+            manager.configure(profile=wanted.profile or DEFAULTS.profile)
+        except ProfileError as e:
+            debug.warning(f"Parallel Flow's configuration: {e}")
+    if manager.launcher is None:
+        manager.launcher = wanted.launcher or None
+    if wanted.engines > 0 and manager.engines_wanted is None and not is_running_gui():
+        # A window asks, or starts this many for work that finds none; no more are added there.
+        manager.engines_wanted = wanted.engines
 
 
 def handle_module_upgrade_request(controller: Any, module_id: int, pipeline: Any) -> Any:

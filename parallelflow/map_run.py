@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vistrails.core.interpreter.base import AbortExecution
 from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
 
 from parallelflow.engine import payload
@@ -165,11 +166,14 @@ class MapRun:
             function.logging.begin_update(function)
             function.logging.set_computing(function)
         total = len(self._elements)
+        interaction = get_manager().interaction
         try:
             while not run.over:
                 run.poll(POLL_SECONDS)
                 done = run.progress.done + run.progress.failed
                 self._module.logging.update_progress(self._module, done / total)
+                if interaction.cancelled():  # a window is closing: the whole execution ends
+                    raise AbortExecution("Execution aborted")
         except BaseException:
             self._replace(run.cancel())
             raise

@@ -7,7 +7,7 @@ from typing import Any
 
 import parallelflow
 
-__all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "settings"]
+__all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
 
 STOP = "stop"
 FINISH_OTHERS = "finish others"
@@ -17,14 +17,17 @@ POLICIES = (STOP, FINISH_OTHERS)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user can set in Preferences > Module Packages > Parallel Flow > Configure.
+    """What a user can set in Preferences > Packages > Parallel Flow > Configure.
 
     Attributes
     ----------
     profile : str
         The IPython profile.
     engines : int
-        Engines to start where none run; 0 for one per core.
+        Engines to start for work that finds none; 0 for one per core.
+    askToStart : bool
+        Whether the window asks before it starts engines for work that finds none; *Always*
+        in that question turns it off.
     chunkSize : int
         Elements that travel together; 0 to have it follow from the time they take.
     onError : str
@@ -35,6 +38,7 @@ class Settings:
 
     profile: str = "default"
     engines: int = 0
+    askToStart: bool = True
     chunkSize: int = 0
     onError: str = STOP
     launcher: str = ""
@@ -50,8 +54,41 @@ def settings() -> Settings:
     return Settings(**values)
 
 
+def remember(**values: Any) -> bool:
+    """Keep settings for this session and the next ones, in VisTrails' configuration.
+
+    Parameters
+    ----------
+    **values
+        By the names of `Settings`.
+
+    Returns
+    -------
+    bool
+        Whether there is a configuration to keep them in: not where the package is not enabled.
+
+    Raises
+    ------
+    OSError
+        If VisTrails cannot write its file.
+    """
+    package = _package()
+    if package is None:
+        return False
+    for name, value in values.items():
+        setattr(package.configuration, name, value)
+    package.persist_configuration()
+    return True
+
+
 def _configuration() -> Any:
     """Return VisTrails' configuration of the package, None where it is not enabled."""
+    package = _package()
+    return None if package is None else package.configuration
+
+
+def _package() -> Any:
+    """Return VisTrails' package, None where it is not enabled."""
     import sys
 
     if "vistrails.core.packagemanager" not in sys.modules:
@@ -59,4 +96,4 @@ def _configuration() -> Any:
     manager = sys.modules["vistrails.core.packagemanager"].get_package_manager()
     if manager is None or not manager.has_package(parallelflow.identifier):
         return None
-    return manager.get_package(parallelflow.identifier).configuration
+    return manager.get_package(parallelflow.identifier)

@@ -1,0 +1,84 @@
+"""The five entries of Packages / Parallel Flow: their words, and when each can be used."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from parallelflow.engine_manager.model import State
+
+__all__ = ["SHORTCUTS", "TIPS", "Entry", "Situation", "enabled"]
+
+
+class Entry(enum.Enum):
+    """An entry of the menu, in the menu's order; the value is its text."""
+
+    START = "Start new engine processes"
+    INFORMATION = "Show information on the cluster"
+    PROFILE = "Change profile"
+    CLEANUP = "Cleanup started processes"
+    SHUTDOWN = "Request cluster shutdown"
+
+
+TIPS = {
+    Entry.START: "Start engines, on this machine or by a launcher, and a controller if none runs",
+    Entry.INFORMATION: "Show controller, engines and running Maps, each second anew",
+    Entry.PROFILE: "Use the cluster of another IPython profile, or make a new profile",
+    Entry.CLEANUP: "See what Parallel Flow has started, and stop it or leave it running",
+    Entry.SHUTDOWN: "Have the hub stop the whole cluster, also what was started elsewhere",
+}
+
+# VisTrails itself uses neither of these.
+SHORTCUTS = {
+    Entry.START: "Ctrl+Shift+E",
+    Entry.INFORMATION: "Ctrl+Shift+I",
+    Entry.PROFILE: "Ctrl+Shift+P",
+    Entry.CLEANUP: "Ctrl+Shift+K",
+    Entry.SHUTDOWN: "Ctrl+Shift+D",
+}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides which entries can be used.
+
+    Attributes
+    ----------
+    state : State
+        Where the engine manager stands.
+    starting : bool
+        Whether a start that has a dialog is under way; the entry shows that dialog.
+    to_clean : bool
+        Whether a process runs that a cleanup may stop.
+    running : bool
+        Whether a cluster of the profile answers, connected or not.
+    """
+
+    state: State = State.NO_CLUSTER
+    starting: bool = False
+    to_clean: bool = False
+    running: bool = False
+
+
+def enabled(entry: Entry, now: Situation) -> bool:
+    """Whether an entry can be used.
+
+    Parameters
+    ----------
+    entry : Entry
+        The entry.
+    now : Situation
+        How things stand.
+    """
+    connecting = now.state is State.CONNECTING
+    connected = now.state in (State.CONTROLLER, State.ENGINES)
+    if entry is Entry.START:
+        # A start for a Map has a window of its own.
+        return now.starting or not connecting
+    if entry is Entry.PROFILE:
+        return not connecting
+    if entry is Entry.CLEANUP:
+        return now.to_clean
+    if entry is Entry.SHUTDOWN:
+        return connected or now.running
+    return True

@@ -1,0 +1,238 @@
+"""Parts that several dialogs have: texts, an error with its log, a plain dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt5.QtCore import QSize, Qt
+from PyQt5.QtGui import QFontDatabase, QGuiApplication
+from PyQt5.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLayout,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from parallelflow.errors import ClusterError
+
+__all__ = [
+    "Busy",
+    "ErrorPanel",
+    "LogDialog",
+    "PlainDialog",
+    "Roomy",
+    "code",
+    "copy",
+    "icon_label",
+    "label",
+    "numbers",
+    "table",
+]
+
+# A dialog fits a screen of 1024 x 600, with room for the window's frame and a panel.
+LARGEST = QSize(960, 520)
+# Lines of an error's text or a log that are shown without scrolling.
+FEW_LINES = 7
+
+
+def label(text: str = "", bold: bool = False) -> QLabel:
+    """Return a text that wraps and can be selected and copied."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.PlainText)
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextSelectableByMouse)
+    made.setAlignment(Qt.AlignLeft | Qt.AlignTop)
+    made.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Minimum)
+    font = made.font()
+    font.setBold(bold)
+    made.setFont(font)
+    return made
+
+
+def icon_label(kind: QStyle.StandardPixmap, widget: QWidget) -> QLabel:
+    """Return one of the style's own pictures (which fit a light and a dark palette)."""
+    made = QLabel()
+    size = widget.style().pixelMetric(QStyle.PM_LargeIconSize)
+    made.setPixmap(widget.style().standardIcon(kind).pixmap(size, size))
+    made.setAlignment(Qt.AlignTop)
+    return made
+
+
+def code(text: str = "", lines: int = FEW_LINES) -> QPlainTextEdit:
+    """Return commands or a log: unwrapped, in a font of fixed width, to be copied from."""
+    made = QPlainTextEdit(text)
+    made.setReadOnly(True)
+    made.setLineWrapMode(QPlainTextEdit.NoWrap)
+    made.setTabChangesFocus(True)
+    font = QFontDatabase.systemFont(QFontDatabase.FixedFont)
+    made.setFont(font)
+    height = made.fontMetrics().lineSpacing() * (lines + 1) + 16
+    made.setMinimumHeight(height)
+    made.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
+    return made
+
+
+def copy(text: str) -> None:
+    """Put a text into the clipboard."""
+    clipboard = QGuiApplication.clipboard()
+    if clipboard is not None:
+        clipboard.setText(text)
+
+
+class Roomy(QStyledItemDelegate):
+    """Leaves some room beside the texts of a table, which a right-aligned number needs."""
+
+    def displayText(self, value: object, locale: object) -> str:
+        """Return the text with an en space on both sides."""
+        text: str = super().displayText(value, locale)
+        return f"\u2002{text}\u2002"
+
+
+def table(titles: Sequence[str], lines: int = 6) -> QTreeWidget:
+    """Return a table of texts, its columns as wide as they have to be."""
+    made = QTreeWidget()
+    made.setHeaderLabels(titles)
+    made.setRootIsDecorated(False)
+    made.setUniformRowHeights(True)
+    made.setAllColumnsShowFocus(True)
+    made.setItemDelegate(Roomy(made))
+    made.header().setSectionResizeMode(QHeaderView.ResizeToContents)
+    made.setMinimumHeight(made.fontMetrics().lineSpacing() * (lines + 1))
+    return made
+
+
+def numbers(item: QTreeWidgetItem, *columns: int) -> None:
+    """Align numbers to the right."""
+    for column in columns:
+        item.setTextAlignment(column, int(Qt.AlignRight | Qt.AlignVCenter))
+
+
+class Busy(QProgressBar):
+    """A bar that moves while something is waited for; its text says what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setRange(0, 0)
+        self.setTextVisible(False)
+        self.setMaximumHeight(6)
+        # The place stays, so that nothing jumps.
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.hide()
+
+
+class PlainDialog(QDialog):
+    """A dialog of ours: it goes when it is closed and fits a small screen.
+
+    Parameters
+    ----------
+    title : str
+        Its window's title.
+    parent : QWidget, optional
+        The window that it belongs to.
+    """
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WA_DeleteOnClose)
+        self.setWindowFlag(Qt.WindowContextHelpButtonHint, False)
+        self.setWindowTitle(title)
+        self.column = QVBoxLayout(self)
+
+    def sizeHint(self) -> QSize:
+        """Return the layout's size, within the smallest screen that is catered for."""
+        return super().sizeHint().boundedTo(LARGEST)
+
+    def refit(self) -> None:
+        """Grow to what the layout needs, within bounds."""
+        self.layout().activate()
+        self.resize(self.size().expandedTo(self.sizeHint()).boundedTo(LARGEST))
+
+
+class LogDialog(PlainDialog):
+    """A whole log, to be read and copied.
+
+    Parameters
+    ----------
+    text : str
+        The log.
+    parent : QWidget
+        The dialog that it is opened from.
+    """
+
+    def __init__(self, text: str, parent: QWidget) -> None:
+        super().__init__("The whole log", parent)
+        self.text = code(text, lines=20)
+        self.column.addWidget(self.text)
+        buttons = QDialogButtonBox(QDialogButtonBox.Close)
+        buttons.rejected.connect(self.reject)
+        self.copy_button = buttons.addButton("&Copy", QDialogButtonBox.ActionRole)
+        self.copy_button.clicked.connect(lambda: copy(text))
+        self.column.addWidget(buttons)
+        self.resize(LARGEST)
+        self.text.moveCursor(self.text.textCursor().End)
+
+
+class ErrorPanel(QWidget):
+    """An error: what happened, the last lines of the log, and buttons to have it whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = label()
+        self.tail = code()
+        self.read_button = QPushButton("&Read the whole log ...")
+        self.copy_button = QPushButton("C&opy it")
+        for button in (self.read_button, self.copy_button):
+            button.setAutoDefault(False)
+        self._log = ""
+        row = QHBoxLayout()
+        row.addWidget(icon_label(QStyle.SP_MessageBoxWarning, self))
+        row.addWidget(self.message, 1)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(self.read_button)
+        buttons.addWidget(self.copy_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSizeConstraint(QLayout.SetMinimumSize)
+        column.addLayout(row)
+        column.addWidget(self.tail, 1)
+        column.addLayout(buttons)
+        self.read_button.clicked.connect(self._read)
+        self.copy_button.clicked.connect(lambda: copy(self._log))
+        self.hide()
+
+    def show_error(self, error: Exception) -> None:
+        """Show an error; its log only if it has one."""
+        self._log = error.log if isinstance(error, ClusterError) else ""
+        self.message.setText(error.message if isinstance(error, ClusterError) else text_of(error))
+        self.tail.setPlainText(error.log_tail if isinstance(error, ClusterError) else "")
+        self.tail.moveCursor(self.tail.textCursor().End)
+        for part in (self.tail, self.read_button, self.copy_button):
+            part.setVisible(bool(self._log))
+        self.show()
+
+    def _read(self) -> None:
+        LogDialog(self._log, self.window()).open()
+
+
+def text_of(error: Exception) -> str:
+    """Return an error's text; of one that was not foreseen, its type as well."""
+    from parallelflow.errors import ParallelFlowError
+
+    if isinstance(error, ParallelFlowError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

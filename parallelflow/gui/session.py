@@ -1,0 +1,151 @@
+"""What of Parallel Flow is open in VisTrails' window, and how it is closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PyQt5 import sip
+from PyQt5.QtCore import QObject
+from PyQt5.QtWidgets import QDialog
+
+from parallelflow.engine_manager import get_manager
+from parallelflow.interaction import ConsoleInteraction
+from parallelflow.settings import remember
+
+from . import main_window, tasks
+from .entries import Entry
+from .interaction import WindowInteraction
+from .map_progress import MapProgress
+from .menu import Menu
+
+__all__ = ["close", "entries", "is_shown", "session"]
+
+# Tasks give up when the manager stops; the longest of its steps (ending a process that hangs
+# in the system) takes this long.
+END_SECONDS = 10.0
+
+is_shown = main_window.is_shown
+
+
+class Session(QObject):
+    """The dialogs that are open, one of each kind, and what listens to the engine manager.
+
+    Parameters
+    ----------
+    manager : EngineManager
+        What they show and change.
+    """
+
+    def __init__(self, manager: Any) -> None:
+        super().__init__()
+        self.manager = manager
+        self.interaction = WindowInteraction(manager)
+        manager.interaction = self.interaction
+        self.menu = Menu(manager, self.open)
+        self.progress = MapProgress()
+        self.dialogs: dict[Entry, Any] = {}
+
+    def open(self, entry: Entry) -> None:
+        """Open the dialog of an entry, or show the one that is open."""
+        dialog = self.dialogs.get(entry)
+        if dialog is None or sip.isdeleted(dialog):
+            dialog = self.dialogs[entry] = self._make(entry)
+            if isinstance(dialog, QDialog):
+                dialog.finished.connect(self.menu.follow)
+        if isinstance(dialog, QDialog):
+            # Modal to its window without a nested event loop, which would hold a Map up.
+            dialog.open()
+        else:
+            dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
+
+    def _make(self, entry: Entry) -> Any:
+        parent = main_window.parent_for_dialogs()
+        if entry is Entry.INFORMATION:
+            from .cluster_window import ClusterWindow
+
+            others = [action for e, action in self.menu.own.items() if e is not entry]
+            return ClusterWindow(self.manager, others)
+        if entry is Entry.START:
+            from .start_dialog import StartDialog
+
+            # It may be hidden while the start goes on, so its parent must stay.
+            dialog = StartDialog(self.manager, main_window.main_window())
+            dialog.changed.connect(self._note_start)
+            return dialog
+        if entry is Entry.PROFILE:
+            from .profile_dialog import ProfileDialog
+
+            return ProfileDialog(self.manager, lambda name: remember(profile=name), parent)
+        if entry is Entry.CLEANUP:
+            from .cleanup_dialog import CleanupDialog
+
+            return CleanupDialog(self.manager, parent)
+        from .shutdown_dialog import ShutdownDialog
+
+        return ShutdownDialog(self.manager, parent)
+
+    def _note_start(self) -> None:
+        dialog = self.dialogs.get(Entry.START)
+        self.menu.starting = dialog is not None and dialog.under_way
+        self.menu.dress()
+        self.menu.look()
+
+    def close(self) -> None:
+        """Close everything; nothing of it is left, no thread and no timer."""
+        self.progress.close()
+        self.menu.close()
+        self.interaction.close()
+        self.manager.interaction = ConsoleInteraction()
+        for dialog in self.dialogs.values():
+            if not sip.isdeleted(dialog):
+                dialog.blockSignals(True)
+                dialog.hide()
+                sip.delete(dialog)
+        self.dialogs.clear()
+
+
+_session: Session | None = None
+
+
+def session() -> Session:
+    """Return the window's session, made at the first call."""
+    global _session
+    if _session is None:
+        _session = Session(get_manager())
+    return _session
+
+
+def entries() -> tuple[tuple[str, Callable[..., None]], ...]:
+    """Return the menu's entries as VisTrails takes them, and begin the session."""
+    session()
+    return tuple((entry.value, _opener(entry)) for entry in Entry)
+
+
+def _opener(entry: Entry) -> Callable[..., None]:
+    def open_entry(checked: bool = False) -> None:
+        session().open(entry)
+
+    return open_entry
+
+
+def close(stop: Callable[[], object]) -> None:
+    """End the session, if there is one, and stop the cluster without freezing the window.
+
+    Parameters
+    ----------
+    stop : callable
+        Stops what was started; called in a thread.
+    """
+    global _session
+    ended, _session = _session, None
+    if ended is not None:
+        ended.close()
+    main_window.in_thread_of_its_own(stop, "parallelflow-stop")
+    tasks.end_all(END_SECONDS)
+    if ended is not None:
+        sip.delete(ended.menu)
+        sip.delete(ended.interaction)
+        sip.delete(ended)

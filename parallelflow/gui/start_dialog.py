@@ -1,0 +1,278 @@
+"""Start new engine processes: how many, by what, and how far they have come."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psutil
+from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtWidgets import (
+    QComboBox,
+    QDialogButtonBox,
+    QFormLayout,
+    QGroupBox,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
+from parallelflow.errors import StartCancelled
+
+from .parts import Busy, ErrorPanel, PlainDialog, code, label
+from .start_view import StartView
+from .tasks import Task
+from .wording import count, memory
+
+__all__ = ["StartDialog"]
+
+# More on one cluster is more than its hub and its heartbeat are made for.
+MOST = 4096
+# The preview follows the keys that are typed, but not each of them.
+PREVIEW_MS = 250
+
+
+class StartDialog(PlainDialog):
+    """Asks for a number of engines and a launcher, and starts them.
+
+    Parameters
+    ----------
+    manager : EngineManager
+        What starts them.
+    parent : QWidget, optional
+        The window that it belongs to.
+
+    Attributes
+    ----------
+    under_way : bool
+        Whether a start is under way; the dialog may be hidden then.
+    changed : signal
+        `under_way` has changed.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, manager: Any, parent: QWidget | None = None) -> None:
+        super().__init__("Start new engine processes", parent)
+        self._manager = manager
+        self._start: Task | None = None
+        self._preview_number = 0
+        self.under_way = False
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self._question())
+        self.pages.addWidget(self._progress())
+        self.column.addWidget(self.pages, 1)
+        self.column.addWidget(self._buttons())
+        self.start_button.setDefault(True)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PREVIEW_MS)
+        self._timer.timeout.connect(self._ask_preview)
+        self.number.valueChanged.connect(lambda _: self._timer.start())
+        self.launcher.currentIndexChanged.connect(lambda _: self._timer.start())
+        self.resize(620, 440)
+        self._load()
+
+    # -- the question ---------------------------------------------------------------------
+
+    def _question(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.ExpandingFieldsGrow)
+        self.cluster = label(f"{self._manager.profile}: looking for a running cluster ...")
+        self.number = QSpinBox()
+        self.number.setRange(1, MOST)
+        self.number.setValue(self._manager.suggested_engines())
+        self.number.selectAll()
+        self.machine = QLabel(self._machine())
+        self.launcher = QComboBox()
+        self.launcher.addItem("looking for launchers ...")
+        form.addRow("Profile:", self.cluster)
+        form.addRow("&Number of engines:", self.number)
+        form.addRow("", self.machine)
+        form.addRow("&Launcher:", self.launcher)
+        column.addLayout(form)
+        box = QGroupBox("What is run")
+        inside = QVBoxLayout(box)
+        self.preview = code(lines=4)
+        self.notes = label()
+        self.notes.hide()
+        inside.addWidget(self.preview, 1)
+        inside.addWidget(self.notes)
+        column.addWidget(box, 1)
+        self.busy = Busy()
+        self.trouble = label()
+        self.trouble.hide()
+        column.addWidget(self.trouble)
+        column.addWidget(self.busy)
+        return page
+
+    def _machine(self) -> str:
+        cores = os.cpu_count() or 1
+        free = self._manager.free_cores()
+        return (
+            f"{count(cores, 'core')}, {free} not yet used by engines; "
+            f"{memory(psutil.virtual_memory().available)} of memory free"
+        )
+
+    def _load(self) -> None:
+        self.busy.show()
+        self.start_button.setEnabled(False)
+        task = Task(self._look)
+        task.told.connect(self._show_connection)
+        task.done.connect(self._show_launchers)
+        task.failed.connect(self._show_trouble)
+        task.start()
+
+    def _look(self, task: Task) -> list[LauncherChoice]:
+        """Look for a running cluster, then for launchers; in a thread."""
+        try:
+            self._manager.connect()
+            task.tell(None)
+        except Exception as e:
+            task.tell(e)
+        found: list[LauncherChoice] = self._manager.launchers()
+        return found
+
+    def _show_connection(self, error: Exception | None) -> None:
+        if error is not None:
+            self._show_trouble(error)
+        connected = self._manager.state in (State.CONTROLLER, State.ENGINES)
+        how = "the engines join its cluster" if connected else "a controller is started first"
+        self.cluster.setText(f"{self._manager.profile}; {how}")
+        self.number.setValue(self._manager.suggested_engines())
+        self.number.selectAll()
+        self.machine.setText(self._machine())
+
+    def _show_launchers(self, choices: list[LauncherChoice]) -> None:
+        self.launcher.clear()
+        chosen = self._manager.launcher
+        for choice in choices:
+            missing = "" if choice.available else f"  (no {choice.command} on this machine)"
+            self.launcher.addItem(f"{choice.title}{missing}", choice)
+            if choice.name == chosen or (not chosen and choice.default):
+                self.launcher.setCurrentIndex(self.launcher.count() - 1)
+        self.busy.hide()
+        self.start_button.setEnabled(True)
+        self._ask_preview()
+
+    def _show_trouble(self, error: Exception) -> None:
+        self.busy.hide()
+        self.trouble.setText(str(error))
+        self.trouble.show()
+        self.start_button.setEnabled(True)
+
+    def chosen(self) -> LauncherChoice | None:
+        """Return the chosen launcher, None while they are not known."""
+        choice = self.launcher.currentData()
+        return choice if isinstance(choice, LauncherChoice) else None
+
+    def _ask_preview(self) -> None:
+        choice, n = self.chosen(), self.number.value()
+        if choice is None:
+            return
+        name, manager = choice.name, self._manager
+        self._preview_number += 1
+        number = self._preview_number
+        task = Task(lambda task: (number, manager.launch_preview(name, n)))
+        task.done.connect(self._show_preview)
+        task.failed.connect(self._show_trouble)
+        task.start()
+
+    def _show_preview(self, answer: tuple[int, LaunchPreview]) -> None:
+        number, preview = answer
+        if number != self._preview_number:
+            return  # another one has been asked for since
+        parts = [preview.controller, preview.command, preview.script]
+        self.preview.setPlainText("\n".join(part for part in parts if part))
+        self.notes.setText("\n".join(preview.notes))
+        self.notes.setVisible(bool(preview.notes))
+        choice = self.chosen()
+        self.start_button.setEnabled(choice is not None and choice.available)
+
+    # -- the start --------------------------------------------------------------------------
+
+    def _progress(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.view = StartView()
+        self.error = ErrorPanel()
+        column.addWidget(self.view, 1)
+        column.addWidget(self.error, 1)
+        return page
+
+    def _buttons(self) -> QDialogButtonBox:
+        box = QDialogButtonBox()
+        self.start_button = box.addButton("&Start", QDialogButtonBox.AcceptRole)
+        self.hide_button = QPushButton("Continue in the &background")
+        box.addButton(self.hide_button, QDialogButtonBox.ActionRole)
+        self.cancel_button = box.addButton(QDialogButtonBox.Cancel)
+        self.start_button.clicked.connect(self._begin)
+        self.hide_button.clicked.connect(self.hide)
+        self.hide_button.setToolTip("The same menu entry shows this window again")
+        self.hide_button.hide()
+        self.cancel_button.clicked.connect(self.reject)
+        return box
+
+    def _begin(self) -> None:
+        choice, n, manager = self.chosen(), self.number.value(), self._manager
+        name = choice.name if choice is not None else None
+        self.pages.setCurrentIndex(1)
+        self.start_button.hide()
+        self.hide_button.show()
+        self.error.hide()
+        self._set_under_way(True)
+
+        def start(task: Task) -> None:
+            manager.start_engines(n, name, progress=task.tell, cancel=task.cancel)
+
+        self._start = task = Task(start)
+        task.told.connect(self.view.show_snapshot)
+        task.done.connect(self._succeed)
+        task.failed.connect(self._fail)
+        task.start()
+
+    def _set_under_way(self, under_way: bool) -> None:
+        self.under_way = under_way
+        self.changed.emit()
+
+    def _succeed(self, _: object) -> None:
+        self._end()
+        if not self.isVisible():
+            super().reject()
+
+    def _fail(self, error: Exception) -> None:
+        self._end()
+        if isinstance(error, StartCancelled):
+            super().reject()
+            return
+        self.view.line.setText("The engines have not come up.")
+        self.view.table.setVisible(self.view.snapshot is not None)
+        self.error.show_error(error)
+        self.show()
+        self.refit()
+
+    def _end(self) -> None:
+        self.view.end()
+        self.hide_button.hide()
+        self.cancel_button.setText("&Close")
+        self.cancel_button.setEnabled(True)
+        self.cancel_button.setDefault(True)
+        self.cancel_button.setFocus(Qt.OtherFocusReason)
+        self._set_under_way(False)
+
+    def reject(self) -> None:
+        """Cancel: undo what has started; the dialog goes when that is done."""
+        if self.under_way and self._start is not None:
+            self._start.cancel.set()
+            self.cancel_button.setEnabled(False)
+            self.view.line.setText("Stopping what has started ...")
+        else:
+            super().reject()

@@ -328,3 +328,26 @@ class ElementError(ParallelFlowError):
             others = ", ".join(str(f.index) for f in self.failures[1:])
             text += f"\nAlso failed: {others}"
         super().__init__(text)
+
+
+class SetupFailed(ParallelFlowError):
+    """The function cannot be set up on any engine.
+
+    Parameters
+    ----------
+    engine : int
+        An engine that failed.
+    host : str or None
+        Its machine, None if it did not get so far as to tell.
+    error_type, message : str
+        Why.
+    """
+
+    def __init__(self, engine: int, host: str | None, error_type: str, message: str) -> None:
+        self.engine = engine
+        self.host = host
+        self.error_type = error_type
+        super().__init__(
+            f"engine {engine} ({host or 'unknown host'}) cannot run the function: "
+            f"{error_type}: {message}"
+        )

@@ -75,9 +75,11 @@ def _stop_engines() -> None:
     get_manager().stop()
 
 
-def _complain(error: Exception, code: Exit) -> int:
+def _complain(error: ParallelFlowError, code: Exit) -> int:
     if signals.exit_code() is not None:
         return code  # an error of the interruption
     for line in str(error).splitlines():
         print(f"parallelflow: {line}", file=sys.stderr)
+    if code is Exit.FAILED and error.topic:
+        print(f"parallelflow: more: docs/troubleshooting.md, '{error.topic}'", file=sys.stderr)
     return code

@@ -1,7 +1,7 @@
 """Monte Carlo: a small VisTrails package that uses the engines of Parallel Flow.
 
 Copy this folder into ``~/.vistrails/userpackages`` and enable *Monte Carlo* in
-Preferences > Module Packages. VisTrails reads this file whenever it looks for packages,
+Preferences > Packages. VisTrails reads this file whenever it looks for packages,
 so nothing is imported here.
 """
 

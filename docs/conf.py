@@ -1,0 +1,42 @@
+"""Sphinx' configuration: `make docs` builds the pages, `make test` does so with errors for warnings."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import parallelflow  # noqa: E402
+
+project = "Parallel Flow"
+author = "The Parallel Flow developers"
+copyright = author
+version = release = parallelflow.version
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "examples"]
+suppress_warnings = ["myst.strikethrough"]
+
+# Links in the sources are those that a code host understands: file.md#heading.
+myst_heading_anchors = 3
+
+# Docstrings are in numpydoc form.
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True}
+default_role = "code"
+
+html_theme = "alabaster"
+html_title = f"Parallel Flow {version}"
+html_theme_options = {
+    "description": "Run a VisTrails Map in parallel on IPython engines",
+    "fixed_sidebar": True,
+    "page_width": "1080px",
+    "sidebar_width": "240px",
+    "show_powered_by": False,
+}
+html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_show_sourcelink = False
+html_copy_source = False

@@ -1,0 +1,81 @@
+"""The texts of the errors that Parallel Flow raises, read from its source."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "parallelflow"
+
+# A text is known by so many characters at its beginning; the rest is advice.
+ENOUGH = 55
+
+# Errors whose text is put together by their class, whatever is given to it: known by that text.
+BY_CLASS = {"NoVistrail", "NoVersion", "AliasError", "PackageMissing", "PackagesMissing"}
+# Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
+NAME = re.compile(
+    r"(ModuleError|ModuleSuspended|Trouble|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
+    r"\w*Missing|\w*Lost|\w*NotFound|\w*Unavailable|ClusterError|ProfileError|NoEngines|"
+    r"StartCancelled|WorkflowInvalid)"
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """The text of one error: where it is raised, and a pattern that its beginning matches."""
+
+    place: str
+    name: str
+    pattern: str
+
+
+def messages() -> Iterator[Message]:
+    """Yield the texts of all errors that are made in the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "gui" in path.parts:
+            continue  # dialogs are asked, not raised
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            # A class that words its own text does so for super().__init__().
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if not (NAME.fullmatch(name) or name == "__init__") or name in BY_CLASS:
+                continue
+            for text in _texts(node):
+                pattern = _pattern(text)
+                if pattern is not None:
+                    place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                    yield Message(place, name, pattern)
+                    break
+
+
+def _texts(call: ast.Call) -> Iterator[ast.expr]:
+    """Yield the arguments that are sentences."""
+    for argument in call.args:
+        if isinstance(argument, ast.JoinedStr) or (
+            isinstance(argument, ast.Constant)
+            and isinstance(argument.value, str)
+            and " " in argument.value
+        ):
+            yield argument
+
+
+def _pattern(text: ast.expr) -> str | None:
+    """Return a pattern for the beginning of a text, None if it is nobody's own words."""
+    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+    pattern, known = "", 0
+    for part in parts:
+        if isinstance(part, ast.Constant):
+            words = str(part.value)[: ENOUGH - known]
+            pattern += re.escape(words)
+            known += len(words)
+        else:
+            pattern += ".*"
+        if known >= ENOUGH:
+            break
+    return pattern if known >= 8 else None

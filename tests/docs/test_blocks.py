@@ -1,0 +1,226 @@
+"""Every other code block in README and docs is run; what cannot be run says why."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import PAGES, ROOT, blocks, marked
+from tests.host.run import run_python
+
+# What is run, and how, is decided by the language; the last three are not code.
+LANGUAGES = {"python", "pycon", "console", "sh", "text", "{toctree}", "{eval-rst}"}
+
+# Blocks with these marks have a test of their own below.
+OF_THEIR_OWN = ("in a PythonSource", "the example's", "ipc", "a module")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_block_has_a_language_and_each_exception_a_reason(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in LANGUAGES, block.place
+        if block.mark.startswith("skip"):
+            assert re.match(r"skip: \w.{10,}", block.mark), f"{block.place}: give a reason"
+        if block.language == "sh":
+            assert block.mark.startswith("skip: "), f"{block.place}: a console block would be run"
+
+
+RUN = [page for page in PAGES if any(b.language in ("python", "pycon") for b in blocks(page))]
+
+# A page's Python is one session, as a reader would type it.
+SESSION = """
+import doctest, json, sys
+from parallelflow import host
+host.start_core()
+from parallelflow.engine_manager import get_manager
+get_manager().configure(engines=2, private=True)
+names = {"__name__": "__main__"}
+vars(sys.modules["__main__"]).update(names)
+names = vars(sys.modules["__main__"])
+runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+for kind, place, text in json.loads(sys.argv[1]):
+    if kind == "python":
+        exec(compile(text, place, "exec"), names)
+    else:
+        test = doctest.DocTestParser().get_doctest(text, names, place, place, 0)
+        test.globs = names
+        failed, tried = runner.run(test, out=sys.stderr.write, clear_globs=False)
+        assert not failed and tried, place
+"""
+
+
+@pytest.mark.own_cluster
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    parts = [
+        (block.language, block.place, block.text)
+        for block in blocks(page)
+        if block.language in ("python", "pycon")
+        and not block.mark.startswith((*OF_THEIR_OWN, "skip"))
+    ]
+    if parts:
+        session(SESSION, tmp_path, json.dumps(parts))
+
+
+def session(code: str, home: Path, *arguments: str) -> str:
+    """Run Python with a home of its own."""
+    environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
+    return run_python(textwrap.dedent(code), *arguments, home=home, environment=environment)
+
+
+# -- the guide's example --------------------------------------------------------------------
+
+
+@pytest.mark.own_cluster
+def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path) -> None:
+    elements, code, result = (
+        marked("guide.md", f"the example's {part}")[0].text for part in ("list", "code", "result")
+    )
+    printed = session(
+        """
+        import sys
+        from parallelflow import host
+        host.start_core()
+        from parallelflow.engine_manager import get_manager
+        get_manager().configure(engines=2)
+        from tests.support.workflows import PARALLEL_FLOW, Part, Workflow, map_part, run, source
+
+        simulation = source(sys.argv[2], inputs=["trials"], outputs=["pi"])
+        workflow = Workflow(
+            [simulation, map_part("['trials']", "pi"),
+             Part("List", functions={"value": sys.argv[1]}), Part("StandardOutput")],
+            [(0, "self", 1, "FunctionPort"), (2, "value", 1, "InputList"),
+             (1, "Result", 3, "value")],
+        )
+        assert not run(workflow, PARALLEL_FLOW).errors
+        """,
+        tmp_path,
+        elements,
+        code,
+    )
+    assert printed.strip() == result.strip()
+
+
+# -- using parallelization in your modules ---------------------------------------------------
+
+
+@pytest.mark.own_cluster
+def test_the_guides_pythonsource_uses_the_cluster(tmp_path: Path) -> None:
+    (block,) = marked("modules.md", "in a PythonSource")
+    session(
+        """
+        import sys
+        from parallelflow import host
+        host.start_core()
+        from parallelflow.engine_manager import get_manager
+        get_manager().configure(engines=2)
+        from tests.support.workflows import PARALLEL_FLOW, Workflow, run, source
+
+        result = run(Workflow([source(sys.argv[1], inputs=[])]), PARALLEL_FLOW, port="o")
+        assert (result.values, result.errors) == ({0: [0, 1, 8, 27]}, {})
+        assert len(get_manager().started()) == 3
+        """,
+        tmp_path,
+        block.text,
+    )
+
+
+@pytest.mark.own_cluster
+def test_the_guides_modules_run_in_a_package(tmp_path: Path) -> None:
+    code = {block.mark: block.text for block in marked("modules.md", "a module")}
+    package = tmp_path / ".vistrails" / "userpackages" / "guide"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        'identifier, name, version = "org.example.guide", "Guide", "1"\n'
+        'def package_dependencies():\n    return ["edu.poly.vistrails.parallel_flow"]\n'
+    )
+    (package / "lines.py").write_text(code["a module: LineCount"])
+    (package / "squares.py").write_text(code["a module: Squares"])
+    (package / "init.py").write_text(
+        "from .lines import LineCount\nfrom .squares import Squares\n"
+        "_modules = [LineCount, Squares]\n"
+    )
+    for number in (1, 2, 3):
+        (tmp_path / str(number)).write_text("line\n" * number)
+    session(
+        """
+        import sys
+        from parallelflow import host
+        host.start_core(["org.example.guide"])
+        from parallelflow.engine_manager import get_manager
+        get_manager().configure(engines=2)
+        from tests.support.workflows import PARALLEL_FLOW, Part, Progress, Workflow, run
+
+        def execute(name, port, value, output):
+            seen = Progress()
+            part = Part(name, "org.example.guide", functions={port: value})
+            result = run(Workflow([part]), PARALLEL_FLOW, port=output, view=seen)
+            assert not result.errors, result.errors
+            assert seen.seen[0][-1] == 1.0
+            return result.values[0]
+
+        names = [f"{sys.argv[1]}/{number}" for number in (1, 2, 3)]
+        assert execute("LineCount", "names", names, "counts") == [1, 2, 3]
+        assert execute("Squares", "numbers", [1, 2, 3], "squares") == [1, 4, 9]
+        assert len(get_manager().started()) == 3
+        """,
+        tmp_path,
+        str(tmp_path),
+    )
+
+
+# -- how-tos ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ipcluster_config", "ipcontroller_config"])
+def test_the_options_in_the_how_tos_exist(name: str) -> None:
+    from ipyparallel.cluster import launcher
+    from ipyparallel.cluster.cluster import Cluster
+    from ipyparallel.controller.app import IPController
+    from traitlets.config import Config
+
+    classes = {**vars(launcher), "Cluster": Cluster, "IPController": IPController}
+    found = marked("howto.md", name)
+    assert found
+    for block in found:
+        config = Config()
+        exec(block.text, {"c": config})
+        assert config, block.place
+        for section, options in config.items():
+            for option, value in options.items():
+                trait = classes[section].class_traits(config=True)[option]
+                if not option.endswith("_class"):
+                    trait.validate(classes[section](), value)
+
+
+@pytest.mark.own_cluster
+def test_engines_use_the_ports_that_the_how_to_fixes(tmp_path: Path) -> None:
+    (block,) = marked("howto.md", "ipcontroller_config, ports")
+    folder = tmp_path / "ipython" / "profile_default"
+    folder.mkdir(parents=True)
+    (folder / "ipcontroller_config.py").write_text(f"c = get_config()\n{block.text}\n")
+    ranges = {
+        kind: f"{first}-{int(end) - 1}"
+        for kind, first, end in re.findall(r"(\w+)_ports = list\(range\((\d+), (\d+)", block.text)
+    }
+    session(
+        """
+        import sys
+        import psutil
+        from parallelflow.engine_manager import get_manager
+
+        manager = get_manager()
+        manager.start_engines(1)
+        for kind, pid in (("engine", manager.started()[-1]), ("client", None)):
+            first, last = map(int, sys.argv[1 if kind == "engine" else 2].split("-"))
+            ports = {c.raddr.port for c in psutil.Process(pid).net_connections("tcp") if c.raddr}
+            assert len(ports) > 3 and all(first <= port <= last for port in ports), (kind, ports)
+        """,
+        tmp_path,
+        ranges["engine"],
+        ranges["client"],
+    )

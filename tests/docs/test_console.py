@@ -1,0 +1,112 @@
+"""Every command in README and docs is run, and its output compared, loosely.
+
+Numbers, host names and paths may differ; each line that is shown has to come, in its order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import PAGES, ROOT, Block, blocks
+
+# A guard against deadlocks; the longest command runs the whole example.
+SECONDS = 280.0
+
+COMMANDS = {
+    "parallelflow": "-m parallelflow",
+    "ipython": "-m IPython",
+    "ipcluster": "-m ipyparallel.cluster",
+    "python3": "",
+}
+
+CONSOLE = [page for page in PAGES if any(b.language == "console" for b in blocks(page))]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """Return a folder like a checkout, and an environment in which its commands are found."""
+    folder = tmp_path / "checkout"
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, arguments in COMMANDS.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (programs / name).chmod(0o755)
+    shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / ".ipython"),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "COLUMNS": "80",
+    }
+    return folder, environment
+
+
+def commands(block: Block) -> list[tuple[str, list[str]]]:
+    """Return a block's commands, each with the lines that are shown below it."""
+    found: list[tuple[str, list[str]]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            assert found, f"{block.place}: a console block begins with a command"
+            found[-1][1].append(line)
+    return found
+
+
+def loosely(line: str) -> str:
+    """Return a line without what differs from run to run and from machine to machine."""
+    line = line.replace(socket.gethostname(), "node7")
+    line = re.sub(r"(?<![\w<])(~|\.{3}|/)[\w./~-]*", "PATH", line)
+    line = re.sub(r"\d+(e-\d+)?([.:]\d+)*", "#", line).replace("*", "")
+    line = re.sub(r"#( ms| s|): (no time saved|# s saved).*", "#: saved", line)
+    return " ".join(line.split())
+
+
+def first_missing(shown: list[str], output: str) -> str | None:
+    """Return the first line that is shown and does not come, None if all come in their order."""
+    actual = iter([loosely(line) for line in output.splitlines()])
+    for line in shown:
+        wanted = loosely(line)
+        if line.strip() not in ("", "...") and not any(wanted == came for came in actual):
+            return line
+    return None
+
+
+@pytest.mark.own_cluster
+@pytest.mark.timeout(900)  # the README's example and several clusters, one after the other
+@pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_do_what_it_shows(
+    page: Path, shell: tuple[Path, dict[str, str]]
+) -> None:
+    folder, environment = shell
+    for block in blocks(page):
+        if block.language != "console" or block.mark.startswith("skip: "):
+            continue
+        for command, shown in commands(block):
+            result = subprocess.run(
+                ["bash", "-c", command],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                # As on a terminal: both in the order in which they come.
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=SECONDS,
+            )
+            where = f"{block.place}: $ {command}\n{result.stdout}"
+            assert result.returncode == 0, where
+            missing = first_missing(shown, result.stdout)
+            assert missing is None, f"{where}\nThis line did not come: {missing}"

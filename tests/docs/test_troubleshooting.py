@@ -1,0 +1,70 @@
+"""Troubleshooting names every error that Parallel Flow raises, in the words it is raised with."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+
+import parallelflow
+from parallelflow.errors import STAGES, ParallelFlowError
+from tests.docs.messages import ROOT, messages
+
+TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+SHOWN = [
+    line
+    for block in re.findall(r"```text\n(.*?)```", TEXT, flags=re.DOTALL)
+    for line in block.splitlines()
+]
+
+# Said by other classes in sentences of their own; or bases that nobody meets by name.
+NOT_BY_NAME = {"ParallelFlowError"}
+
+
+def classes(base: type[ParallelFlowError] = ParallelFlowError) -> set[type[ParallelFlowError]]:
+    """Return all classes of errors of the package."""
+    for module in pkgutil.walk_packages(parallelflow.__path__, "parallelflow."):
+        if not re.search(r"\.(gui|standins|__main__|init|guard)\b", module.name):
+            importlib.import_module(module.name)
+    found = {base}
+    for derived in base.__subclasses__():
+        found |= classes(derived)
+    return {one for one in found if one.__module__.startswith("parallelflow.")}
+
+
+def test_every_message_that_is_raised_is_there() -> None:
+    found = list(messages())
+    assert len(found) > 40
+    missing = [
+        f"{one.place} {one.name}: {one.pattern}"
+        for one in found
+        if not any(re.match(one.pattern, line) for line in SHOWN)
+    ]
+    assert not missing, "not in docs/troubleshooting.md:\n" + "\n".join(missing)
+
+
+def test_no_message_is_there_that_nobody_raises() -> None:
+    patterns = [one.pattern for one in messages()]
+    # Put together from parts, or VisTrails' own.
+    patterns += [r"element INDEX of TOTAL, INPUT, failed", r"--set ALIAS", r"FILE: there is no"]
+    patterns += [r"NUMBER of TOTAL elements failed", r"function module suspended"]
+    patterns += [r"(PyQt5 lacks|There is no display|Qt cannot open)"]
+    left = [line for line in SHOWN if not any(re.match(p, line) for p in patterns)]
+    assert not left, "\n".join(left)
+
+
+def test_every_class_of_errors_is_named() -> None:
+    names = {one.__name__ for one in classes()} - NOT_BY_NAME
+    assert not {name for name in names if f"`{name}`" not in TEXT}
+
+
+def test_each_error_names_a_heading() -> None:
+    headings = set(re.findall(r"^#+ (.*)$", TEXT, flags=re.MULTILINE))
+    named = {one.topic for one in classes() if one.topic}
+    assert len(named) > 10
+    assert named <= headings
+
+
+def test_each_stage_of_an_element_is_explained() -> None:
+    for words in STAGES.values():
+        assert words.strip(", ") in TEXT

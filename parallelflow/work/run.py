@@ -10,22 +10,21 @@ elements an engine had when it died. Drive a run by calling `Run.poll` until
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import queue
-import signal
 import time
 import uuid
-import weakref
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload
 from parallelflow.engine.runner import ChunkResult, Trouble, short, trouble_of
-from parallelflow.errors import ClusterLost, ElementFailure, ParallelFlowError
+from parallelflow.errors import ClusterLost, ElementFailure, SetupFailed
 
-from .chunks import CHUNK_SECONDS, Chunk, ChunkSizer, Feed
+from .backlog import Backlog
+from .chunks import Chunk
+from .garbage import forget, leave_unread, note_received
+from .interrupt import Event, interrupt
 from .progress import Progress, RunState
 from .worker import Worker
 
@@ -34,23 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-# A chunk waits behind the running one so that an engine never idles for a round trip, but
-# only while this many chunks' worth of work is left for each engine: at the end it
-# would wait behind a long one while another engine is free.
-AHEAD_CHUNKS = 4
 # What an engine had sent before it died may still be on its way through the hub.
 GRACE_SECONDS = 0.3
 # After the last engine is gone, one that is being started may still come.
 REPLACEMENT_SECONDS = 5.0
-# An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
-INTERRUPT_SECONDS = 1.0
-# An interrupt may be swallowed by an element's own "except"; asked again, the chunk ends.
-ASK_AGAIN_SECONDS = 0.4
 # How often the cluster itself is asked whether it lives.
 ALIVE_SECONDS = 1.0
-# ipyparallel's AsyncResults refer to themselves. Of large results more than this would wait for
-# Python to look for cycles, which it does by the number of objects, not by their size.
-GARBAGE_BYTES = 64_000_000
 # An element that ended this many engines is not given to another one.
 MAX_DEATHS = 2
 
@@ -102,8 +90,8 @@ class Run:
         The failed elements, by index.
     deferred : set of int
         Elements that have to be run by the client itself.
-    done : set of int
-        Indices of the elements with a value.
+    hosts : set of str
+        The machines whose engines take part.
 
     Raises
     ------
@@ -130,33 +118,30 @@ class Run:
         self._client = client
         self._function = payload.dump((maker, arguments))
         self._key = uuid.uuid4().hex
-        self._sizer = ChunkSizer(chunk_size)
-        self._feed = Feed(elements, finished or ())
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
         self._alive = alive or (lambda: True)
         self._alive_at = time.monotonic()
         self._on_lost = on_lost or (lambda engine: None)
-        self._setup_deaths = 0
-        self._received = 0
-        self._ahead = ahead
+        self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
         self._workers: dict[int, Worker] = {}
-        self._again: deque[Chunk] = deque()
-        self._suspects: deque[Chunk] = deque()
-        self._events: queue.SimpleQueue[tuple[Worker, Chunk | None, Any]] = queue.SimpleQueue()
-        self._setup_trouble: dict[int, Trouble] = {}
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._unfit: set[int] = set()
+        self._setup_deaths = 0
         self._nobody_since: float | None = None
-        self.values: list[Any] = [None] * (self._feed.total or 0)
+        self._finished = finished or {}
+        self._ranges: list[tuple[int, int]] = []
+        self._received = 0
+        self.hosts: set[str] = set()
+        total = self._backlog.feed.total or 0
+        self.values: list[Any] = [None] * total
         self.failures: dict[int, ElementFailure] = {}
         self.deferred: set[int] = set()
-        self._finished = finished or {}
-        self._former_hosts: set[str] = set()
-        self._ranges: list[tuple[int, int]] = []
         for index, value in self._finished.items():
             self.values[index] = value
-        self.progress = Progress(label, self._feed.total or 0, done=len(self._finished))
+        self.progress = Progress(label, total, done=len(self._finished))
         self.progress.announce()
-        _forget_unread(client)
+        leave_unread(client, [])
 
     # -- what the caller drives ---------------------------------------------------------
 
@@ -164,6 +149,14 @@ class Run:
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self.progress.state.over
+
+    @property
+    def done(self) -> set[int]:
+        """Indices of the elements with a value."""
+        done = set(self._finished)
+        for start, count in self._ranges:
+            done.update(range(start, start + count))
+        return done - self.failures.keys() - self.deferred
 
     def poll(self, seconds: float) -> None:
         """Send what can be sent and handle what has come back.
@@ -177,7 +170,7 @@ class Run:
         ------
         ClusterLost
             If the cluster or its last engine has gone.
-        ParallelFlowError
+        SetupFailed
             If the function cannot be set up on any engine.
         """
         if self.over:
@@ -193,36 +186,39 @@ class Run:
         if not self._open():
             self._finish(RunState.FAILED if self.failures else RunState.DONE)
 
-    @property
-    def hosts(self) -> set[str]:
-        """The machines whose engines have taken part."""
-        return {w.host for w in self._workers.values() if w.host} | self._former_hosts
-
-    @property
-    def done(self) -> set[int]:
-        """Indices of the elements with a value."""
-        done = set(self._finished)
-        for start, count in self._ranges:
-            done.update(range(start, start + count))
-        return done - self.failures.keys() - self.deferred
-
     def cancel(self) -> list[int]:
         """Drop what is queued, interrupt what is running, forget the run everywhere.
 
         Returns
         -------
         list of int
-            Ids of the engines that did not answer within `INTERRUPT_SECONDS`: they are
-            stuck in code that cannot be interrupted.
+            Ids of the engines that did not answer within a second: they are stuck in code
+            that cannot be interrupted.
         """
         if self.over:
             return []
-        self._feed.close()
-        self._again.clear()
-        self._suspects.clear()
+        self._backlog.only_before(0)
         stuck = self._interrupt(list(self._workers.values()))
         self._finish(RunState.CANCELLED)
         return stuck
+
+    def _open(self) -> bool:
+        """Whether any element is still to be sent or to come back."""
+        return bool(self._backlog) or self._busy()
+
+    def _busy(self) -> bool:
+        return any(worker.jobs for worker in self._workers.values())
+
+    def _finish(self, state: RunState) -> None:
+        """End the run in a state; engines forget its function."""
+        said: list[Any] = []
+        for worker in self._workers.values():
+            self._try_to_send(worker, lambda w: said.append(w.drop(self._key)))
+        # They refer to the run and it to them: the values would stay until Python looks for cycles.
+        self._workers.clear()
+        self.progress.enter(state)
+        leave_unread(self._client, said)
+        note_received(self._client, self._received)
 
     # -- engines ------------------------------------------------------------------------
 
@@ -237,7 +233,7 @@ class Run:
     def _hand_over(self, worker: Worker, chunk: Chunk | None, answer: Any) -> None:
         self._events.put((worker, chunk, answer))
 
-    def _try_to_send(self, worker: Worker, send: Callable[[Worker], None]) -> bool:
+    def _try_to_send(self, worker: Worker, send: Callable[[Worker], object]) -> bool:
         try:
             send(worker)
         except Exception as e:
@@ -257,7 +253,6 @@ class Run:
         for worker in list(self._workers.values()):
             if worker.id not in present and worker.missed(GRACE_SECONDS):
                 del self._workers[worker.id]
-                self._former_hosts.update(filter(None, [worker.host]))
                 self._rescue(worker)
         if self._workers:
             self._nobody_since = None
@@ -288,23 +283,23 @@ class Run:
 
     def _rescue(self, worker: Worker) -> None:
         """Queue the elements of an engine that is gone, singly and as suspects."""
-        if not worker.ready and worker.id not in self._setup_trouble:
+        if not worker.ready and worker.id not in self._unfit:
             self._note_setup_death(worker)
-        running = True
-        for chunk in worker.jobs:
-            if running:  # only the first one was being worked at
-                chunk.deaths += 1
-                running = False
+        for position, chunk in enumerate(worker.jobs):
+            if position > 0:  # only the first one was being worked at
+                self._backlog.put_back_singly(chunk)
+                continue
+            chunk.deaths += 1
             for single in chunk.singles():
                 if single.deaths < MAX_DEATHS:
-                    (self._suspects if single.deaths else self._again).append(single)
+                    self._backlog.suspect(single)
                 else:
                     lost = Trouble("lost", "EngineLost", f"it ended {MAX_DEATHS} engines")
                     self._fail(single.start, single.elements[0], lost, worker)
         if worker.jobs:
-            note = f"engine {worker.id} ({worker.host}) was lost; its elements run again elsewhere"
-            logger.warning(note)
-            self.progress.announce(note)
+            self._tell(
+                f"engine {worker.id} ({worker.host}) was lost; its elements run again elsewhere"
+            )
             self._on_lost(worker.id)
         worker.jobs.clear()
 
@@ -313,15 +308,20 @@ class Run:
         self._setup_deaths += 1
         if self._setup_deaths >= MAX_DEATHS and not self.progress.engines:
             why = f"setting the function up ended {self._setup_deaths} engines"
-            raise SetupFailed(worker, Trouble("lost", "EngineLost", why))
+            raise SetupFailed(worker.id, worker.host, "EngineLost", why)
         self._on_lost(worker.id)
+
+    def _tell(self, note: str) -> None:
+        """Tell one line about an engine, in the log and to whoever watches."""
+        logger.warning("%s", note)
+        self.progress.announce(note)
 
     # -- sending ------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         """Give a chunk to every engine that has room for one; the idle ones first."""
         ready = [w for w in self._workers.values() if w.ready and w.gone_since is None]
-        for depth in range(2 if self._look_ahead(len(ready)) else 1):
+        for depth in range(2 if self._backlog.two_each(len(ready)) else 1):
             for worker in ready:
                 while len(worker.jobs) <= depth:
                     chunk = self._next_chunk(len(ready))
@@ -330,51 +330,29 @@ class Run:
                     if not self._send(worker, chunk):
                         break
 
-    def _look_ahead(self, engines: int) -> bool:
-        left, mean = self._feed.left, self._sizer.mean_seconds
-        if mean is None or self._again or self._suspects:
-            return False
-        return left is None or left * mean > AHEAD_CHUNKS * CHUNK_SECONDS * engines
-
     def _next_chunk(self, engines: int) -> Chunk | None:
-        if self._again:
-            return self._again.popleft()
-        size = self._sizer.size(self._feed.left, engines)
-        if self._ahead is not None:
-            under_way = self._feed.taken - self.progress.done - self.progress.failed
-            size = min(size, self._ahead - under_way)
-        chunk = self._feed.take(size) if size > 0 else None
-        if chunk is not None:
-            if self._feed.total is None:
-                self.values.extend([None] * len(chunk.elements))
-                self.progress.total += len(chunk.elements)
-            return chunk
-        # What may end engines waits until the rest is safe.
-        if self._suspects and not any(w.jobs for w in self._workers.values()):
-            return self._suspects.popleft()
-        return None
+        finished = self.progress.done + self.progress.failed
+        chunk = self._backlog.next(engines, finished, not self._busy())
+        if chunk is not None and chunk.last >= len(self.values):
+            # The list's length was not known.
+            self.values.extend([None] * len(chunk.elements))
+            self.progress.total = len(self.values)
+        return chunk
 
     def _send(self, worker: Worker, chunk: Chunk) -> bool:
         """Send a chunk; False if the worker cannot take it now."""
         try:
             frames = payload.dump(chunk.elements)
         except (Exception, SystemExit) as e:
-            self._split(chunk, e)
+            self._fail_or_split(chunk, trouble_of(e, "pickle"), None)
             return True
         stop = self._stop_on_error
         if self._try_to_send(worker, lambda w: w.send(chunk, self._key, stop, frames)):
             if self.progress.state is RunState.PREPARING:
                 self.progress.enter(RunState.RUNNING)
             return True
-        self._again.appendleft(chunk)
+        self._backlog.put_back(chunk)
         return False
-
-    def _split(self, chunk: Chunk, error: BaseException) -> None:
-        """Queue the elements of a chunk that cannot be pickled singly; fail a single one."""
-        if len(chunk.elements) == 1:
-            self._fail(chunk.start, chunk.elements[0], trouble_of(error, "pickle"), None)
-        else:
-            self._again.extendleft(reversed(list(chunk.singles())))
 
     # -- receiving ----------------------------------------------------------------------
 
@@ -382,18 +360,17 @@ class Run:
         """Handle one answer: of a set-up (chunk None) or of a chunk."""
         if self.over:
             return
+        reply, error = None, None
         try:
             reply = answer.get(timeout=0)
-            error = None
         except BaseException as e:
-            reply, error = None, e
-        _forget(self._client, answer)
+            error = e
+        forget(self._client, answer)
         if chunk is None:
             self._handle_setup(worker, reply, error)
         elif worker.jobs.pop(chunk, None) is not None:
             if error is None:
-                self._received += sum(memoryview(frame).nbytes for frame in reply)
-                self._handle_result(worker, chunk, payload.load(reply))
+                self._handle_reply(worker, chunk, reply)
             else:
                 self._handle_error(worker, chunk, error)
 
@@ -409,35 +386,41 @@ class Run:
         if trouble is None:
             worker.ready = True
             self.progress.engines.add(worker.id)
+            self.hosts.update(filter(None, [worker.host]))
             return
-        self._setup_trouble[worker.id] = trouble
         # It stays known, so that it is not asked again, and never gets ready.
-        note = f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}"
-        logger.warning(note)
-        self.progress.announce(note)
-        if len(self._setup_trouble) == len(self._workers):
-            raise SetupFailed(worker, trouble)
+        self._unfit.add(worker.id)
+        self._tell(f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}")
+        if self._unfit.issuperset(self._workers):
+            raise SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
 
-    def _handle_result(self, worker: Worker, chunk: Chunk, result: ChunkResult) -> None:
-        if result.unreadable is not None:
-            if len(chunk.elements) == 1:
-                self._fail(chunk.start, chunk.elements[0], result.unreadable, worker)
-            else:
-                self._again.extendleft(reversed(list(chunk.singles())))
+    def _handle_reply(self, worker: Worker, chunk: Chunk, reply: Any) -> None:
+        self._received += sum(memoryview(frame).nbytes for frame in reply)
+        try:
+            result: ChunkResult = payload.load(reply)
+        except Exception as e:  # a class that only the engine knows
+            self._fail_or_split(chunk, trouble_of(e, "result"), worker)
             return
+        if result.unreadable is not None:
+            self._fail_or_split(chunk, result.unreadable, worker)
+            return
+        self._take(worker, chunk, result)
+        for position, trouble in result.troubles.items():
+            self._fail(chunk.start + position, chunk.elements[position], trouble, worker)
+        if result.count < len(chunk.elements) and not (self._stop_on_error and self.failures):
+            self._backlog.put_back(chunk.rest(result.count))
+        self.progress.announce()
+
+    def _take(self, worker: Worker, chunk: Chunk, result: ChunkResult) -> None:
+        """Take a chunk's values, and tell of it."""
         start, count = chunk.start, result.count
         self.values[start : start + count] = result.values
         self._ranges.append((start, count))
-        self._sizer.observe(count, result.wall)
+        self._backlog.sizer.observe(count, result.wall)
         self.progress.done += count - len(result.troubles)
         self.progress.element_seconds += sum(result.seconds)
         if self._on_chunk is not None:
             self._on_chunk(start, result, worker)
-        for position, trouble in result.troubles.items():
-            self._fail(start + position, chunk.elements[position], trouble, worker)
-        if count < len(chunk.elements) and not self.failures:
-            self._again.append(chunk.rest(count))
-        self.progress.announce()
 
     def _handle_error(self, worker: Worker, chunk: Chunk, error: BaseException) -> None:
         """Handle a chunk that has no result: its engine died, forgot the function, or worse."""
@@ -446,12 +429,17 @@ class Run:
             worker.missed(0)
         elif getattr(error, "ename", "") == "LookupError":
             worker.ready = False
-            self._again.appendleft(chunk)
+            self._backlog.put_back(chunk)
             self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
-        elif len(chunk.elements) > 1:
-            self._again.extendleft(reversed(list(chunk.singles())))
         else:
-            self._fail(chunk.start, chunk.elements[0], trouble_of(error, "run"), worker)
+            self._fail_or_split(chunk, trouble_of(error, "run"), worker)
+
+    def _fail_or_split(self, chunk: Chunk, trouble: Trouble, worker: Worker | None) -> None:
+        """Fail a single element; of several, find the one by having each go alone."""
+        if len(chunk.elements) == 1:
+            self._fail(chunk.start, chunk.elements[0], trouble, worker)
+        else:
+            self._backlog.put_back_singly(chunk)
 
     def _fail(self, index: int, element: Any, trouble: Trouble, worker: Worker | None) -> None:
         if trouble.stage == "client":
@@ -474,143 +462,39 @@ class Run:
         if self._stop_on_error:
             self._stop_after(min(self.failures))
 
+    # -- stopping -----------------------------------------------------------------------
+
     def _stop_after(self, index: int) -> None:
         """Give up what comes after an element; what comes before it is still finished.
 
         The serial Map would have stopped at the lowest failing index, which may be below.
         """
-        self._feed.close()
-        for waiting in (self._again, self._suspects):
-            kept = [chunk for chunk in waiting if chunk.start < index]
-            waiting.clear()
-            waiting.extend(kept)
-        later = [
-            w
-            for w in self._workers.values()
-            if w.jobs and all(chunk.start > index for chunk in w.jobs)
-        ]
-        self._interrupt(later)
-
-    # -- stopping -----------------------------------------------------------------------
-
-    def _open(self) -> bool:
-        """Whether any element is still to be sent or to come back."""
-        waiting = self._again or self._suspects or any(w.jobs for w in self._workers.values())
-        return bool(waiting) or self._feed.left != 0
+        self._backlog.only_before(index)
+        workers = [w for w in self._workers.values() if w.jobs]
+        self._interrupt([w for w in workers if all(chunk.start > index for chunk in w.jobs)])
 
     def _interrupt(self, workers: list[Worker]) -> list[int]:
-        """End what engines are doing for this run; the engines live on.
+        """End what engines are doing for this run; return the ids of those that hang."""
 
-        Results that arrive meanwhile are taken. Returns the ids of those still busy.
-        """
-        busy = {w.id: w for w in workers if w.jobs}
-        if not busy:
-            return []
-        answers = [
-            answer for w in busy.values() for answer in w.jobs.values() if answer is not None
-        ]
-        # First what waits: an engine that is interrupted would begin it.
-        with contextlib.suppress(Exception):
-            self._client.abort(answers, targets=list(busy), block=False)
-        begin = time.monotonic()
-        asked = 0
-        while any(w.jobs for w in busy.values()) and time.monotonic() - begin < INTERRUPT_SECONDS:
-            if time.monotonic() - begin >= asked * ASK_AGAIN_SECONDS:
-                # One that arrives between two elements is not lost, but code may swallow it.
-                asked += 1
-                self._send_interrupt([w.id for w in busy.values() if w.jobs])
-            with contextlib.suppress(queue.Empty):
-                self._take_interrupted(busy, *self._events.get(timeout=0.02))
-        stuck = [w.id for w in busy.values() if w.jobs]
-        for worker in busy.values():
-            worker.jobs.clear()
-        return stuck
+        def handle(worker: Worker, chunk: Chunk | None, answer: Any) -> None:
+            if worker not in workers or chunk is None:
+                self._handle(worker, chunk, answer)
+            elif worker.jobs.pop(chunk, None) is not None:
+                self._take_interrupted(worker, chunk, answer)
 
-    def _send_interrupt(self, engines: list[int]) -> None:
-        """Send SIGINT by way of the engines' nannies, which works while they compute."""
-        with contextlib.suppress(Exception):
-            self._client.send_signal(signal.SIGINT, targets=engines, block=False)
+        return interrupt(self._client, workers, self._events, handle)
 
-    def _take_interrupted(
-        self, busy: dict[int, Worker], worker: Worker, chunk: Chunk | None, answer: Any
-    ) -> None:
-        """Handle an answer while interrupting: of the interrupted, keep what had finished."""
-        if worker.id not in busy or chunk is None:
-            self._handle(worker, chunk, answer)
-            return
-        if worker.jobs.pop(chunk, None) is None:
-            return
+    def _take_interrupted(self, worker: Worker, chunk: Chunk, answer: Any) -> None:
+        """Keep what had finished of a chunk that was interrupted."""
         with contextlib.suppress(Exception):
             result: ChunkResult = payload.load(answer.get(timeout=0))
-            start, count = chunk.start, result.count
-            self.values[start : start + count] = result.values
-            self._ranges += [(start + i, 1) for i in range(count) if i not in result.troubles]
-            if self._on_chunk is not None:
-                self._on_chunk(chunk.start, result, worker)
-        _forget(self._client, answer)
-
-    def _finish(self, state: RunState) -> None:
-        """End the run in a state; engines forget its function."""
-        said = _unread.setdefault(self._client, [])
-        for worker in self._workers.values():
-            self._try_to_send(worker, lambda w: said.append(w.drop(self._key)))
-            self._former_hosts.update(filter(None, [worker.host]))
-        # They refer to the run and it to them: the values would stay until Python looks for cycles.
-        self._workers.clear()
-        self.progress.enter(state)
-        _garbage[self._client] = _garbage.get(self._client, 0) + self._received
-        if _garbage[self._client] > GARBAGE_BYTES:
-            _garbage[self._client] = 0
-            gc.collect()
-
-
-class SetupFailed(ParallelFlowError):
-    """The function cannot be set up on any engine.
-
-    Parameters
-    ----------
-    worker : Worker
-        An engine that failed.
-    trouble : Trouble
-        Why.
-    """
-
-    def __init__(self, worker: Worker, trouble: Trouble) -> None:
-        self.trouble = trouble
-        self.engine = worker.id
-        self.host = worker.host
-        super().__init__(
-            f"engine {worker.id} ({worker.host or 'unknown host'}) cannot run the function: "
-            f"{trouble.error_type}: {trouble.message}"
-        )
+            good = min(result.troubles, default=result.count)
+            result.values, result.seconds = result.values[:good], result.seconds[:good]
+            result.count = good
+            self._take(worker, chunk, result)
+        forget(self._client, answer)
 
 
 def _died(error: BaseException) -> bool:
     """Whether an answer says that its engine has gone: the next look finds out more."""
     return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
-
-
-# Answers that no run waits for, of engines told to forget its function.
-_unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
-
-
-# Bytes that runs have received since Python was last made to look for cycles.
-_garbage: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-
-
-def _forget_unread(client: ipyparallel.Client) -> None:
-    """Forget the answers of earlier runs that have come since."""
-    waiting = _unread.get(client, [])
-    for answer in [a for a in waiting if a.done()]:
-        waiting.remove(answer)
-        _forget(client, answer)
-
-
-def _forget(client: ipyparallel.Client, answer: Any) -> None:
-    """Remove an answer from the client's caches, which otherwise keep every one for ever."""
-    with contextlib.suppress(Exception):
-        # In a list: an AsyncResult's truth is its length, which ipyparallel caches together
-        # with the last 128 AsyncResults and all they hold (9.2, AsyncResult.__len__).
-        client.purge_local_results([answer])
-        for msg_id in answer.msg_ids:
-            client.history.remove(msg_id)

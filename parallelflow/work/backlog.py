@@ -1,0 +1,114 @@
+"""The elements that wait to be sent: the list itself, what has to go again, and suspects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from .chunks import CHUNK_SECONDS, Chunk, ChunkSizer, Feed
+
+__all__ = ["Backlog"]
+
+# A chunk waits behind the running one so that an engine never idles for a round trip, but
+# only while this many chunks' worth of work is left for each engine: at the end it
+# would wait behind a long one while another engine is free.
+AHEAD_CHUNKS = 4
+
+
+class Backlog:
+    """What waits, and in what order and sizes it goes.
+
+    Parameters
+    ----------
+    elements : iterable
+        The elements.
+    finished : collection of int
+        Indices of those that need not go.
+    chunk_size : int, optional
+        Elements per chunk; by measured time if not given.
+    limit : int, optional
+        At most so many elements are under way.
+
+    Attributes
+    ----------
+    feed : Feed
+        The list.
+    sizer : ChunkSizer
+        Told how long chunks have taken.
+    """
+
+    def __init__(
+        self,
+        elements: Iterable[Any],
+        finished: Collection[int],
+        chunk_size: int | None,
+        limit: int | None,
+    ) -> None:
+        self.feed = Feed(elements, finished)
+        self.sizer = ChunkSizer(chunk_size)
+        self._limit = limit
+        self._again: deque[Chunk] = deque()
+        self._suspects: deque[Chunk] = deque()
+        self._before: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._again or self._suspects) or self.feed.left != 0
+
+    def next(self, engines: int, finished: int, idle: bool) -> Chunk | None:
+        """Return the next chunk to send, None if there is none now.
+
+        Parameters
+        ----------
+        engines : int
+            Engines at work.
+        finished : int
+            Elements that have come back, well or not.
+        idle : bool
+            Whether nothing is under way.
+        """
+        if self._again:
+            return self._again.popleft()
+        size = self.sizer.size(self.feed.left, engines)
+        if self._limit is not None:
+            size = min(size, self._limit - (self.feed.taken - finished))
+        chunk = self.feed.take(size) if size > 0 else None
+        if chunk is None and self._suspects and idle:
+            # What may end engines waits until the rest is safe, and goes alone.
+            chunk = self._suspects.popleft()
+        return chunk
+
+    def two_each(self, engines: int) -> bool:
+        """Whether a chunk may wait behind the running one."""
+        mean = self.sizer.mean_seconds
+        if mean is None or self._again or self._suspects:
+            return False
+        left = self.feed.left
+        return left is None or left * mean > AHEAD_CHUNKS * CHUNK_SECONDS * engines
+
+    def put_back(self, chunk: Chunk) -> None:
+        """Have a chunk go again, before anything else."""
+        if self._wanted(chunk):
+            self._again.appendleft(chunk)
+
+    def put_back_singly(self, chunk: Chunk) -> None:
+        """Have a chunk's elements go again, each alone."""
+        for single in reversed(list(chunk.singles())):
+            self.put_back(single)
+
+    def suspect(self, chunk: Chunk) -> None:
+        """Have a single element that may have ended an engine go again, last of all."""
+        if self._wanted(chunk):
+            self._suspects.append(chunk)
+
+    def _wanted(self, chunk: Chunk) -> bool:
+        return self._before is None or chunk.start < self._before
+
+    def only_before(self, index: int) -> None:
+        """Give up what comes after an element; what comes before it still goes."""
+        self._before = index
+        self.feed.close()
+        for waiting in (self._again, self._suspects):
+            kept = [chunk for chunk in waiting if self._wanted(chunk)]
+            waiting.clear()
+            waiting.extend(kept)

@@ -1,0 +1,47 @@
+"""What ipyparallel's client keeps of every message, and how it is made to let go of it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["forget", "leave_unread", "note_received"]
+
+# AsyncResults refer to themselves. Of large results more than this would wait for Python to
+# look for cycles, which it does by the number of objects, not by their size.
+GARBAGE_BYTES = 64_000_000
+
+_unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+_received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+
+
+def forget(client: ipyparallel.Client, answer: Any) -> None:
+    """Remove an answer from the client's caches, which otherwise keep every one for ever."""
+    with contextlib.suppress(Exception):
+        # In a list: an AsyncResult's truth is its length, which ipyparallel caches together
+        # with the last 128 AsyncResults and all they hold (9.2, AsyncResult.__len__).
+        client.purge_local_results([answer])
+        for msg_id in answer.msg_ids:
+            client.history.remove(msg_id)
+
+
+def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
+    """Forget answers that nobody waits for, when they have come."""
+    waiting = _unread.setdefault(client, [])
+    waiting += answers
+    for answer in [a for a in waiting if a.done()]:
+        waiting.remove(answer)
+        forget(client, answer)
+
+
+def note_received(client: ipyparallel.Client, size: int) -> None:
+    """Take note that results of `size` bytes are done with; now and then free them."""
+    _received[client] = _received.get(client, 0) + size
+    if _received[client] > GARBAGE_BYTES:
+        _received[client] = 0
+        gc.collect()

@@ -1,0 +1,89 @@
+"""Ending what engines do for a run, while the engines live on."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .chunks import Chunk
+from .garbage import leave_unread
+from .worker import Worker
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["INTERRUPT_SECONDS", "interrupt"]
+
+# An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
+INTERRUPT_SECONDS = 1.0
+# An interrupt may be swallowed by an element's own "except"; asked again, the chunk ends.
+ASK_AGAIN_SECONDS = 0.4
+# An interrupt on its way must not meet the next run: its nanny says when it has been sent.
+DELIVERY_SECONDS = 0.5
+LOOK_SECONDS = 0.02
+
+Event = tuple[Worker, "Chunk | None", Any]
+
+
+def interrupt(
+    client: ipyparallel.Client,
+    workers: list[Worker],
+    events: queue.SimpleQueue[Event],
+    handle: Callable[[Worker, Chunk | None, Any], None],
+) -> list[int]:
+    """End what engines are doing for a run: drop what waits, interrupt what runs.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        The connection.
+    workers : list of Worker
+        The engines; those without work are left alone.
+    events : queue
+        Where answers arrive.
+    handle : callable
+        Told of each answer meanwhile; takes the chunk off its worker.
+
+    Returns
+    -------
+    list of int
+        Ids of the engines that did not answer within `INTERRUPT_SECONDS`. What they have is
+        no longer waited for.
+    """
+    busy = [w for w in workers if w.jobs]
+    if not busy:
+        return []
+    waiting = [answer for w in busy for answer in w.jobs.values() if answer is not None]
+    # First what waits: an engine that is interrupted would begin it.
+    with contextlib.suppress(Exception):
+        client.abort(waiting, targets=[w.id for w in busy], block=False)
+    begin = time.monotonic()
+    sent: list[Any] = []
+    while any(w.jobs for w in busy) and time.monotonic() - begin < INTERRUPT_SECONDS:
+        if time.monotonic() - begin >= len(sent) * ASK_AGAIN_SECONDS:
+            sent.append(_send(client, [w.id for w in busy if w.jobs]))
+        with contextlib.suppress(queue.Empty):
+            handle(*events.get(timeout=LOOK_SECONDS))
+    _wait_for_delivery(client, [answer for answer in sent if answer is not None])
+    stuck = [w.id for w in busy if w.jobs]
+    for worker in busy:
+        worker.jobs.clear()
+    return stuck
+
+
+def _send(client: ipyparallel.Client, engines: list[int]) -> Any:
+    """Send SIGINT by way of the engines' nannies, which works while they compute."""
+    with contextlib.suppress(Exception):
+        return client.send_signal(signal.SIGINT, targets=engines, block=False)
+    return None
+
+
+def _wait_for_delivery(client: ipyparallel.Client, sent: list[Any]) -> None:
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while not all(answer.done() for answer in sent) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    leave_unread(client, sent)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE))  # a build in isolation does not look here by itse
 from build_pth import build_py_with_pth  # noqa: E402
 
 RUN = [
-    "ipyparallel>=8.6",
+    "ipyparallel>=8.4",  # the oldest that `make test-pythons` runs on
     "pyzmq>=25",
     "psutil>=5.9",
     "cloudpickle>=2.2",
@@ -22,9 +22,11 @@ RUN = [
 ]
 GUI = ["PyQt5>=5.15"]
 EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
+DOCS = ["sphinx>=7.4", "myst-parser>=4"]
 TEST = [
     *GUI,
     *EXAMPLES,
+    *DOCS,
     "joblib>=1.2",
     "pytest>=8",
     "pytest-qt>=4.4",
@@ -76,7 +78,7 @@ setup(
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=RUN,
-    extras_require={"gui": GUI, "examples": EXAMPLES, "test": TEST},
+    extras_require={"gui": GUI, "examples": EXAMPLES, "docs": DOCS, "test": TEST},
     cmdclass={"build_py": build_py_with_pth},
     entry_points={"console_scripts": ["parallelflow = parallelflow.cli:main"]},
 )

@@ -1,0 +1,64 @@
+"""The documentation is built without a warning, and every page and picture is in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import PAGES, ROOT
+
+DOCS = ROOT / "docs"
+SECONDS = 280.0  # a guard; it takes about five
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the pages, with warnings as errors; return their folder."""
+    folder = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    result = subprocess.run(
+        [*command, "-d", folder / "trees", DOCS, folder / "html"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "html"
+
+
+def test_every_page_is_built(built: Path) -> None:
+    for page in PAGES:
+        if page.parent == DOCS:
+            assert (built / f"{page.stem}.html").is_file(), page
+
+
+def test_the_api_is_described_from_its_docstrings(built: Path) -> None:
+    page = (built / "api.html").read_text(encoding="utf-8")
+    for name in ("parallel_map", "get_client", "direct_view", "load_balanced_view"):
+        assert f'id="parallelflow.api.{name}"' in page
+    assert "ClusterLost" in page and "remaining_seconds" in page
+
+
+def test_links_lead_to_files_and_headings_that_are_there() -> None:
+    """On a code host, where nothing is built: from the README and from page to page."""
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, heading = target.partition("#")
+            if path.startswith("http"):
+                continue
+            file = (page.parent / path).resolve() if path else page
+            assert file.exists(), f"{page.name}: {target}"
+            if heading:
+                assert heading in anchors(file), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return a page's headings as code hosts name them in links."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}

@@ -104,7 +104,7 @@ class VistrailsFinder:
         ModuleSpec or None
             None leaves the name to the other finders.
         """
-        if not (fullname.startswith(HOST) or fullname in self.others):
+        if fullname.partition(".")[0] != HOST and fullname not in self.others:
             return None
         if fullname == ALIAS or fullname.startswith(ALIAS + "."):
             return self._alias(fullname)

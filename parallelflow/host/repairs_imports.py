@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import sys
 from typing import Any
 
@@ -104,6 +103,8 @@ def _look_at_metadata(manager: Any) -> None:
             if own is None:
                 del sys.modules["pkg_resources"]
         if own is None:
+            import importlib.metadata  # it loads much, and only the package manager needs it
+
             for point in importlib.metadata.entry_points(group=_ENTRY_POINTS):
                 prefix, codepath = _prefix_and_codepath(point.module)
                 self.get_available_package(codepath, prefix=prefix)

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 import sys
 import xml.etree.ElementTree
@@ -23,6 +24,8 @@ from importlib.machinery import (
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 PACKAGES = "userpackages"
 _COPIED = ("CLTools", "subworkflows")
@@ -128,4 +131,8 @@ def copy_modules(source: Path, folder: Path) -> None:
     """
     for name in _COPIED:
         if (source / name).is_dir():
-            shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
+            try:
+                shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
+            except (OSError, shutil.Error) as error:
+                # A workflow that needs none of them runs all the same.
+                _log.warning("not all of %s could be read: %s", source / name, error)

@@ -24,10 +24,6 @@ __all__ = ["main"]
 # it has started when it gives up.
 CONNECTION_SECONDS = 90.0
 LOOK_SECONDS = 0.02
-# The engine leaves when the controller's heartbeat has failed this many times in a row, each
-# 0.5 s longer than its period: 0.8 s x 25 = 20 s with our controllers. Counted in looks, so
-# that a suspended laptop loses no engine. (ipyparallel's default of 50 would be 35 s.)
-HEARTBEAT_MISSES = 25
 
 
 def main(arguments: list[str]) -> None:
@@ -39,16 +35,12 @@ def main(arguments: list[str]) -> None:
         The connection file's path, then what ``ipengine`` takes.
     """
     path, rest = Path(arguments[0]), arguments[1:]
-    from ipyparallel.engine.app import IPEngine
-
     from . import nanny
 
     engine_class = nanny.engine_with(nanny.fork())
     if not path.exists():
         _warm_up()
     os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
-    # A default: a profile's configuration goes before it.
-    IPEngine.max_heartbeat_misses.default_value = HEARTBEAT_MISSES
     _leave(_run(engine_class, rest))
 
 

@@ -207,7 +207,8 @@ class Launch:
         ClusterError
             If a program or a setting that it needs is missing.
         """
-        launchers.check_launcher(self.cluster, name)
+        if not self.starts_locally(name):  # which needs nothing
+            launchers.check_launcher(self.cluster, name)
 
     def starts_locally(self, name: str | None) -> bool:
         """Whether engines of a launcher are processes of this machine, started at once."""

@@ -16,7 +16,7 @@ ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow bench lint clean FORCE
+.PHONY: help run gui test test-slow test-pythons docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -25,6 +25,8 @@ help:
 	@echo 'make gui        open the VisTrails window with Parallel Flow in it'
 	@echo 'make test       linting, typing and all tests but the slow ones'
 	@echo 'make test-slow  the slow tests alone'
+	@echo 'make test-pythons  a part of the tests on every Python from 3.10 to 3.13 that is here'
+	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
 	@echo 'make lint       linting and typing alone'
 	@echo 'make clean      remove what these commands made'
@@ -41,6 +43,13 @@ test: lint
 
 test-slow: $(STAMPS)/test
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+
+test-pythons: $(STAMPS)/test
+	@sh tools/test-pythons.sh $(VENV)
+
+docs: $(STAMPS)/test
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	@echo 'open build/docs/index.html'
 
 bench: $(STAMPS)/test
 	$(BIN)/python -m tests.benchmarks $(ROWS)

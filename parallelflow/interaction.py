@@ -48,9 +48,15 @@ class Interaction(Protocol):
         """Tell one line: what the user should know now."""
 
     def cancelled(self) -> bool:
-        """Whether to give up what is being started or run: the user asked to, or leaves.
+        """Whether to give up what is being started: the user asked to, or leaves.
 
         Asked several times a second, in the thread that waits; may run an event loop.
+        """
+
+    def leaving(self) -> bool:
+        """Whether the session is being ended, so that a run is to be given up.
+
+        Asked several times a second, in the run's thread; may run an event loop.
         """
 
 
@@ -78,4 +84,8 @@ class ConsoleInteraction:
 
     def cancelled(self) -> bool:
         """Answer no; Ctrl-C arrives as KeyboardInterrupt."""
+        return False
+
+    def leaving(self) -> bool:
+        """Answer no; signals arrive as exceptions."""
         return False

@@ -31,7 +31,7 @@ from .provenance import MapLog
 __all__ = ["MapRun", "unfinished"]
 
 # VisTrails' window is drawn, and its Cancel button looked at, when progress is told.
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.03
 
 unfinished = Unfinished()
 """What failed and cancelled Maps of this session have finished."""
@@ -172,7 +172,7 @@ class MapRun:
                 run.poll(POLL_SECONDS)
                 done = run.progress.done + run.progress.failed
                 self._module.logging.update_progress(self._module, done / total)
-                if interaction.cancelled():  # a window is closing: the whole execution ends
+                if interaction.leaving():  # nobody waits for what is left of the workflow
                     raise AbortExecution("Execution aborted")
         except BaseException:
             self._replace(run.cancel())

@@ -96,12 +96,16 @@ class WindowInteraction(QObject):
 
     def cancelled(self) -> bool:
         """Whether the user has pressed Cancel or VisTrails is quitting; turns the event loop."""
+        if not main_window.on_window_thread():
+            return self._cancel.is_set() or self._closed.is_set()
+        leaving = self.leaving()
+        return self._cancel.is_set() or leaving or main_window.give_up()
+
+    def leaving(self) -> bool:
+        """Whether VisTrails is quitting or the package being disabled; turns the event loop."""
         if self._closed.is_set():
             return True
-        if not main_window.on_window_thread():
-            return self._cancel.is_set()
-        goes_on = main_window.turn_event_loop()
-        return self._cancel.is_set() or not goes_on
+        return main_window.on_window_thread() and not main_window.turn_event_loop()
 
     # -- on the window's thread ---------------------------------------------------------------
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .core import enable_packages as enable_packages
     from .core import start_core as start_core
     from .core import start_engine_core as start_engine_core
+    from .core import stop_core as stop_core
     from .find import VistrailsInstallation as VistrailsInstallation
     from .find import find_vistrails as find_vistrails
     from .window import run_window as run_window
@@ -24,6 +25,7 @@ _HOME = {
     "VistrailsInstallation": "find",
     "start_core": "core",
     "start_engine_core": "core",
+    "stop_core": "core",
     "enable_packages": "core",
     "run_window": "window",
 }
@@ -36,6 +38,7 @@ __all__ = [
     "run_window",
     "start_core",
     "start_engine_core",
+    "stop_core",
 ]
 
 

@@ -207,6 +207,23 @@ def test_the_private_folder_is_removed_and_a_given_one_stays(tmp_path: Path) -> 
     assert list(temporary.iterdir()) == []
 
 
+def test_a_session_can_be_ended_before_the_process(tmp_path: Path) -> None:
+    run_python(
+        """
+        import os, pathlib
+        from parallelflow import host
+        app = host.start_core()
+        folder = pathlib.Path(app.temp_configuration.dotVistrails)
+        host.stop_core()
+        host.stop_core()
+        assert not folder.exists()
+        os._exit(0)
+        """,
+        environment={"TMPDIR": str(tmp_path)},
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_killed_session_left_is_removed_by_the_next_and_a_living_ones_is_not(
     tmp_path: Path,
 ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from parallelflow.engine_manager import EngineManager, get_manager, profiles
 from parallelflow.engine_manager.information import aligned
 from parallelflow.engine_manager.model import Inventory, LaunchPreview, Origin, ShutdownPlan
-from parallelflow.errors import UserMistake
+from parallelflow.errors import ClusterError, UserMistake
 from parallelflow.interaction import ConsoleInteraction
 
 from .exits import Exit
@@ -129,9 +129,12 @@ def _info(manager: EngineManager, options: Namespace) -> int:
 def _watch(manager: EngineManager) -> int:
     terminal = sys.stdout.isatty()
     while True:
-        # The cluster may go and another one come.
-        manager.connect()
-        text = f"{manager.info().to_text()}\n"
+        trouble = ""
+        try:
+            manager.connect()  # the cluster may have gone, and another one come
+        except ClusterError as e:
+            trouble = f"{e}\n"
+        text = f"{manager.info().to_text()}\n{trouble}"
         if terminal:
             # Overwritten, not cleared: nothing flickers.
             lines = text.replace("\n", f"{CLEAR_LINE}\n")

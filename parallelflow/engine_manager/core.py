@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from parallelflow.errors import ConnectFailed
 from parallelflow.interaction import ConsoleInteraction, Interaction
 from parallelflow.work import progress
 
@@ -162,8 +163,14 @@ class ManagerCore:
             stop_abandoned(profiles.profile_folder(self.profile))
             for connection in profiles.connections(self.profile):
                 # A private cluster is another session's and ends with it.
-                if not connection.cluster_id.startswith(PRIVATE) and connection.answers():
+                if connection.cluster_id.startswith(PRIVATE) or not connection.answers():
+                    continue
+                try:
                     return self._connect_to(connection)
+                except ConnectFailed:
+                    # It may have ended just now.
+                    if connection.path.exists() and connection.answers():
+                        raise
             self._enter(State.NO_CLUSTER)
             return None
 

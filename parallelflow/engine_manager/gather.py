@@ -99,7 +99,7 @@ class Gatherer:
 
     def _forget(self, present: set[int]) -> None:
         for pid in set(self._processes) - present:
-            del self._processes[pid]
+            self._processes.pop(pid, None)
 
 
 def own_versions() -> dict[str, str]:

@@ -115,7 +115,10 @@ class Connection:
         """Whether other users can read the file; who can read it can run code as its owner."""
         if os.name != "posix":
             return False
-        return bool(self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+        try:
+            return bool(self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+        except OSError:  # it has gone with its controller
+            return False
 
 
 def check_name(profile: str) -> str:

@@ -98,6 +98,7 @@ class Start:
         jobs = len(session.record.jobs)
         try:
             session.launch.check_launcher(self._launcher)
+            self._changed = True
             self._tell()
             with profile_lock(session.folder, self._check_cancelled):
                 # Another session may have started one since the last look.
@@ -282,7 +283,7 @@ class Start:
         self._changed = self._changed or engines[number] != self.snapshot.engines[number]
         self.snapshot = dataclasses.replace(self.snapshot, engines=tuple(engines))
 
-    _changed = True
+    _changed = False
 
     def _tell(self, controller: Stage | None = None) -> None:
         if controller is not None:

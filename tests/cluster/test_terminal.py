@@ -1,0 +1,207 @@
+"""The menu's actions at the terminal: what one session starts, the others see and can stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from parallelflow.cli import cluster_parser
+from parallelflow.engine_manager import EngineManager, profiles
+from parallelflow.engine_manager.model import Origin
+
+from .sessions import running, session, wait_until
+
+COMMAND = [sys.executable, "-m", "parallelflow"]
+# A guard against hangs; a start on a loaded machine takes ten seconds.
+LIMIT_SECONDS = 120
+
+
+def parallelflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, without a terminal."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@contextlib.contextmanager
+def at_a_terminal(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run the command at a terminal of its own; give the process and the other end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def read_until(end: int, text: str) -> str:
+    """Return what comes until a text does, or the end."""
+    read = b""
+    with contextlib.suppress(OSError):  # the other end was closed
+        while text.encode() not in read:
+            read += os.read(end, 1024)
+    return read.decode()
+
+
+@pytest.fixture
+def in_use(profile: str) -> Iterator[str]:
+    """Return a profile that has a folder; whatever runs on it is stopped at the end."""
+    profiles.ensure_folder(profile)
+    yield profile
+    EngineManager(profile).cleanup()
+
+
+@pytest.mark.parametrize("command", cluster_parser.COMMANDS)
+def test_help_shows_an_example_and_the_exit_codes(command: str) -> None:
+    done = parallelflow(command, "--help")
+    assert done.returncode == 0
+    assert f"  parallelflow {command}" in done.stdout.partition("example")[2]
+    assert "exit code" in done.stdout
+
+
+def test_without_a_cluster_it_says_so(in_use: str) -> None:
+    done = parallelflow("info", "--profile", in_use)
+    assert done.returncode == 1 and "no cluster" in done.stdout
+    told = json.loads(parallelflow("info", "--profile", in_use, "--json").stdout)
+    assert told["connected"] is False and told["engines"] == []
+    done = parallelflow("cleanup", "--profile", in_use)
+    assert done.returncode == 0 and "nothing running" in done.stdout
+    done = parallelflow("shutdown", "--profile", in_use)
+    assert done.returncode == 0 and "no cluster runs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["info", "--profile", "nowhere"], "there is no IPython profile 'nowhere'"),
+        (["info", "--profile", "../up"], "not a valid profile name"),
+        (["info", "--watch", "--json"], "not allowed with"),
+        (["start", "-n", "0"], "'0' is not a number of engines"),
+        (["start", "-n", "many"], "'many' is not a number of engines"),
+        (["start", "--engines", "pigeons"], "there is no launcher 'pigeons'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(arguments: list[str], text: str) -> None:
+    done = parallelflow(*arguments)
+    assert done.returncode == 2 and text in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+def test_a_launcher_that_is_not_installed_is_code_1() -> None:
+    done = parallelflow("start", "-n", "2", "--engines", "lsf")
+    assert done.returncode == 1 and "needs the program bsub" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("launcher", "parts"),
+    [
+        ("local", ["the engines:", "(3 times)"]),
+        ("mpi", ["mpiexec -n 3"]),
+        ("slurm", ["sbatch slurm_engine.sbatch", "#SBATCH --ntasks=3", "srun"]),
+        ("pbs", ["qsub", "#PBS -t 1-3"]),
+        ("sge", ["qsub", "#$ -t 1-3"]),
+        ("lsf", ["bsub", "#BSUB -J ipengine[1-3]"]),
+        ("htcondor", ["condor_submit", "queue 3"]),
+    ],
+)
+def test_a_dry_run_shows_command_or_script_and_starts_nothing(
+    in_use: str, launcher: str, parts: list[str]
+) -> None:
+    arguments = ["-n", "3", "--engines", launcher, "--profile", in_use, "--dry-run"]
+    done = parallelflow("start", *arguments)
+    assert done.returncode == 0 and "-m ipyparallel.controller" in done.stdout
+    assert all(part in done.stdout for part in parts)
+    assert running(in_use) == {}
+
+
+@pytest.mark.own_cluster
+def test_what_one_starts_the_others_see_use_and_stop(in_use: str) -> None:
+    done = parallelflow("start", "-n", "1", "--profile", in_use)
+    assert done.returncode == 0
+    assert "1 engine on the profile" in done.stdout and "1 VisTrails ready" in done.stderr
+    told = json.loads(parallelflow("info", "--json", "--profile", in_use).stdout)
+    assert [e["origin"] for e in told["engines"]] == ["left running"]
+    listed = parallelflow("profiles").stdout.splitlines()
+    [row] = [line for line in listed if line.startswith(f"{in_use} ")]
+    assert "left running" in row
+    manager = EngineManager(in_use)
+    client = manager.ensure_engines()
+    assert client is not None and client[0].apply_sync(pow, 2, 4) == 16
+    assert manager.info().started(Origin.LEFT) == 1
+    manager.stop()
+    # Without a terminal nobody can be asked.
+    done = parallelflow("cleanup", "--profile", in_use)
+    assert done.returncode == 2 and "--yes" in done.stderr
+    assert "1 controller and 1 engine" in done.stdout
+    assert len(running(in_use)) > 0
+    done = parallelflow("cleanup", "--profile", in_use, "--yes")
+    assert done.returncode == 0 and done.stdout.endswith("stopped.\n")
+    assert running(in_use) == {}
+
+
+@pytest.mark.own_cluster
+def test_cleanup_leaves_a_living_sessions_alone_and_shutdown_does_not(in_use: str) -> None:
+    with session(in_use, "manager.start_engines(1); tell('ready')\ntime.sleep(600)") as one:
+        one.wait_for("ready")
+        before = running(in_use)
+        done = parallelflow("cleanup", "--profile", in_use, "--yes")
+        assert done.returncode == 0 and "another session of Parallel Flow" in done.stdout
+        assert running(in_use) == before
+        done = parallelflow("shutdown", "--profile", in_use)
+        assert done.returncode == 2 and "1 engine (1 on " in done.stdout
+        done = parallelflow("shutdown", "--profile", in_use, "--yes")
+        assert done.returncode == 0
+        one.kill()
+    wait_until(lambda: running(in_use) == {}, 30)
+
+
+@pytest.mark.own_cluster
+def test_the_answer_decides(in_use: str) -> None:
+    with at_a_terminal("start", "-n", "1", "--profile", in_use) as (process, end):
+        shown = read_until(end, "controller at")
+        assert "starting a controller" in shown and "\r" in shown
+        assert process.wait(LIMIT_SECONDS) == 0
+    for answer, code in (("\n", 1), ("n\n", 1), ("y\n", 0)):
+        with at_a_terminal("cleanup", "--profile", in_use) as (process, end):
+            read_until(end, "[y/N]")
+            os.write(end, answer.encode())
+            assert process.wait(LIMIT_SECONDS) == code
+        assert (running(in_use) == {}) is (code == 0)
+
+
+@pytest.mark.own_cluster
+def test_ctrl_c_during_a_start_leaves_nothing(in_use: str) -> None:
+    with at_a_terminal("start", "-n", "2", "--profile", in_use) as (process, end):
+        read_until(end, "starting a controller")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT_SECONDS) == 130
+    assert running(in_use) == {}
+
+
+@pytest.mark.own_cluster
+def test_a_watch_follows_the_cluster_until_ctrl_c(in_use: str) -> None:
+    manager = EngineManager(in_use)
+    with at_a_terminal("info", "--watch", "--profile", in_use) as (process, end):
+        read_until(end, "no cluster")
+        manager.start_engines(1)
+        read_until(end, "started by another session")
+        manager.stop()
+        read_until(end, "no cluster")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT_SECONDS) == 130, read_until(end, "###")

@@ -1,0 +1,291 @@
+"""The manager's parts that need no cluster: records, locks, options, previews, what is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from parallelflow.engine_manager import guard, information, launchers, lock, options
+from parallelflow.engine_manager.model import (
+    EngineStart,
+    Inventory,
+    Origin,
+    RunningProcess,
+    Stage,
+    StartSnapshot,
+    State,
+)
+from parallelflow.engine_manager.processes import MARK, marked, record_of, stop_trees
+from parallelflow.engine_manager.profiles import ensure_folder
+from parallelflow.engine_manager.records import JobRecord, SessionRecord, read, read_all
+from parallelflow.errors import ClusterError, ConfigurationFailed, EnginesFailed, UserMistake
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+IGNORES_TERM = (
+    "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    f"subprocess.Popen({SLEEP!r}, start_new_session=True)\n"
+    "print('ready', flush=True); time.sleep(600)"
+)
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Path:
+    """Return a profile's folder of the test's own."""
+    return ensure_folder(f"parts-{abs(hash(request.node.name)) % 10**8}")
+
+
+# -- processes -----------------------------------------------------------------------------
+
+
+def test_a_process_is_known_again_and_not_mistaken() -> None:
+    with subprocess.Popen(SLEEP) as process:
+        record = record_of(process.pid, "engine")
+        assert record is not None and record.alive()
+        again = type(record).from_dict(json.loads(json.dumps(record.to_dict())))
+        assert again.is_same(record) and again.alive()
+        process.kill()
+        process.wait()
+    assert not record.alive() and stop_trees([record]) == []
+    assert record_of(process.pid, "engine") is None
+
+
+def test_a_whole_tree_is_stopped_also_what_does_not_listen() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", IGNORES_TERM], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    record = record_of(process.pid, "engine")
+    assert record is not None
+    inner = record_of(record.process().children()[0].pid, "inner")  # type: ignore[union-attr]
+    assert stop_trees([record], term_seconds=0.2) == []
+    assert inner is not None and not record.alive() and not inner.alive()
+    process.wait(5)
+    process.stdout.close()
+
+
+def test_processes_are_found_by_the_mark_in_their_environment() -> None:
+    token = f"test-{os.getpid()}"
+    with subprocess.Popen(SLEEP, env={**os.environ, MARK: token}) as process:
+        deadline = time.monotonic() + 10
+        while not marked(token) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert [record.pid for record in marked(token)] == [process.pid]
+        assert stop_trees(marked(token)) == []
+    assert marked(token) == []
+
+
+# -- records -------------------------------------------------------------------------------
+
+
+def test_a_record_is_read_as_it_was_written(folder: Path) -> None:
+    record = SessionRecord.of_this_session(folder, "some-id")
+    me = record_of(os.getpid(), "engine")
+    assert me is not None
+    record.keep = True
+    record.files = ["security/x"]
+    record.engines = {"identity": {"host": "here"}}
+    record.add([me], [JobRecord("job 1 (slurm)", ("scancel", "1"), 5.0, "slurm")])
+    assert read(record.path) == record
+    record.processes, record.jobs = [], []
+    record.write()
+    assert not record.path.exists() and read_all(folder) == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"session": 1}', "\x00"])
+def test_a_damaged_record_is_passed_over(folder: Path, text: str) -> None:
+    (folder / "pid" / "parallelflow-1-1.json").write_text(text)
+    assert read_all(folder) == []
+
+
+def test_a_job_is_ended_by_its_command_and_forgotten_only_then(
+    folder: Path, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    record = SessionRecord.of_this_session(folder)
+    touch = (sys.executable, "-c", f"open({str(ended)!r}, 'w')")
+    record.add(jobs=[JobRecord("works", touch, 0.0), JobRecord("fails", ("false",), 0.0)])
+    record.stop()
+    assert ended.exists() and [job.text for job in record.jobs] == ["fails"]
+    record.path.unlink()
+
+
+def test_the_guard_ends_what_is_recorded_when_its_pipe_does(folder: Path) -> None:
+    with subprocess.Popen(SLEEP, start_new_session=True) as process:
+        engine = record_of(process.pid, "engine")
+        assert engine is not None
+        record = SessionRecord.of_this_session(folder)
+        record.add([engine])
+        # Released, it finds the session gone, whatever the record says.
+        watching = guard.Guard(record, dict(os.environ))
+        watching.release()
+        assert process.wait(10) == -15
+    assert not record.path.exists()
+    assert watching.process is not None and not watching.process.alive()
+
+
+def test_the_guard_leaves_what_was_left_running(folder: Path) -> None:
+    with subprocess.Popen(SLEEP, start_new_session=True) as process:
+        engine = record_of(process.pid, "engine")
+        assert engine is not None
+        record = SessionRecord.of_this_session(folder)
+        record.keep = True
+        record.add([engine])
+        guard.Guard(record, dict(os.environ)).release()
+        assert process.poll() is None and record.path.exists()
+        record.stop()
+        assert not engine.alive() and not record.path.exists()
+
+
+# -- the lock ------------------------------------------------------------------------------
+
+
+def test_one_at_a_time_holds_the_lock(folder: Path) -> None:
+    order: list[str] = []
+    held = threading.Event()
+
+    def first() -> None:
+        with lock.profile_lock(folder):
+            held.set()
+            time.sleep(0.3)
+            order.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(5)
+    with lock.profile_lock(folder):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_waiting_for_the_lock_can_be_given_up(folder: Path) -> None:
+    def give_up() -> None:
+        raise RuntimeError("enough")
+
+    with (
+        lock.profile_lock(folder),
+        pytest.raises(RuntimeError, match="enough"),
+        lock.profile_lock(folder, give_up),
+    ):
+        pass
+
+
+# -- options and launchers -----------------------------------------------------------------
+
+
+def test_options_are_left_out_where_the_profile_has_them(folder: Path) -> None:
+    usual = options.controller_arguments(folder)
+    assert "--HeartMonitor.period=300" in usual and "--IPController.db_class=NoDB" in usual
+    given = ["--ping=1000", "--nodb", "--IPController.enable_curve=False"]
+    assert [a.partition("=")[0] for a in options.controller_arguments(folder, given)] == [
+        "--HeartMonitor.max_heartmonitor_misses"
+    ]
+    (folder / "ipcontroller_config.json").write_text('{"HeartMonitor": {"period": 99}}')
+    assert not any("period" in a for a in options.controller_arguments(folder))
+    (folder / "ipcontroller_config.json").write_text("{")
+    with pytest.raises(ConfigurationFailed, match=r"ipcontroller_config\.json cannot be read"):
+        options.controller_arguments(folder)
+
+
+def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
+    (folder / "ipcluster_config.py").write_text(
+        "c.SlurmEngineSetLauncher.queue = 'long'\n"
+        "c.SSHEngineSetLauncher.engines = {'alice@one': 2, 'two': 3}\n"
+        "c.Cluster.engine_launcher_class = 'slurm'\n"
+    )
+    script = launchers.preview(folder, "slurm", 8, controller_runs=False)
+    assert "--partition=long" in script.script and "--ntasks=8" in script.script
+    assert "ipyparallel.controller" in script.controller
+    lines = launchers.preview(folder, "ssh", 4, controller_runs=True)
+    assert lines.controller == ""
+    hosts = [line.split()[1] for line in lines.command.splitlines()]
+    assert hosts == ["alice@one", "alice@one", "two", "two"]
+    assert any("c.IPController.ip" in note for note in lines.notes)
+    [chosen] = [c.name for c in launchers.choices(launchers.cluster_of(folder)) if c.default]
+    assert chosen == "slurm"
+    assert list(folder.parent.glob("**/slurm_engine*")) == []
+
+
+def test_ssh_without_machines_says_how_to_list_them(folder: Path) -> None:
+    preview = launchers.preview(folder, "ssh", 2, controller_runs=True)
+    assert any("SSHEngineSetLauncher.engines" in note for note in preview.notes)
+    cluster = launchers.cluster_of(folder)
+    with pytest.raises(ClusterError, match=r"SSHEngineSetLauncher\.engines"):
+        launchers.check_launcher(cluster, "ssh")
+    with pytest.raises(UserMistake, match="no launcher 'carrier'"):
+        launchers.preview(folder, "carrier", 2, controller_runs=True)
+
+
+# -- what is told --------------------------------------------------------------------------
+
+
+def test_stages_are_counted_as_far_as_they_have_come() -> None:
+    stages = [Stage.WAITING, Stage.STARTED, Stage.REGISTERED, Stage.READY, Stage.FAILED]
+    engines = tuple(EngineStart(n, stage) for n, stage in enumerate(stages, start=1))
+    snapshot = StartSnapshot("p", "local", None, engines)
+    assert [snapshot.count(stage) for stage in Stage] == [4, 3, 2, 1, 1]
+
+
+def test_an_inventory_is_worded_by_origin() -> None:
+    def process(kind: str, pid: int, origin: Origin) -> RunningProcess:
+        return RunningProcess(kind, pid, "host", origin, 0.0, f"{kind} {pid}")
+
+    inventory = Inventory(
+        "p",
+        (
+            process("controller", 1, Origin.HERE),
+            process("engine", 2, Origin.HERE),
+            process("engine", 3, Origin.HERE),
+            process("engine", 4, Origin.LEFT),
+        ),
+    )
+    assert inventory.sentence(Origin.HERE) == "1 controller and 2 engines on host, started here."
+    assert inventory.sentence(Origin.LEFT) == "1 engine on host, left running."
+    assert inventory.sentence(Origin.ANOTHER) == ""
+    assert [p.pid for p in inventory.of(Origin.LEFT, Origin.HERE)] == [1, 2, 3, 4]
+    assert [o for o in Origin if o.ours_to_stop] == [Origin.HERE, Origin.LEFT]
+
+
+def test_versions_are_shown_where_they_differ() -> None:
+    engines = tuple(
+        information.EngineInfo(
+            id=number,
+            host="host",
+            origin=Origin.HERE,
+            python=python,
+            ipyparallel="9.2.0",
+            parallelflow="0.2.0",
+            vistrails=None,
+        )
+        for number, python in enumerate(["3.11.7", "3.12.1"])
+    )
+    own = {"python": "3.11.7", "ipyparallel": "9.2.0", "parallelflow": "0.2.0", "vistrails": "3.0"}
+    info = information.ClusterInfo("p", State.ENGINES, engines=engines, versions=own)
+    assert info.differing() == ("python",)
+    assert "3.12.1" in info.to_text() and "9.2.0" not in info.to_text()
+
+
+def test_an_error_shows_the_end_of_the_log_and_keeps_it_whole() -> None:
+    log = "\n".join(f"line {number}" for number in range(100))
+    error = EnginesFailed("2 of 4 engines came up.", log, wanted=4, ready=2)
+    assert error.log == log and "line 99" in str(error) and "line 3\n" not in str(error)
+    assert str(error).startswith("2 of 4 engines came up.\nThe last lines of its log:")
+    assert str(ClusterError("only this")) == "only this"
+
+
+def test_the_guards_imports_are_light() -> None:
+    """It lives as long as the session: neither ipyparallel nor zmq, nor VisTrails."""
+    code = (
+        "import sys, parallelflow.engine_manager.guard; "
+        "print({m.partition('.')[0] for m in sys.modules} & "
+        "{'ipyparallel', 'zmq', 'IPython', 'tornado', 'vistrails', 'PyQt5'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from parallelflow.api import parallel_map
 from tests.docs.blocks import PAGES, ROOT
 
 DOCS = ROOT / "docs"
@@ -42,6 +44,18 @@ def test_the_api_is_described_from_its_docstrings(built: Path) -> None:
     for name in ("parallel_map", "get_client", "direct_view", "load_balanced_view"):
         assert f'id="parallelflow.api.{name}"' in page
     assert "ClusterLost" in page and "remaining_seconds" in page
+
+
+def test_the_signature_that_is_written_out_is_the_real_one() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"autofunction:: parallel_map(\(.*\))", page)
+    names: dict[str, object] = {}
+    exec(f"def parallel_map{written}: pass", names)
+    real = inspect.signature(parallel_map)
+    shown = inspect.signature(names["parallel_map"])  # type: ignore[arg-type]
+    assert list(shown.parameters) == list(real.parameters)
+    for name, parameter in shown.parameters.items():
+        assert parameter.default == real.parameters[name].default
 
 
 def test_links_lead_to_files_and_headings_that_are_there() -> None:

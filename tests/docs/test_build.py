@@ -68,6 +68,7 @@ def test_links_lead_to_files_and_headings_that_are_there() -> None:
                 continue
             file = (page.parent / path).resolve() if path else page
             assert file.exists(), f"{page.name}: {target}"
+            assert file.suffix != ".png" or file.stat().st_size < 300_000, f"{target} is large"
             if heading:
                 assert heading in anchors(file), f"{page.name}: {target}"
 

@@ -16,7 +16,7 @@ from tests.support.workflows import mapped, source
 pytestmark = pytest.mark.usefixtures("cluster")
 
 GENERATED = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -1,7 +1,8 @@
 """Makes the pictures of the documentation: run it as ``python docs/make_screenshots.py``.
 
-VisTrails' real window is opened with the example, in a home of its own and on no screen, and
-painted into ``docs/images``. A font must be installed (on Debian: fonts-dejavu-core).
+VisTrails' real window is opened with the example, in a home of its own and on no screen; each
+dialog is used for real and painted into ``docs/images``. A font must be installed (on Debian:
+fonts-dejavu-core).
 """
 
 from __future__ import annotations
@@ -10,41 +11,50 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 EXAMPLE = f"{HERE / 'examples' / 'digits_sweep.vt'}:parallel"
-PICTURE = HERE / "images" / "window.png"
+IMAGES = HERE / "images"
 
-#: The window's size in pixels: what is readable on a page.
+#: The main window's size in pixels: what is readable on a page.
 SIZE = (1200, 760)
+
+#: What most desktops use, in points.
+FONT = 9
 
 #: Milliseconds for VisTrails to lay out and paint after a step.
 PAUSE = 400
 
-#: Seconds; a guard, the picture takes about five.
-LIMIT = 120
+#: Seconds; guards for one wait and for all.
+WAIT, LIMIT = 60, 300
+
+#: Makes the engines of a profile fail, as a typing error in its configuration does.
+BROKEN = "c = get_config()\nc.IPEngine.max_heartbeat_misses = 'many'\n"
 
 
 def main() -> None:
     """Make all pictures, in a child process whose home is thrown away."""
-    PICTURE.parent.mkdir(exist_ok=True)
+    IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         environment = {
             **os.environ,
             "HOME": home,
-            "IPYTHONDIR": str(Path(home) / "ipython"),
+            "IPYTHONDIR": str(Path(home) / ".ipython"),
             "QT_QPA_PLATFORM": "offscreen",
         }
         subprocess.run(
             [sys.executable, __file__, "--child"], env=environment, timeout=LIMIT, check=True
         )
-    print(PICTURE)
+    for picture in sorted(IMAGES.glob("*.png")):
+        print(f"{picture}: {picture.stat().st_size // 1000} kB")
 
 
 def child() -> None:
-    """Open the window and take its picture."""
+    """Open the window and take the pictures."""
     sys.path.insert(0, str(HERE.parent))
     from parallelflow import host
 
@@ -58,17 +68,196 @@ def child() -> None:
         from PyQt5.QtCore import QTimer
 
         interactive(self)
-        window = self.builderWindow
-        steps = iter([lambda: arrange(window), lambda: paint(window), window.quit])
+        font = self.font()
+        font.setPointSize(FONT)
+        self.setFont(font)
+        steps = take_pictures(self.builderWindow)
 
         def take() -> None:
-            next(steps)()
-            QTimer.singleShot(PAUSE, take)
+            try:
+                next(steps)
+            except StopIteration:
+                self.builderWindow.quit()
+            except BaseException:
+                # A slot's exception would end the process without what it had started.
+                import traceback
+
+                traceback.print_exc()
+                self.exit(1)
+            else:
+                QTimer.singleShot(PAUSE, take)
 
         QTimer.singleShot(PAUSE, take)
 
     singleton.interactiveMode = interactive_and_paint
     host.run_window([EXAMPLE])
+
+
+# -- one picture after the other -------------------------------------------------------------
+
+
+def take_pictures(window: Any) -> Iterator[None]:
+    """Use the window and take the pictures; every yield lets events be handled."""
+    arrange(window)
+    yield
+    yield
+    paint_window(window)
+    yield from ask(window)
+    yield from start(window)
+    yield from look_at_a_run(window)
+    yield from questions(window)
+    yield from fail(window)
+    window.get_current_controller().set_changed(False)
+
+
+def ask(window: Any) -> Iterator[None]:
+    """Take the question that a Map without a cluster asks."""
+    during(window, lambda: shown("AskDialog"), lambda asked: (save(asked, "ask"), asked.reject()))
+    yield
+
+
+def start(window: Any) -> Iterator[None]:
+    """Start two engines."""
+    trigger(window, "Start new engine processes")
+    yield from until(lambda: shown("StartDialog"))
+    asked = shown("StartDialog")
+    yield from until(asked.preview.toPlainText)
+    asked.number.setValue(2)
+    yield
+    save(asked, "start")
+    asked.start_button.click()
+    yield from until(lambda: not asked.under_way)
+    save(asked, "started")
+    asked.reject()
+
+
+def look_at_a_run(window: Any) -> Iterator[None]:
+    """Take VisTrails' progress dialog and the information beside it while the example runs."""
+    trigger(window, "Show information on the cluster")
+    yield from until(lambda: shown("ClusterWindow"))
+    information = shown("ClusterWindow")
+    yield from until(lambda: len(information.model.engines) == 2)
+
+    def running() -> Any:
+        run = next(iter(information.info.runs), None)
+        busy = any(engine.busy for engine in information.info.engines)
+        progress = window.get_current_controller().progress
+        there = run is not None and run.remaining_seconds and run.done > run.total / 3 and busy
+        return progress if there and information.runs.isVisible() else None
+
+    during(window, running, lambda progress: (save(progress, "run"), save(information, "info")))
+    information.close()
+    yield
+
+
+def questions(window: Any) -> Iterator[None]:
+    """Take the three questions; all are cancelled."""
+    from parallelflow.engine_manager import get_manager
+
+    get_manager().create_profile("institute")
+    trigger(window, "Change profile")
+    yield from until(lambda: shown("ProfileDialog"))
+    asked = shown("ProfileDialog")
+    yield from until(lambda: len(asked.profiles) == 2)
+    yield
+    save(asked, "profile")
+    asked.reject()
+    trigger(window, "Cleanup started processes")
+    yield from until(lambda: shown("CleanupDialog"))
+    asked = shown("CleanupDialog")
+    yield from until(asked.stop_button.isEnabled)
+    yield
+    save(asked, "cleanup")
+    asked.reject()
+    trigger(window, "Request cluster shutdown")
+    yield from until(lambda: shown("ShutdownDialog"))
+    asked = shown("ShutdownDialog")
+    yield from until(asked.shutdown_button.isEnabled)
+    yield
+    save(asked, "shutdown")
+    asked.shutdown_button.click()
+    yield from until(lambda: not shown("ShutdownDialog"))
+
+
+def fail(window: Any) -> Iterator[None]:
+    """Start engines that fail."""
+    from parallelflow.engine_manager import profiles
+
+    (profiles.profile_folder("default") / "ipengine_config.py").write_text(BROKEN)
+    trigger(window, "Start new engine processes")
+    yield from until(lambda: shown("StartDialog"))
+    asked = shown("StartDialog")
+    yield from until(asked.start_button.isEnabled)
+    asked.start_button.click()
+    yield from until(lambda: asked.error.isVisible())
+    yield
+    save(asked, "failed")
+    asked.reject()
+
+
+# -- how -----------------------------------------------------------------------------------
+
+
+def until(condition: Callable[[], Any]) -> Iterator[None]:
+    """Wait until something holds."""
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the window does not do what it should")
+        yield
+
+
+def shown(kind: str) -> Any:
+    """Return the visible window of a class, None if there is none."""
+    from PyQt5.QtWidgets import QApplication
+
+    for widget in QApplication.topLevelWidgets():
+        if type(widget).__name__ == kind and widget.isVisible():
+            return widget
+    return None
+
+
+def trigger(window: Any, text: str) -> None:
+    """Choose an entry of Packages / Parallel Flow."""
+    (ours,) = (a.menu() for a in window.qmenus["packages"].actions() if a.text() == "Parallel Flow")
+    (action,) = (action for action in ours.actions() if action.text() == text)
+    action.trigger()
+
+
+def during(window: Any, there: Callable[[], Any], act: Callable[[Any], Any]) -> None:
+    """Execute the workflow, and act once on what is there meanwhile."""
+    from PyQt5.QtCore import QTimer
+
+    def look() -> None:
+        found = there()
+        if found:
+            act(found)
+        else:
+            QTimer.singleShot(50, look)
+
+    QTimer.singleShot(50, look)
+    window.get_current_controller().execute_user_workflow()
+
+
+def save(widget: Any, name: str) -> None:
+    """Paint a window into a file, with a line around it."""
+    from PyQt5.QtGui import QPainter
+
+    picture = widget.grab().toImage()
+    painter = QPainter(picture)
+    painter.setPen(widget.palette().mid().color())
+    painter.drawRect(picture.rect().adjusted(0, 0, -1, -1))
+    painter.end()
+    write(picture, name)
+
+
+def write(picture: Any, name: str) -> None:
+    """Write a picture with 65 536 colours, which nobody sees and which makes it half as large."""
+    from PyQt5.QtGui import QImage
+
+    small = picture.convertToFormat(QImage.Format_RGB16).convertToFormat(QImage.Format_RGB888)
+    if not small.save(str(IMAGES / f"{name}.png"), "PNG", 0):
+        raise OSError(f"{name}.png could not be written")
 
 
 def arrange(window: Any) -> None:
@@ -85,13 +274,13 @@ def arrange(window: Any) -> None:
     window.qactions["zoomToFit"].trigger()
 
 
-def paint(window: Any) -> None:
+def paint_window(window: Any) -> None:
     """Paint the window with the menu of Packages open."""
     from PyQt5.QtCore import QPoint
     from PyQt5.QtGui import QPainter
 
     window.qactions["zoomToFit"].trigger()
-    picture = window.grab()
+    picture = window.grab().toImage()
     packages = window.qmenus["packages"]
     bar = window.menuBar()
     corner = bar.mapTo(window, bar.actionGeometry(packages.menuAction()).bottomLeft())
@@ -104,7 +293,7 @@ def paint(window: Any) -> None:
         if action is not None:
             corner += QPoint(shown.width(), menu.actionGeometry(action).top())
     painter.end()
-    picture.save(str(PICTURE))
+    write(picture, "window")
 
 
 def open_menus(packages: Any) -> list[tuple[Any, Any]]:

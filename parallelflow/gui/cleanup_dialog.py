@@ -113,7 +113,7 @@ class CleanupDialog(PlainDialog):
             button.setAutoDefault(False)
         self.column.addWidget(buttons)
         self.cancel_button.setDefault(True)
-        self.resize(600, 380)
+        self.resize(600, 320)
 
     def show_inventory(self, inventory: Inventory) -> None:
         """Show what runs."""

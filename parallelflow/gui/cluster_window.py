@@ -9,7 +9,6 @@ from PyQt5.QtCore import QEvent, QSize, Qt, QTimer
 from PyQt5.QtWidgets import (
     QAbstractItemView,
     QAction,
-    QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -69,7 +68,7 @@ class ClusterWindow(QWidget):
         self.info: ClusterInfo | None = None
         self.setWindowTitle("Cluster - Parallel Flow")
         self._build(entries)
-        self.resize(QSize(900, 420))
+        self.resize(QSize(900, 400))
         self.timer = QTimer(self)
         self.timer.setInterval(REFRESH_MS)
         self.timer.timeout.connect(self.refresh)
@@ -142,8 +141,8 @@ class ClusterWindow(QWidget):
         menu.setToolTipsVisible(True)
         self.more_button.setMenu(menu)
         self.more_button.setVisible(bool(entries))
-        close = QDialogButtonBox(QDialogButtonBox.Close)
-        close.rejected.connect(self.close)
+        close = QPushButton("C&lose")
+        close.clicked.connect(self.close)
         for button in (self.stop_button, self.interrupt_button):
             row.addWidget(button)
         row.addStretch()

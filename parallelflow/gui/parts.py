@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QSize, Qt
-from PyQt5.QtGui import QFontDatabase, QGuiApplication
+from PyQt5.QtCore import QSize, Qt, QTimer
+from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication, QTextCursor
 from PyQt5.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -44,7 +44,9 @@ __all__ = [
 # A dialog fits a screen of 1024 x 600, with room for the window's frame and a panel.
 LARGEST = QSize(960, 520)
 # Lines of an error's text or a log that are shown without scrolling.
-FEW_LINES = 7
+FEW_LINES = 6
+# What an error's text does not have of its dialog's width, pixels.
+ICON_AND_MARGINS = 80
 
 
 def label(text: str = "", bold: bool = False) -> QLabel:
@@ -77,11 +79,20 @@ def code(text: str = "", lines: int = FEW_LINES) -> QPlainTextEdit:
     made.setLineWrapMode(QPlainTextEdit.NoWrap)
     made.setTabChangesFocus(True)
     font = QFontDatabase.systemFont(QFontDatabase.FixedFont)
+    if not QFontInfo(font).fixedPitch():  # where there is no desktop that names one
+        font = QFont("monospace", font.pointSize())
+        font.setStyleHint(QFont.TypeWriter)
     made.setFont(font)
     height = made.fontMetrics().lineSpacing() * (lines + 1) + 16
     made.setMinimumHeight(height)
     made.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
     return made
+
+
+def show_end(shown: QPlainTextEdit) -> None:
+    """Scroll to the beginning of the last line."""
+    shown.moveCursor(QTextCursor.End)
+    shown.moveCursor(QTextCursor.StartOfLine)
 
 
 def copy(text: str) -> None:
@@ -157,7 +168,10 @@ class PlainDialog(QDialog):
         return super().sizeHint().boundedTo(LARGEST)
 
     def refit(self) -> None:
-        """Grow to what the layout needs, within bounds."""
+        """Grow to what the layout needs, within bounds, once it is known."""
+        QTimer.singleShot(0, self._refit)
+
+    def _refit(self) -> None:
         self.layout().activate()
         self.resize(self.size().expandedTo(self.sizeHint()).boundedTo(LARGEST))
 
@@ -183,7 +197,7 @@ class LogDialog(PlainDialog):
         self.copy_button.clicked.connect(lambda: copy(text))
         self.column.addWidget(buttons)
         self.resize(LARGEST)
-        self.text.moveCursor(self.text.textCursor().End)
+        show_end(self.text)
 
 
 class ErrorPanel(QWidget):
@@ -220,9 +234,12 @@ class ErrorPanel(QWidget):
         self._log = error.log if isinstance(error, ClusterError) else ""
         self.message.setText(error.message if isinstance(error, ClusterError) else text_of(error))
         self.tail.setPlainText(error.log_tail if isinstance(error, ClusterError) else "")
-        self.tail.moveCursor(self.tail.textCursor().End)
+        show_end(self.tail)
         for part in (self.tail, self.read_button, self.copy_button):
             part.setVisible(bool(self._log))
+        # What the panel is in does not ask how high the wrapped text gets.
+        width = self.window().width() - ICON_AND_MARGINS
+        self.message.setMinimumHeight(self.message.heightForWidth(width))
         self.show()
 
     def _read(self) -> None:

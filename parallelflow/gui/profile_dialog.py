@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
@@ -96,7 +98,7 @@ class ProfileDialog(PlainDialog):
         self.use_button.setDefault(True)
         self.setTabOrder(self.table, self.name)
         self.setTabOrder(self.name, self.create_button)
-        self.resize(660, 360)
+        self.resize(740, 340)
         self.table.setFocus(Qt.OtherFocusReason)
         self._enable()
 
@@ -118,7 +120,7 @@ class ProfileDialog(PlainDialog):
         for profile in profiles:
             name = f"{profile.name} (in use)" if profile.current else profile.name
             configured = "yes" if profile.configured else ""
-            item = QTreeWidgetItem([name, clusters(profile), configured, profile.folder])
+            item = QTreeWidgetItem([name, clusters(profile), configured, _short(profile.folder)])
             item.setData(0, Qt.UserRole, profile.name)
             self.table.addTopLevelItem(item)
             if profile.name == self._select:
@@ -251,3 +253,9 @@ def clusters(profile: ProfileInfo) -> str:
         name = f"{cluster.cluster_id}: " if cluster.cluster_id else ""
         found.append(f"{name}runs on {cluster.host}, {cluster.origin.value}")
     return "; ".join(found)
+
+
+def _short(folder: str) -> str:
+    """Return a folder's path with ``~`` for the user's own."""
+    home = str(Path.home())
+    return "~" + folder[len(home) :] if folder.startswith(home + os.sep) else folder

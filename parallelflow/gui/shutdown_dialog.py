@@ -53,7 +53,7 @@ class ShutdownDialog(PlainDialog):
         self.cancel_button.clicked.connect(self.reject)
         self.column.addWidget(buttons)
         self.cancel_button.setDefault(True)
-        self.resize(520, 220)
+        self.resize(520, 180)
         task = Task(self._look)
         task.done.connect(self.show_plan)
         task.failed.connect(self._fail)

@@ -74,7 +74,7 @@ class StartDialog(PlainDialog):
         self._timer.timeout.connect(self._ask_preview)
         self.number.valueChanged.connect(lambda _: self._timer.start())
         self.launcher.currentIndexChanged.connect(lambda _: self._timer.start())
-        self.resize(620, 440)
+        self.resize(620, 360)
         self._load()
 
     # -- the question ---------------------------------------------------------------------

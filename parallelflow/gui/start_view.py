@@ -52,6 +52,8 @@ class StartView(QWidget):
 
     def _fill(self, item: QTreeWidgetItem, engine: EngineStart) -> None:
         state = f"{engine.stage.value}: {engine.note}" if engine.note else engine.stage.value
+        if engine.stage is Stage.WAITING and engine.note:
+            state = engine.note  # it was stopped because another one failed
         texts = (engine.number, state, engine.engine, engine.pid, engine.host)
         for column, text in enumerate(texts):
             item.setText(column, "" if text is None else str(text))

@@ -1,0 +1,56 @@
+"""Make the vistrail that the window's tests run: ``python -m tests.gui.make_vistrail FILE``.
+
+Its tags are the names of the functions below; the first one is the latest version.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from docs.examples.make_digits_sweep import CONTROL_FLOW, PARALLEL_FLOW, Builder
+from parallelflow.host import start_core
+from tests.cli.make_cases import mapped
+
+# Work that computes and does not only sleep, so that it competes with the window.
+COMPUTE = """\
+import time
+end = time.perf_counter() + {seconds}
+while time.perf_counter() < end:
+    pass
+o = 2 * i
+"""
+
+
+def quick(build: Builder) -> None:
+    """P3's work: 200 elements of 20 ms."""
+    mapped(build, COMPUTE.format(seconds=0.02), list(range(200)))
+
+
+def endless(build: Builder) -> None:
+    """What nobody waits for."""
+    mapped(build, COMPUTE.format(seconds=0.2), list(range(10_000)))
+
+
+CASES = [quick, endless]
+
+
+def make(path: Path) -> None:
+    """Make the file."""
+    start_core([CONTROL_FLOW, PARALLEL_FLOW])
+    from vistrails.core.db.locator import ZIPFileLocator
+    from vistrails.core.vistrail.controller import VistrailController
+    from vistrails.core.vistrail.vistrail import Vistrail
+
+    controller = VistrailController(Vistrail(), auto_save=False)
+    for case in reversed(CASES):
+        controller.change_selected_version(0)
+        case(Builder(controller))
+        controller.vistrail.set_tag(controller.current_version, case.__name__)
+    locator = ZIPFileLocator(str(path))
+    controller.write_vistrail(locator)
+    controller.close_vistrail(locator)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

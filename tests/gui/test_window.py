@@ -1,0 +1,187 @@
+"""VisTrails' real window, used as a person would: every entry clicked, every process counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+
+from tests.host.run import ROOT, run_python
+from tests.support import leaks
+
+pytest.importorskip("PyQt5.QtWidgets")
+pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
+
+# A guard against deadlocks; a walk takes ten to thirty seconds.
+LIMIT = 290
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a vistrail with Maps, see `make_vistrail`."""
+    path = tmp_path_factory.mktemp("vistrail") / "maps.vt"
+    command = [sys.executable, "-m", "tests.gui.make_vistrail", str(path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def opened_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of a user who has had the window open once.
+
+    At the first start VisTrails enables packages that lack something, and tells of it.
+    """
+    home = tmp_path_factory.mktemp("opened")
+    process = start(home, "quit_by_menu")
+    out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, f"{out}\n{err}"
+    return home
+
+
+@pytest.fixture
+def user(tmp_path: Path, opened_once: Path, maps: Path) -> Path:
+    """Return the home of a user with a vistrail of their own."""
+    home = tmp_path / "home"
+    shutil.copytree(opened_once, home, ignore_dangling_symlinks=True)
+    shutil.copy(maps, home / "maps.vt")
+    return home
+
+
+def start(home: Path, *steps: str, vistrail: bool = False) -> subprocess.Popen[str]:
+    variables = {
+        **os.environ,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "QT_QPA_PLATFORM": "offscreen",
+    }
+    file = ["--", str(home / "maps.vt")] if vistrail else []
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.gui.window_steps", *steps, *file],
+        cwd=ROOT,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def walk(home: Path, *steps: str, vistrail: bool = False) -> None:
+    """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
+    process = start(home, *steps, vistrail=vistrail)
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    finally:
+        process.kill()
+    assert process.returncode == 0, f"{out}\n{err}"
+    passed = [line.removeprefix("passed ") for line in out.splitlines() if "passed " in line]
+    expected = [step for step in steps if step != "quit_by_menu"]
+    assert list(dict.fromkeys(passed)) == list(dict.fromkeys(expected)), f"{out}\n{err}"
+    # Exceptions in slots end the walk; those in threads are printed.
+    assert "Traceback" not in err, err
+
+
+def clusters() -> list[str]:
+    """Return the command lines of controllers and engines of this test run that run now."""
+    found = leaks.processes_of(os.environ[leaks.VARIABLE])
+    return [p.command for p in found if "ipyparallel" in p.command or ".engine" in p.command]
+
+
+def configuration(home: Path) -> dict[str, str]:
+    """Return what VisTrails keeps of the package's configuration."""
+    root = xml.etree.ElementTree.parse(home / ".vistrails" / "startup.xml").getroot()
+    (package,) = root.findall("./packages/package[@name='parallelflow']")
+    return {key.get("name", ""): key[0].get("value", "") for key in package.iter("key")}
+
+
+def test_every_entry_does_what_it_says(user: Path) -> None:
+    walk(
+        user,
+        "the_five_entries_are_there",
+        "the_shortcut_works",
+        "start_two_engines",
+        "show_information",
+        "copy_and_stop_one_engine",
+        "close_information",
+        "cancel_a_start",
+        "request_shutdown",
+        "start_two_engines",
+        "make_a_profile_and_change_to_it",
+        "quit_by_menu",
+    )
+    # Left running on the profile that was changed from, they survive the window.
+    assert sum("engine_manager.engine" in command for command in clusters()) == 2
+    assert configuration(user)["profile"] == "other"
+    walk(
+        user,
+        "change_back_to_the_profile_default",
+        "information_tells_what_was_left_running",
+        "stop_them",
+        "start_two_engines",
+        "leave_them_running",
+        "disable_and_enable",
+        "stop_them",
+        "start_two_engines",
+        "disable_and_enable",
+        "quit_by_menu",
+    )
+    assert configuration(user)["profile"] == "default"
+    assert not clusters()
+
+
+def test_a_map_asks_shows_its_progress_and_is_cancelled(user: Path) -> None:
+    walk(
+        user,
+        "not_now",
+        "cancel_while_engines_start",
+        "always_start_two",
+        "cancel_in_the_progress_dialog",
+        "information_beside_a_running_map",
+        "quit_by_menu_unsaved",
+        vistrail=True,
+    )
+    assert configuration(user)["askToStart"] == "False"
+    assert configuration(user)["engines"] in ("0", "2")
+    assert not clusters()
+    walk(user, "starts_without_a_question", "quit_while_a_map_runs", vistrail=True)
+    assert not clusters()
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
+def test_a_signal_in_the_middle_of_a_map_leaves_nothing(user: Path, number: signal.Signals) -> None:
+    process = start(user, "start_two_engines", "run_until_a_signal", vistrail=True)
+    try:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        assert any(line == "running\n" for line in lines)
+        process.send_signal(number)
+        process.communicate(timeout=LIMIT)
+    finally:
+        process.kill()
+    assert process.returncode == (128 + number if number == signal.SIGTERM else -number)
+    # A guard process stops what a killed session has started, within 30 s.
+    run = os.environ[leaks.VARIABLE]
+    assert not leaks.wait_until_gone(run, seconds=30 if number == signal.SIGKILL else 5)
+
+
+def test_without_a_window_there_is_no_menu_and_no_qt() -> None:
+    said = run_python(
+        """
+        import sys
+        from parallelflow import host
+        host.start_core()
+        from parallelflow import init
+        init.finalize()
+        assert init.menu_items() == ()
+        print([name for name in sys.modules if name.startswith(("PyQt", "parallelflow.gui"))])
+        """
+    )
+    assert said.strip().splitlines()[-1] == "[]"

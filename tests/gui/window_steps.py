@@ -1,0 +1,635 @@
+"""Steps in VisTrails' real window that a user of Parallel Flow takes; run as a program.
+
+    python -m tests.gui.window_steps STEP [STEP ...] [-- VISTRAILS-ARGUMENTS]
+
+See `tests.host.window_scenario`, whose steps can be taken here, too. Entries are chosen by
+mouse clicks in the menu bar, dialogs answered by their buttons or keys.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+
+from parallelflow.engine_manager import State, get_manager
+from parallelflow.engine_manager.model import Origin
+from tests.host import window_scenario
+from tests.host import window_steps as base
+from tests.host.window_steps import step, window
+
+# A guard against deadlocks, for one wait; the machine may be busy.
+WAIT_SECONDS = 60.0
+# And one for all steps of a walk.
+DEADLINE_SECONDS = 280
+
+FIVE = [
+    "Start new engine processes",
+    "Show information on the cluster",
+    "Change profile",
+    "Cleanup started processes",
+    "Request cluster shutdown",
+]
+START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN = FIVE
+
+KNOWN: dict[str, Any] = {}
+"""What one step leaves for another."""
+
+
+def until(condition: Callable[[], Any], what: str) -> Iterator[None]:
+    """Wait, with the event loop turning, until a condition holds."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        yield
+
+
+def menu() -> Any:
+    """Return the menu Packages / Parallel Flow."""
+    packages = window().qmenus["packages"]
+    (ours,) = (a.menu() for a in packages.actions() if a.text() == "Parallel Flow")
+    return ours
+
+
+def entry(text: str) -> Any:
+    """Return the action of an entry."""
+    (action,) = (a for a in menu().actions() if a.text() == text)
+    return action
+
+
+def click_entry(text: str) -> Iterator[None]:
+    """Open the menu bar's Packages, its Parallel Flow, and click an entry."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    bar, packages, ours = window().menuBar(), window().qmenus["packages"], menu()
+    yield from until(lambda: entry(text).isEnabled(), f"{text} not to be grey")
+    for holder, action in (
+        (bar, packages.menuAction()),
+        (packages, ours.menuAction()),
+        (ours, entry(text)),
+    ):
+        assert holder.isVisible(), text
+        QTest.mouseMove(holder, holder.actionGeometry(action).center())
+        QTest.mouseClick(
+            holder, Qt.LeftButton, Qt.NoModifier, holder.actionGeometry(action).center()
+        )
+        yield
+
+
+def dialogs(kind: str) -> list[Any]:
+    """Return the visible windows of a class."""
+    found = [w for w in base.app().topLevelWidgets() if type(w).__name__ == kind]
+    return [w for w in found if w.isVisible()]
+
+
+def opened(kind: str) -> Iterator[None]:
+    """Wait for a dialog; it is then `dialog(kind)`."""
+    yield from until(lambda: dialogs(kind), f"a {kind}")
+
+
+def dialog(kind: str) -> Any:
+    """Return the only visible window of a class."""
+    (found,) = dialogs(kind)
+    return found
+
+
+def gone(kind: str) -> Iterator[None]:
+    """Wait until no such dialog is there."""
+    yield from until(lambda: not dialogs(kind), f"the end of {kind}")
+
+
+def press(button: Any) -> None:
+    """Click a button that can be clicked."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    assert button.isVisible() and button.isEnabled(), button.text()
+    QTest.mouseClick(button, Qt.LeftButton)
+
+
+def key(widget: Any, code: int) -> None:
+    """Press a key."""
+    from PyQt5.QtTest import QTest
+
+    QTest.keyClick(widget, code)
+
+
+def alive(pid: int | None) -> bool:
+    """Whether a process runs; one that waits for its parent to notice its end does not."""
+    try:
+        return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def engines() -> list[int]:
+    """Return the ids of the registered engines."""
+    link = get_manager()._link
+    return [] if link is None else link.ids
+
+
+# -- the menu -----------------------------------------------------------------------------
+
+
+@step
+def the_five_entries_are_there() -> Iterator[None]:
+    from parallelflow.gui.entries import SHORTCUTS, TIPS, Entry
+
+    assert [a.text() for a in menu().actions()] == FIVE
+    yield from until(lambda: not entry(CLEANUP).isEnabled(), "Cleanup to be greyed")
+    assert [a.text() for a in menu().actions() if a.isEnabled()] == [START, INFORMATION, PROFILE]
+    for action in menu().actions():
+        known = Entry(action.text())
+        assert action.toolTip() == action.statusTip() == TIPS[known]
+        assert action.shortcut().toString() == SHORTCUTS[known]
+    keys = [a.shortcut().toString() for a in window().findChildren(type(entry(START)))]
+    assert all(keys.count(shortcut) == 1 for shortcut in SHORTCUTS.values())
+
+
+@step
+def the_shortcut_works() -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    window().activateWindow()
+    yield
+    QTest.keyClick(window(), Qt.Key_E, Qt.ControlModifier | Qt.ShiftModifier)
+    yield from opened("StartDialog")
+    key(dialog("StartDialog"), Qt.Key_Escape)
+    yield from gone("StartDialog")
+    assert get_manager().state is State.NO_CLUSTER
+
+
+# -- Start new engine processes ------------------------------------------------------------
+
+
+@step
+def start_two_engines() -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+
+    yield from click_entry(START)
+    yield from opened("StartDialog")
+    asked = dialog("StartDialog")
+    yield from until(asked.start_button.isEnabled, "the launchers")
+    assert asked.number.value() == get_manager().suggested_engines()
+    assert "core" in asked.machine.text() and "memory free" in asked.machine.text()
+    yield from until(asked.preview.toPlainText, "the commands")
+    asked.number.setFocus()
+    asked.number.setValue(2)
+    key(asked, Qt.Key_Return)
+    yield from until(lambda: asked.under_way or asked.view.snapshot, "the start")
+    yield from until(lambda: not asked.under_way, "the engines")
+    assert asked.error.isHidden(), asked.error.message.text()
+    states = [asked.view.table.topLevelItem(n).text(1) for n in range(2)]
+    assert states == ["VisTrails ready"] * 2
+    assert asked.view.line.text() == "All 2 engines are ready."
+    key(asked, Qt.Key_Return)
+    yield from gone("StartDialog")
+    assert len(engines()) == 2
+    yield from until(lambda: entry(SHUTDOWN).isEnabled(), "Shutdown")
+    KNOWN["pids"] = get_manager().started()
+
+
+@step
+def cancel_a_start() -> Iterator[None]:
+    before = set(get_manager().started())
+    yield from click_entry(START)
+    yield from opened("StartDialog")
+    asked = dialog("StartDialog")
+    yield from until(asked.start_button.isEnabled, "the launchers")
+    press(asked.start_button)
+    yield from until(lambda: set(get_manager().started()) - before, "a process")
+    new = [psutil.Process(pid) for pid in set(get_manager().started()) - before]
+    press(asked.hide_button)
+    yield from gone("StartDialog")
+    yield from click_entry(START)
+    yield from opened("StartDialog")
+    assert dialog("StartDialog") is asked
+    if asked.under_way:  # else it was quicker than the clicks
+        press(asked.cancel_button)
+    else:
+        KNOWN["too late to cancel"] = True
+        press(asked.cancel_button)
+        yield from gone("StartDialog")
+        return
+    yield from gone("StartDialog")
+    yield from until(lambda: not any(alive(p.pid) for p in new), "the processes' end")
+    assert set(get_manager().started()) == before
+
+
+# -- Show information on the cluster -------------------------------------------------------
+
+
+@step
+def show_information() -> Iterator[None]:
+    yield from click_entry(INFORMATION)
+    yield from opened("ClusterWindow")
+    shown = dialog("ClusterWindow")
+    yield from until(lambda: len(shown.model.engines) == len(engines()), "the engines")
+    yield from until(lambda: shown.model.engines[0].cpu_percent is not None, "the CPU")
+    assert shown.state.text().startswith("Connected to the cluster of the profile default")
+
+
+@step
+def copy_and_stop_one_engine() -> Iterator[None]:
+    from PyQt5.QtGui import QGuiApplication
+
+    shown = dialog("ClusterWindow")
+    press(shown.copy_button)
+    text = QGuiApplication.clipboard().text()
+    assert "profile      default" in text and str(shown.model.engines[0].pid) in text
+    assert not shown.stop_button.isEnabled()
+    shown.table.selectRow(0)
+    (chosen,) = shown.selected()
+    press(shown.interrupt_button)
+    yield from until(lambda: shown.stop_button.isEnabled(), "the interrupt")
+    assert len(engines()) == 2
+    press(shown.stop_button)
+    yield from until(lambda: len(shown.model.engines) == 1, "the engine's end")
+    assert not alive(chosen.pid)
+    assert engines() == [shown.model.engines[0].id]
+
+
+@step
+def close_information() -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+
+    shown = dialog("ClusterWindow")
+    key(shown, Qt.Key_Escape)
+    yield from gone("ClusterWindow")
+    assert not shown.timer.isActive()
+
+
+@step
+def information_tells_what_was_left_running() -> Iterator[None]:
+    yield from click_entry(INFORMATION)
+    yield from opened("ClusterWindow")
+    shown = dialog("ClusterWindow")
+    yield from until(lambda: len(shown.model.engines) == 2, "the engines")
+    yield from until(lambda: shown.model.engines[0].origin is not None, "who started them")
+    assert {engine.origin for engine in shown.model.engines} == {Origin.LEFT}
+    assert "left running" in shown.controller.text()
+    shown.close()
+    yield from gone("ClusterWindow")
+
+
+# -- Change profile ------------------------------------------------------------------------
+
+
+def choose(asked: Any, name: str) -> None:
+    """Choose a profile in the list."""
+    from PyQt5.QtCore import Qt
+
+    items = [asked.table.topLevelItem(n) for n in range(asked.table.topLevelItemCount())]
+    (item,) = (item for item in items if item.data(0, Qt.UserRole) == name)
+    asked.table.setCurrentItem(item)
+
+
+@step
+def make_a_profile_and_change_to_it() -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    yield from click_entry(PROFILE)
+    yield from opened("ProfileDialog")
+    asked = dialog("ProfileDialog")
+    yield from until(lambda: asked.profiles, "the profiles")
+    (here,) = (p for p in asked.profiles if p.name == "default")
+    assert here.current and here.clusters[0].origin is Origin.HERE
+    QTest.keyClicks(asked.name, "../away")
+    assert not asked.create_button.isEnabled() and "not a valid" in asked.hint.text()
+    asked.name.clear()
+    asked.name.setFocus()
+    QTest.keyClicks(asked.name, "other")
+    key(asked.name, Qt.Key_Return)
+    yield from until(lambda: len(asked.profiles) == 2, "the new profile")
+    yield from until(lambda: asked.chosen() == "other", "it to be chosen")
+    press(asked.use_button)
+    yield from opened("CleanupDialog")
+    question = dialog("CleanupDialog")
+    yield from until(lambda: question.stop_button.isEnabled(), "the processes")
+    key(question, Qt.Key_Escape)
+    yield from gone("CleanupDialog")
+    assert get_manager().profile == "default" and len(engines()) == 2
+    press(asked.use_button)
+    yield from opened("CleanupDialog")
+    question = dialog("CleanupDialog")
+    yield from until(lambda: question.leave_button.isEnabled(), "the processes")
+    press(question.leave_button)
+    yield from gone("ProfileDialog")
+    assert get_manager().profile == "other"
+    assert base.manager().get_package(base.OURS).configuration.profile == "other"
+    assert all(alive(pid) for pid in KNOWN["pids"])
+
+
+@step
+def change_back_to_the_profile_default() -> Iterator[None]:
+    assert get_manager().profile == "other"
+    yield from click_entry(PROFILE)
+    yield from opened("ProfileDialog")
+    asked = dialog("ProfileDialog")
+    yield from until(lambda: asked.profiles, "the profiles")
+    (there,) = (p for p in asked.profiles if p.name == "default")
+    assert there.running and there.clusters[0].origin is Origin.LEFT
+    choose(asked, "default")
+    press(asked.use_button)
+    yield from gone("ProfileDialog")
+    assert get_manager().profile == "default"
+
+
+# -- Cleanup started processes, Request cluster shutdown ------------------------------------
+
+
+@step
+def leave_them_running() -> Iterator[None]:
+    yield from click_entry(CLEANUP)
+    yield from opened("CleanupDialog")
+    asked = dialog("CleanupDialog")
+    yield from until(lambda: asked.leave_button.isEnabled(), "the processes")
+    listed = [asked.table.topLevelItem(n).text(1) for n in range(asked.table.topLevelItemCount())]
+    assert sorted(map(int, listed)) == sorted(get_manager().started())
+    assert asked.text.text().endswith("started here.")
+    press(asked.leave_button)
+    yield from gone("CleanupDialog")
+    assert not get_manager().started()
+
+
+@step
+def stop_them() -> Iterator[None]:
+    manager = get_manager()
+    pids = [p.pid for p in manager.inventory().processes]
+    assert pids
+    yield from click_entry(CLEANUP)
+    yield from opened("CleanupDialog")
+    asked = dialog("CleanupDialog")
+    yield from until(lambda: asked.stop_button.isEnabled(), "the processes")
+    press(asked.stop_button)
+    yield from gone("CleanupDialog")
+    assert not any(alive(pid) for pid in pids)
+    assert not manager.inventory().processes and manager.state is not State.ENGINES
+    yield from until(lambda: not entry(CLEANUP).isEnabled(), "Cleanup to be grey")
+
+
+@step
+def request_shutdown() -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+
+    pids = get_manager().started()
+    yield from click_entry(SHUTDOWN)
+    yield from opened("ShutdownDialog")
+    asked = dialog("ShutdownDialog")
+    yield from until(lambda: asked.shutdown_button.isEnabled(), "the plan")
+    assert f"{len(engines())} engine" in asked.text.text()
+    key(asked, Qt.Key_Return)  # the default is to cancel
+    yield from gone("ShutdownDialog")
+    assert engines()
+    yield from click_entry(SHUTDOWN)
+    yield from opened("ShutdownDialog")
+    asked = dialog("ShutdownDialog")
+    yield from until(lambda: asked.shutdown_button.isEnabled(), "the plan")
+    press(asked.shutdown_button)
+    yield from gone("ShutdownDialog")
+    assert pids and not any(alive(pid) for pid in pids)
+    assert get_manager().state is State.NO_CLUSTER
+    yield from until(lambda: not entry(SHUTDOWN).isEnabled(), "Shutdown to be grey")
+
+
+# -- a Map -----------------------------------------------------------------------------------
+
+
+def select(tag: str) -> None:
+    """Go to a version of the vistrail."""
+    controller = base.controller()
+    number = controller.vistrail.get_version_number(tag)
+    controller.change_selected_version(number)
+
+
+def later(action: Callable[[], Any]) -> None:
+    """Do something in the event loop, as soon as it returns True."""
+    from PyQt5.QtCore import QTimer
+
+    def attempt() -> None:
+        if not action():
+            QTimer.singleShot(20, attempt)
+
+    QTimer.singleShot(20, attempt)
+
+
+def execute(tag: str) -> list[Any]:
+    """Execute a version; returns what VisTrails' execution returns."""
+    select(tag)
+    KNOWN["began"] = time.monotonic()
+    results, _ = base.controller().execute_user_workflow()
+    KNOWN["ended"] = time.monotonic()
+    return list(results)
+
+
+def answer(kind: str, respond: Callable[[Any], None]) -> None:
+    """Answer a dialog that comes up while a workflow executes."""
+
+    def attempt() -> bool:
+        found = dialogs(kind)
+        if found:
+            respond(found[0])
+        return bool(found)
+
+    later(attempt)
+
+
+@step
+def not_now() -> Iterator[None]:
+    answer("AskDialog", lambda asked: press(asked.not_now_button))
+    (result,) = execute("quick")
+    (error,) = result.errors.values()
+    assert "There is no cluster with an engine" in error.msg
+    assert get_manager().state is State.NO_CLUSTER
+    yield
+
+
+@step
+def cancel_while_engines_start() -> Iterator[None]:
+    answer("AskDialog", lambda asked: press(asked.start_button))
+    answer("StartingDialog", lambda shown: press(shown.cancel_button))
+    (result,) = execute("quick")
+    (error,) = result.errors.values()
+    assert "cancelled" in error.msg, error.msg
+    assert not get_manager().started()
+    yield from gone("StartingDialog")
+
+
+@step
+def always_start_two() -> Iterator[None]:
+    def respond(asked: Any) -> None:
+        asked.number.setValue(2)
+        press(asked.always_button)
+
+    answer("AskDialog", respond)
+    texts: list[str] = []
+
+    def listen() -> bool:
+        progress = base.controller().progress
+        if progress is not None:
+            texts.append(progress.labelText())
+        return "ended" in KNOWN
+
+    KNOWN.pop("ended", None)
+    later(listen)
+    (result,) = execute("quick")
+    assert not result.errors, [e.msg for e in result.errors.values()]
+    assert any("of 200 elements" in text and "left" in text for text in texts), set(texts)
+    assert len(engines()) == 2
+    assert base.manager().get_package(base.OURS).configuration.askToStart is False
+    assert not base.app().topLevelWidgets() or not dialogs("StartingDialog")
+    yield
+
+
+@step
+def starts_without_a_question() -> Iterator[None]:
+    assert get_manager().state is State.NO_CLUSTER
+    (result,) = execute("quick")
+    assert not result.errors, [e.msg for e in result.errors.values()]
+    assert engines()
+    yield
+
+
+@step
+def cancel_in_the_progress_dialog() -> Iterator[None]:
+    from PyQt5.QtWidgets import QMessageBox
+
+    def cancel() -> bool:
+        progress = base.controller().progress
+        if progress is None or "left" not in progress.labelText():
+            return False
+        progress.cancel()
+        return True
+
+    def confirm(box: Any) -> None:
+        KNOWN["confirmed"] = time.monotonic()
+        press(box.button(QMessageBox.Yes))
+
+    later(cancel)
+    answer("QMessageBox", confirm)
+    execute("endless")
+    seconds = KNOWN["ended"] - KNOWN["confirmed"]
+    print(f"stopped {seconds:.2f} s after the answer", flush=True)
+    # Engines give up in 0.2 s; a guard, not a measurement.
+    assert seconds < 10
+    manager = get_manager()
+    yield from until(lambda: all(e.busy is False for e in manager.info().engines), "idle engines")
+    assert len(engines()) == 2
+    assert not manager.runs()
+
+
+@step
+def information_beside_a_running_map() -> Iterator[None]:
+    """The information window lives while a Map runs, shows it, and can stop everything."""
+    seen: list[str] = []
+
+    def look() -> bool:
+        shown = dialogs("ClusterWindow")
+        if not shown:
+            entry(INFORMATION).trigger()
+            return False
+        line = shown[0].runs.rows[0].line.text()
+        if shown[0].runs.isVisible() and "of 10000 elements" in line:
+            seen.append(line)
+            shown[0].close()
+            entry(CLEANUP).trigger()
+            return True
+        return False
+
+    def clean(asked: Any) -> None:
+        def attempt() -> bool:
+            if asked.stop_button.isEnabled():
+                seen.append(asked.text.text())
+                press(asked.stop_button)
+                return True
+            return False
+
+        later(attempt)
+
+    later(look)
+    answer("CleanupDialog", clean)
+    (result,) = execute("endless")
+    assert result.errors
+    assert len(seen) == 2 and "1 Map run is under way" in seen[1], seen
+    yield from gone("CleanupDialog")
+    assert not get_manager().started()
+
+
+def leave() -> None:
+    """Quit without the question whether to save: an execution is a change."""
+    base.controller().set_changed(False)
+    window().quit()
+
+
+@step
+def quit_by_menu_unsaved() -> None:
+    print("passed quit_by_menu_unsaved", flush=True)
+    leave()
+
+
+@step
+def quit_while_a_map_runs() -> Iterator[None]:
+    def attempt() -> bool:
+        if not any(run.done for run in get_manager().runs()):
+            return False
+        KNOWN["left"] = time.monotonic()
+        leave()
+        return True
+
+    later(attempt)
+    execute("endless")
+    print(f"ended {KNOWN['ended'] - KNOWN['left']:.2f} s after quitting", flush=True)
+    print("passed quit_while_a_map_runs", flush=True)
+    yield
+
+
+@step
+def run_until_a_signal() -> None:
+    def tell() -> bool:
+        if not any(run.done for run in get_manager().runs()):
+            return False
+        print("running", flush=True)
+        return True
+
+    later(tell)
+    execute("endless")
+
+
+@step
+def disable_and_enable() -> Iterator[None]:
+    """Disabled, the package leaves no thread, timer, key or process; enabled, it is back."""
+    import threading
+
+    from PyQt5.QtCore import QTimer
+
+    dead = [entry(text) for text in FIVE]
+    own = get_manager().started()
+    base.manager().late_disable_package("parallelflow")
+    yield
+    assert not any(t.name.startswith("parallelflow") for t in threading.enumerate())
+    timers = [t for t in window().findChildren(QTimer) if "parallelflow" in str(type(t.parent()))]
+    assert not timers
+    assert not any(action.shortcut().toString() for action in dead)
+    from parallelflow.gui import session, tasks
+
+    assert session._session is None and not tasks._running
+    assert not any(alive(pid) for pid in own)
+    base.manager().late_enable_package("parallelflow")
+    yield
+    assert [a.text() for a in menu().actions()] == FIVE
+
+
+def main() -> None:
+    """Take the steps that the command line names."""
+    window_scenario.DEADLINE = DEADLINE_SECONDS
+    window_scenario.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

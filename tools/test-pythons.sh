@@ -8,8 +8,9 @@ VENV=$1
 
 OLDEST_IPYPARALLEL=8.4.1
 # What depends on Python and ipyparallel most: VisTrails and its repairs, Map, the api, the command.
-TESTS="tests/unit/test_distribution.py tests/host/test_core.py tests/host/test_alias.py
-    tests/work/test_run.py tests/api tests/map/test_table.py tests/cli/test_run.py"
+# In this order: a Map's cluster is found by commands that run after it.
+TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_alias.py
+    tests/map/test_table.py tests/unit/test_distribution.py tests/work/test_run.py"
 
 # find_python VERSION: print the path of a Python of this version, nothing if there is none.
 find_python() {

@@ -1,4 +1,4 @@
-"""Sphinx' configuration: `make docs` builds the pages, `make test` does so with errors for warnings."""
+"""Sphinx' configuration: `make docs` builds the pages, `make test` with errors for warnings."""
 
 import sys
 from pathlib import Path

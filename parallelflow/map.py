@@ -10,10 +10,9 @@ wrote into `messages.OutputOrder`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from vistrails.core.modules.basic_modules import Generator
 from vistrails.core.modules.config import IPort
 from vistrails.core.modules.vistrails_module import ModuleError
 from vistrails.packages.controlflow.fold import FoldWithModule
@@ -22,6 +21,7 @@ from vistrails.packages.controlflow.utils import Map as SerialMap
 from parallelflow.engine.runner import on_engine
 from parallelflow.settings import POLICIES, STOP, settings
 
+from .checks import check_elements
 from .function_spec import describe
 from .map_run import MapRun
 from .provenance import MapLog
@@ -127,41 +127,3 @@ def _policy(module: Any) -> str:
             module, f"OnError must be one of {', '.join(map(repr, POLICIES))}, not {policy!r}"
         )
     return str(policy)
-
-
-def check_elements(module: Any, function: Any, ports: Sequence[str], elements: Any) -> None:
-    """Check the elements before anything runs, as ``Module.typeChecking`` does.
-
-    That method asks VisTrails' configuration for each element; unless the user has
-    turned the checks on, only the elements' lengths and kind matter.
-
-    Raises
-    ------
-    ModuleError
-        On the Map, with the serial Map's text.
-    """
-    single = len(ports) == 1
-    if not function.input_specs:
-        return
-    for port in ports:
-        if port not in function.input_specs:
-            known = ", ".join(sorted(function.input_specs)) or "none"
-            raise ModuleError(
-                module,
-                f"Uncaught exception: KeyError: {port!r}: {type(function).__name__} has no "
-                f"input port of this name. Its input ports: {known}",
-            )
-    if any(all(module.get_type_checks(function.input_specs[port])) for port in ports):
-        module.typeChecking(function, ports, [[e] for e in elements] if single else elements)
-        return
-    if single:
-        if any(isinstance(element, Generator) for element in elements):
-            raise ModuleError(module, "Generator is not allowed here")
-        return
-    for element in elements:
-        if len(element) != len(ports):
-            raise ModuleError(
-                module, "The number of input values and input ports are not the same."
-            )
-        if any(isinstance(part, Generator) for part in element):
-            raise ModuleError(module, "Generator is not allowed here")

@@ -30,7 +30,7 @@ class MapLog:
     def __init__(self, loop: Any) -> None:
         self._loop = loop
         # VisTrails' dummy controllers stand in for all of these when the log is off.
-        self._controller = getattr(loop.log, "controller", None)
+        self._controller: Any = getattr(loop.log, "controller", None)
         self._iterations: dict[int, tuple[list[Record], Worker]] = {}
         self._machines: dict[str, int] = {}
 

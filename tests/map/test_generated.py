@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import numpy
@@ -21,19 +20,6 @@ GENERATED = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-
-class Equal:
-    """An object of a class that engines find only by value."""
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return type(other).__name__ == "Equal" and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(self.value)
 
 
 def vistrails_values(number: int) -> Any:
@@ -122,6 +108,3 @@ def test_groups_that_sometimes_raise(values: list[Any]) -> None:
 @given(st.lists(st.tuples(elements, elements) | st.tuples(elements), max_size=6))
 def test_lists_whose_elements_differ_in_length(values: list[Any]) -> None:
     agree(mapped(source("o = i", ("i", "j")), values, "['i', 'j']"))
-
-
-assert datetime and Equal

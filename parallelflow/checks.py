@@ -1,0 +1,99 @@
+"""The check of a Map's list before anything runs: the serial Map's, without its cost.
+
+``Module.typeChecking`` of VisTrails asks the configuration and builds a port spec for
+each element; here that is done once for each port and type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vistrails.core.modules.basic_modules import Generator, get_module
+from vistrails.core.modules.vistrails_module import ModuleError
+
+__all__ = ["check_elements"]
+
+
+def check_elements(module: Any, function: Any, ports: Sequence[str], elements: Any) -> None:
+    """Check a list against the function's input ports, as the serial Map does.
+
+    Lengths and kinds are always checked; types only of ports for which the user's
+    configuration wants it (VisTrails' ``showConnectionErrors``, ``showVariantErrors``).
+
+    Parameters
+    ----------
+    module : Module
+        The Map.
+    function : Module
+        The module on its FunctionPort.
+    ports : sequence of str
+        The names in InputPort.
+    elements : iterable
+        The list; of several names, each element is a sequence of their length.
+
+    Raises
+    ------
+    ModuleError
+        On the Map, with the serial Map's text.
+    """
+    if not function.input_specs:
+        return
+    for port in ports:
+        if port not in function.input_specs:
+            known = ", ".join(sorted(function.input_specs)) or "none"
+            raise ModuleError(
+                module,
+                f"Uncaught exception: KeyError: {port!r}: {type(function).__name__} has no "
+                f"input port of this name. Its input ports: {known}",
+            )
+    checks = [_PortCheck(module, function.input_specs[port], port) for port in ports]
+    if len(ports) == 1:
+        for element in elements:
+            checks[0].passes(element)
+        return
+    for element in elements:
+        if len(element) != len(ports):
+            raise ModuleError(
+                module, "The number of input values and input ports are not the same."
+            )
+        for part, check in zip(element, checks, strict=True):
+            if not check.passes(part):
+                break  # as typeChecking does: the element's other parts go unchecked
+
+
+class _PortCheck:
+    """The check of one input port; remembers the types that it has let pass."""
+
+    def __init__(self, module: Any, spec: Any, port: str) -> None:
+        self._module = module
+        self._spec = spec
+        self._port = port
+        self._wanted = False not in module.get_type_checks(spec)
+        self._known: dict[type, bool] = {}
+
+    def passes(self, value: Any) -> bool:
+        """Check a value; return whether it was checked, so that the next port's is, too."""
+        kind = type(value)
+        passed = self._known.get(kind)
+        if passed is None:
+            passed = self._check(value)
+            if kind is not tuple:  # the types of a tuple's items count, too
+                self._known[kind] = passed
+        return passed
+
+    def _check(self, value: Any) -> bool:
+        if isinstance(value, Generator):
+            raise ModuleError(self._module, "Generator is not allowed here")
+        if not self._wanted:
+            return False
+        kind = get_module(value, self._spec.signature)
+        if kind is None:  # VisTrails cannot tell, and says so in its messages
+            return False
+        if not self._module.compare(self._spec, kind, self._port):
+            raise ModuleError(
+                self._module,
+                "The type of a list element does not match with the type of the "
+                f"port {self._port}.",
+            )
+        return True

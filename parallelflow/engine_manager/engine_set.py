@@ -41,8 +41,9 @@ class EngineSet:
     def _take(self, name: str, one: Any) -> None:
         now = time.time()
         if isinstance(one, ipp_launcher.SSHLauncher):
-            # Its pid is one of the other host's.
-            kill = [*one.ssh_cmd, *one.ssh_args, one.location, "kill", str(one.pid)]
+            # Its pid is one of the other host's, which may give it to another process.
+            end = f"if ps -o args= -p {one.pid} | grep -q ipyparallel; then kill {one.pid}; fi"
+            kill = [*one.ssh_cmd, *one.ssh_args, one.location, end]
             text = f"process {one.pid} on {one.location} (ssh)"
             self.jobs.append(JobRecord(text, tuple(kill), now, one.location))
         elif isinstance(one, ipp_launcher.BatchSystemLauncher):

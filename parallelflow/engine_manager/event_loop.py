@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 __all__ = ["EventLoop"]
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.05
 
 # Stopping an idle loop is a matter of milliseconds; one that hangs in a launcher's call to
 # another program must not keep the session from ending: its thread is a daemon.
@@ -30,8 +34,22 @@ class EventLoop:
         )
         self._thread.start()
 
-    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+    def run(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        seconds: float,
+        check: Callable[[], object] = lambda: None,
+    ) -> T:
         """Run a coroutine in the loop and return its result.
+
+        Parameters
+        ----------
+        coroutine : coroutine
+            What to run.
+        seconds : float
+            How long it may take.
+        check : callable
+            Called while it runs; raises if the user has given up.
 
         Raises
         ------
@@ -39,8 +57,15 @@ class EventLoop:
             If it takes longer than `seconds`; it is cancelled then.
         """
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        deadline = time.monotonic() + seconds
         try:
-            return future.result(seconds)
+            while True:
+                check()
+                try:
+                    return future.result(LOOK_SECONDS)
+                except concurrent.futures.TimeoutError:  # another class until Python 3.11
+                    if future.done() or time.monotonic() > deadline:
+                        raise
         except BaseException:
             future.cancel()
             raise

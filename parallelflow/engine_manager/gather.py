@@ -29,6 +29,7 @@ class Gatherer:
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
+        self._queues = hub.QueueQuestion()
 
     def gather(self, manager: ManagerCore) -> ClusterInfo:
         """Return what is known now.
@@ -44,7 +45,7 @@ class Gatherer:
         if link is None:
             return ClusterInfo(manager.profile, manager.state, versions=versions, runs=runs)
         origins = Origins(manager)
-        queues = hub.queues(link.client, QUEUE_SECONDS)
+        queues = self._queues.ask(link.client, QUEUE_SECONDS)
         engines = [self._engine(link, e, origins, (queues or {}).get(e)) for e in link.ids]
         engines.sort(key=lambda e: (e.host or "", e.id))
         self._forget({e.pid for e in engines if e.pid is not None})

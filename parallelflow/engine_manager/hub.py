@@ -7,13 +7,12 @@ used here that is not public, ``_send``, has had this form since ipyparallel 6.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["ask", "queues", "send"]
+__all__ = ["QueueQuestion", "ask", "queues", "send"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +50,11 @@ def ask(
         The answer's content; None if none came in time or it was an error.
     """
     try:
-        future = send(client, question, **content)
-        if not future.wait(seconds):
-            return None
-        answer: dict[str, Any] = future.result()["content"]
-    except Exception as e:  # closed meanwhile, or an answer that cannot be read
-        logger.debug("the hub does not answer %s: %r", question, e)
+        answer = _answer(send(client, question, **content), seconds)
+    except Exception as e:  # closed meanwhile
+        logger.debug("the hub cannot be asked: %r", e)
         return None
-    return answer if answer.get("status") == "ok" else None
+    return answer if answer is not None and answer.get("status") == "ok" else None
 
 
 def queues(client: ipyparallel.Client, seconds: float) -> dict[int, dict[str, int]] | None:
@@ -70,8 +66,41 @@ def queues(client: ipyparallel.Client, seconds: float) -> dict[int, dict[str, in
         By engine id: ``queue`` and ``tasks`` (sent and not finished), ``completed``; None if
         the hub does not answer in time.
     """
-    answer = ask(client, "queue_request", seconds, targets=None, verbose=False)
-    if answer is None:
+    return QueueQuestion().ask(client, seconds)
+
+
+class QueueQuestion:
+    """The question for the queues, asked again and again, but never twice at once.
+
+    A hub that hangs would find hundreds of them when it goes on.
+    """
+
+    def __init__(self) -> None:
+        self._pending: tuple[ipyparallel.Client, Any] | None = None
+
+    def ask(self, client: ipyparallel.Client, seconds: float) -> dict[int, dict[str, int]] | None:
+        """Return what `queues` does."""
+        if self._pending is None or self._pending[0] is not client:
+            try:
+                question = send(client, "queue_request", targets=None, verbose=False)
+            except Exception as e:  # closed meanwhile
+                logger.debug("the hub cannot be asked: %r", e)
+                return None
+            self._pending = (client, question)
+        content = _answer(self._pending[1], seconds)
+        if content is None:
+            return None
+        self._pending = None
+        return {int(key): value for key, value in content.items() if str(key).isdigit()}
+
+
+def _answer(future: Any, seconds: float) -> dict[str, Any] | None:
+    """Return the content of the answer to a question, None if none comes in time."""
+    try:
+        if not future.wait(seconds):
+            return None
+        content: dict[str, Any] = future.result()["content"]
+    except Exception as e:  # closed meanwhile, or an answer that cannot be read
+        logger.debug("the hub does not answer: %r", e)
         return None
-    is_id: Callable[[str], bool] = str.isdigit
-    return {int(key): value for key, value in answer.items() if is_id(str(key))}
+    return content

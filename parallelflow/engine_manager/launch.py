@@ -15,6 +15,7 @@ import os
 import site
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
 import parallelflow
-from parallelflow.errors import ControllerFailed, EnginesFailed
+from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 
 from . import launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
@@ -32,6 +33,8 @@ from .options import controller_arguments, read_config
 from .processes import MARK, ProcessRecord, record_of
 
 __all__ = ["Launch", "child_environment"]
+
+Check = Callable[[], object]
 
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
@@ -138,8 +141,13 @@ class Launch:
         for path in self.files:
             path.unlink(missing_ok=True)
 
-    def start_controller(self) -> ProcessRecord | None:
+    def start_controller(self, check: Check = lambda: None) -> ProcessRecord | None:
         """Start ipcontroller; its connection files need not be there yet.
+
+        Parameters
+        ----------
+        check : callable
+            Called while the launcher works; raises if the user has given up.
 
         Returns
         -------
@@ -156,7 +164,10 @@ class Launch:
         self.cluster.controller_args = [*given, *controller_arguments(self._folder, given)]
         try:
             environment = self._environment(self.cluster.controller_launcher_class)
-            self._loop.run(self.cluster.start_controller(environment=environment), LAUNCH_SECONDS)
+            starting = self.cluster.start_controller(environment=environment)
+            self._loop.run(starting, LAUNCH_SECONDS, check)
+        except StartCancelled:
+            raise
         except Exception as e:
             raise ControllerFailed(
                 f"the controller of {self._name()} could not be started: {_why(e)}. "
@@ -217,7 +228,9 @@ class Launch:
             return name == "local"
         return launcher_class is ipp_launcher.LocalEngineSetLauncher
 
-    def start_engines(self, n: int, launcher: str | None = None) -> EngineSet:
+    def start_engines(
+        self, n: int, launcher: str | None = None, check: Check = lambda: None
+    ) -> EngineSet:
         """Start a set of n engines; does not wait for them.
 
         Parameters
@@ -226,6 +239,8 @@ class Launch:
             How many.
         launcher : str, optional
             ipyparallel's short name of a launcher; the profile's own if not given.
+        check : callable
+            Called while the launcher works; raises if the user has given up.
 
         Raises
         ------
@@ -242,7 +257,10 @@ class Launch:
                 options |= self._local_command(launcher_class)
             # Two sessions may add engines within a second, after which sets are named.
             set_id = f"{int(time.time())}-{os.getpid()}-{len(self._sets)}"
-            self._loop.run(self.cluster.start_engines(n, set_id, **options), LAUNCH_SECONDS)
+            starting = self.cluster.start_engines(n, set_id, **options)
+            self._loop.run(starting, LAUNCH_SECONDS, check)
+        except StartCancelled:
+            raise
         except Exception as e:
             raise EnginesFailed(
                 f"{n} engines of {self._name()} could not be started: {_why(e)}. "

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -28,6 +29,8 @@ __all__ = ["JobRecord", "SessionRecord", "read", "read_all", "stop_abandoned"]
 JOB_SECONDS = 20.0
 
 _numbers = itertools.count(1)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,19 @@ class JobRecord:
     created: float
     host: str = ""
 
-    def end(self) -> bool:
-        """Run the command that ends it; whether it succeeded."""
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            done = subprocess.run(
-                list(self.stop), timeout=JOB_SECONDS, capture_output=True, check=False
-            )
-            return done.returncode == 0
-        return False
+    def end(self) -> None:
+        """Run the command that ends it.
+
+        One that fails is told in the log only: the job may have ended already, and engines
+        that lose their controller leave by themselves.
+        """
+        try:
+            subprocess.run(self.stop, timeout=JOB_SECONDS, capture_output=True, check=True)
+        except subprocess.CalledProcessError as e:
+            said = e.stderr.decode(errors="replace").strip()
+            logger.warning("%s was not stopped, it may have ended already: %s", self.text, said)
+        except (OSError, subprocess.SubprocessError) as e:
+            logger.warning("%s could not be stopped: %s", self.text, e)
 
 
 @dataclass
@@ -177,7 +185,9 @@ class SessionRecord:
             return []
         chosen = self.processes[first:]
         if first == 0:
-            self.jobs = [job for job in self.jobs if not job.end()]
+            for job in self.jobs:
+                job.end()
+            self.jobs = []
             chosen = chosen + marked(self.token)
         left = stop_trees(chosen)
         self.processes[first:] = [p for p in self.processes[first:] if p.pid in left]
@@ -228,7 +238,7 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
     """Stop what killed sessions have started on a profile and did not leave running.
 
     Their guards do so as well, unless they were killed, too, or the machine has just
-    been started again.
+    been started again. Records of what was left running and has ended are removed.
 
     Returns
     -------
@@ -237,6 +247,7 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
     """
     left = []
     for record in read_all(profile_folder):
-        if record.abandoned:
+        ended = record.here and record.keep and not record.alive() and not record.jobs
+        if record.abandoned or ended:
             left += record.stop()
     return left

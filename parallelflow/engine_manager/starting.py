@@ -138,7 +138,7 @@ class Start:
         manager._enter(State.CONNECTING)
         launch.remove_stale_files()
         self._tell(controller=Stage.WAITING)
-        session.add_controller(launch.start_controller())
+        session.add_controller(launch.start_controller(self._check_cancelled))
         self._tell(controller=Stage.STARTED)
         # Local engines load what they need while the controller comes up.
         at_once = launch.starts_locally(self._launcher)
@@ -173,7 +173,8 @@ class Start:
             time.sleep(LOOK_SECONDS)
 
     def _start_engines(self, session: Session) -> None:
-        self._engines = session.launch.start_engines(self._n, self._launcher)
+        launch = session.launch
+        self._engines = launch.start_engines(self._n, self._launcher, self._check_cancelled)
         session.add_engines(self._engines)
         pids: list[int | None] = [p.pid for p in self._engines.processes if p.kind == "engine"]
         pids += [None] * (self._n - len(pids))

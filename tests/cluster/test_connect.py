@@ -158,7 +158,13 @@ def test_a_file_that_others_can_read_is_told(manager: EngineManager, shared: Eng
 
 
 @pytest.mark.own_cluster
-@pytest.mark.parametrize("cluster_id", ["", "1700000000-abcd"])
+@pytest.mark.parametrize(
+    "cluster_id",
+    [
+        pytest.param("", id="ipcluster"),
+        pytest.param("1700000000-abcd", id="Jupyter", marks=pytest.mark.slow),
+    ],
+)
 def test_a_cluster_of_another_program_is_used_and_never_touched(
     manager: EngineManager, profile: str, cluster_id: str
 ) -> None:

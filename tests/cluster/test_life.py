@@ -14,13 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, processes, profiles, records
+from parallelflow.engine_manager import EngineManager, State, link, processes, profiles, records
 from parallelflow.engine_manager.model import Origin
 from parallelflow.errors import ClusterError, ProfileError
 
 from .sessions import running, session, wait_until
 
 pytestmark = pytest.mark.own_cluster
+SLOW = pytest.mark.slow
 
 # What the issue promises; in fact the guard needs two or three.
 GONE_SECONDS = 30.0
@@ -31,14 +32,13 @@ START = "manager.start_engines(1)\ntell('started', *manager.started())\n"
 @pytest.mark.parametrize(
     ("end", "code"),
     [
-        ("", 0),
-        ("raise RuntimeError('of the user')", 1),
-        ("sys.exit(7)", 7),
-        ("os._exit(5)", 5),
-        ("os.kill(os.getpid(), 15)", -15),
-        ("os.abort()", -6),
+        pytest.param("", 0, id="exit"),
+        pytest.param("os.kill(os.getpid(), 15)", -15, id="SIGTERM"),
+        pytest.param("os.abort()", -6, id="crash"),
+        pytest.param("os._exit(5)", 5, id="os._exit", marks=SLOW),
+        pytest.param("raise RuntimeError('of the user')", 1, id="exception", marks=SLOW),
+        pytest.param("sys.exit(7)", 7, id="sys.exit", marks=SLOW),
     ],
-    ids=["exit", "exception", "sys.exit", "os._exit", "SIGTERM", "crash"],
 )
 def test_what_a_session_started_ends_with_it(profile: str, end: str, code: int) -> None:
     with session(profile, START + "sys.stderr.close(); " + end) as one:
@@ -156,7 +156,7 @@ def test_killed_with_its_guard_the_next_session_cleans_up(
     assert manager.info().started(Origin.HERE) == 1
 
 
-@pytest.mark.parametrize("how", ["main process", "whole tree"])
+@pytest.mark.parametrize("how", ["main process", pytest.param("whole tree", marks=SLOW)])
 def test_a_controller_that_dies_is_noticed_and_its_rest_removed(
     manager: EngineManager, profile: str, how: str
 ) -> None:
@@ -173,6 +173,26 @@ def test_a_controller_that_dies_is_noticed_and_its_rest_removed(
     assert manager.shutdown_plan() is not None  # in bounded time
     manager.start_engines(1)
     assert manager.state is State.ENGINES and manager.alive()
+
+
+def test_a_controller_that_cannot_be_watched_is_asked(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on another machine: its hub is given up when it has not answered for long."""
+    monkeypatch.setattr(link, "ASK_EVERY_ROUNDS", 1)
+    monkeypatch.setattr(link, "GIVE_UP_ROUNDS", 6)
+    manager.start_engines(1)
+    assert manager._link is not None and manager._link.controller is not None
+    process = psutil.Process(manager._link.controller.pid)
+    manager._link.controller = None
+    time.sleep(5)
+    assert manager.alive() and manager.state is State.ENGINES
+    process.suspend()
+    wait_until(lambda: manager.state is State.LOST, 30)
+    assert not manager.alive()
+    # It ends with the session even so.
+    manager.stop()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:

@@ -89,7 +89,10 @@ def test_a_module_of_the_working_directory_does_not_stop_the_controller(
     assert manager.state is State.ENGINES
 
 
-@pytest.mark.parametrize("stage", [Stage.WAITING, Stage.STARTED, Stage.REGISTERED])
+@pytest.mark.parametrize(
+    "stage",
+    [Stage.WAITING, pytest.param(Stage.STARTED, marks=pytest.mark.slow), Stage.REGISTERED],
+)
 def test_a_cancelled_start_leaves_nothing(
     manager: EngineManager, profile: str, stage: Stage
 ) -> None:

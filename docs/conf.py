@@ -38,5 +38,6 @@ html_theme_options = {
     "show_powered_by": False,
 }
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_static_path = ["_static"]
 html_show_sourcelink = False
 html_copy_source = False

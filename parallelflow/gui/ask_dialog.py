@@ -70,8 +70,8 @@ class AskDialog(PlainDialog):
         cores = count(os.cpu_count() or 1, "core")
         more = label(
             f"This machine has {cores}. What is started ends with VisTrails, unless you leave it "
-            "running. 'Always' starts engines without this question from now on; Preferences > "
-            "Module Packages > Parallel Flow turns it back on."
+            "running. 'Always' starts engines without this question from now on; to have it again, "
+            "set askToStart in Preferences > Packages > Parallel Flow > Configure..."
         )
         self.column.addLayout(row)
         self.column.addLayout(form)

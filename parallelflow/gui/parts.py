@@ -80,7 +80,7 @@ def code(text: str = "", lines: int = FEW_LINES) -> QPlainTextEdit:
     made.setTabChangesFocus(True)
     font = QFontDatabase.systemFont(QFontDatabase.FixedFont)
     if not QFontInfo(font).fixedPitch():  # where there is no desktop that names one
-        font = QFont("monospace", font.pointSize())
+        font = QFont("monospace", made.font().pointSize())
         font.setStyleHint(QFont.TypeWriter)
     made.setFont(font)
     height = made.fontMetrics().lineSpacing() * (lines + 1) + 16

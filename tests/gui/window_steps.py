@@ -23,7 +23,9 @@ from tests.host.window_steps import step, window
 
 # A guard against deadlocks, for one wait; the machine may be busy.
 WAIT_SECONDS = 60.0
-# And one for all steps of a walk.
+# Between two looks; steps wait for what they want to see.
+PAUSE_MS = 50
+# And a guard for all steps of a walk.
 DEADLINE_SECONDS = 280
 
 FIVE = [
@@ -627,6 +629,7 @@ def disable_and_enable() -> Iterator[None]:
 
 def main() -> None:
     """Take the steps that the command line names."""
+    window_scenario.PAUSE = PAUSE_MS
     window_scenario.DEADLINE = DEADLINE_SECONDS
     window_scenario.main(sys.argv[1:])
 

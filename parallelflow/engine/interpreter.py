@@ -126,6 +126,11 @@ class _Prototype:
             for port, connectors in module.inputPorts.items()
             for connector in connectors
         ]
+        self._unchanging = {
+            id(connector)
+            for _, connector, source in self._inputs
+            if source is None and _is_unchanging(connector.get_raw())
+        }
         self._methods = {id(connector): order for connector, order in module.is_method.items()}
 
     def make(self) -> Any:
@@ -146,7 +151,7 @@ class _Prototype:
                     made[source], connector.port, connector.spec, connector.typecheck
                 )
             else:
-                own = _parameter(connector)
+                own = connector if id(connector) in self._unchanging else _parameter(connector)
             module.inputPorts.setdefault(port, []).append(own)
             order = self._methods.get(id(connector))
             if order is not None:
@@ -163,12 +168,15 @@ def _same(value: Any, other: Any) -> bool:
         return False
 
 
-def _parameter(connector: Any) -> Any:
-    """Return a connector to a parameter; to a copy if the value could be changed."""
-    value = connector.get_raw()
+def _is_unchanging(value: Any) -> bool:
+    """Whether nothing can change a parameter's value, so that executions may share it."""
     parts = value if isinstance(value, tuple) else (value,)
-    if all(isinstance(part, UNCHANGING) for part in parts):
-        return copy.copy(connector)
+    return all(isinstance(part, UNCHANGING) for part in parts)
+
+
+def _parameter(connector: Any) -> Any:
+    """Return a connector to a copy of a parameter, which a module could change."""
+    value = connector.get_raw()
     source = copy.copy(connector.obj)
     if hasattr(source, "set_output"):
         source.set_output(connector.port, copy.deepcopy(value))

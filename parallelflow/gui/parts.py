@@ -163,10 +163,6 @@ class PlainDialog(QDialog):
         self.setWindowTitle(title)
         self.column = QVBoxLayout(self)
 
-    def sizeHint(self) -> QSize:
-        """Return the layout's size, within the smallest screen that is catered for."""
-        return super().sizeHint().boundedTo(LARGEST)
-
     def refit(self) -> None:
         """Grow to what the layout needs, within bounds, once it is known."""
         QTimer.singleShot(0, self._refit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import socket
 from typing import TYPE_CHECKING
@@ -103,6 +104,7 @@ class Gatherer:
             self._processes.pop(pid, None)
 
 
+@functools.cache
 def own_versions() -> dict[str, str]:
     """Return this session's versions, by the names of `information.VERSIONS`."""
     import ipyparallel

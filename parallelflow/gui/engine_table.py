@@ -29,6 +29,11 @@ class Column:
     version: str = ""  # a version's name: the column is shown where engines differ in it
     tip: str = ""
 
+    def shown(self, engine: EngineInfo) -> str:
+        """Return what stands in an engine's cell."""
+        value = self.value(engine)
+        return UNKNOWN if value is None else self.text(value)
+
 
 def _started(engine: EngineInfo) -> str | None:
     if engine.origin is None:
@@ -86,9 +91,13 @@ class EngineModel(QAbstractTableModel):
                 self.endRemoveRows()
         for row, engine in enumerate(self.engines):
             new = now.pop(engine.id)
-            if new != engine:
-                self.engines[row] = new
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
+            self.engines[row] = new
+            # An idle engine's row is not painted anew each second.
+            changed = [
+                n for n, about in enumerate(COLUMNS) if about.shown(new) != about.shown(engine)
+            ]
+            if changed:
+                self.dataChanged.emit(self.index(row, changed[0]), self.index(row, changed[-1]))
         if now:
             first = len(self.engines)
             self.beginInsertRows(QModelIndex(), first, first + len(now) - 1)
@@ -112,7 +121,7 @@ class EngineModel(QAbstractTableModel):
         if role == ROLE:
             return value
         if role == Qt.DisplayRole:
-            return UNKNOWN if value is None else column.text(value)
+            return column.shown(self.engines[index.row()])
         if role == Qt.TextAlignmentRole and column.number:
             return int(Qt.AlignRight | Qt.AlignVCenter)
         if role == Qt.ToolTipRole and value is None:

@@ -483,7 +483,8 @@ def always_start_two() -> Iterator[None]:
     (result,) = execute("quick")
     assert not result.errors, [e.msg for e in result.errors.values()]
     assert any("of 200 elements" in text and "left" in text for text in texts), set(texts)
-    assert len(engines()) == 2
+    manager = get_manager()
+    assert len(engines()) == 2, (engines(), manager.inventory(), manager.info())
     assert base.manager().get_package(base.OURS).configuration.askToStart is False
     assert not base.app().topLevelWidgets() or not dialogs("StartingDialog")
     yield

@@ -249,8 +249,8 @@ class Launch:
         """
         try:
             if self.cluster.controller is None:
-                # The cluster is another's, and so is the file by which it is found: ipyparallel would
-                # write it anew, and remove it when our engines have ended.
+                # The cluster is another's, and so is the file by which it is found: ipyparallel
+                # would write it anew, and remove it when our engines have ended.
                 self.cluster.cluster_file = ""
             if launcher is not None:
                 self.cluster.engine_launcher_class = launcher

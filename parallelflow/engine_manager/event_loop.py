@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,10 @@ LOOK_SECONDS = 0.05
 # Stopping an idle loop is a matter of milliseconds; one that hangs in a launcher's call to
 # another program must not keep the session from ending: its thread is a daemon.
 CLOSE_SECONDS = 2.0
+# Some turns of the loop, for a cancelled coroutine to end in.
+PAUSE_SECONDS = 0.05
+# Starting a process takes milliseconds; a call to a batch system that hangs is not waited for.
+SETTLE_SECONDS = 2.0
 
 
 class EventLoop:
@@ -68,7 +73,18 @@ class EventLoop:
                         raise
         except BaseException:
             future.cancel()
+            self._settle()
             raise
+
+    def _settle(self) -> None:
+        """Wait until what was cancelled has ended: a launcher may be starting processes.
+
+        They are started without a turn of the loop between them, so whoever stops them must
+        not look before.
+        """
+        with contextlib.suppress(Exception):
+            pause = asyncio.run_coroutine_threadsafe(asyncio.sleep(PAUSE_SECONDS), self._loop)
+            pause.result(SETTLE_SECONDS)
 
     def close(self) -> None:
         """Stop the loop and its thread."""

@@ -165,7 +165,7 @@ def test_an_error_of_the_generator_is_the_callers(cluster: Any) -> None:
 
 def test_values_as_they_finish(cluster: Any) -> None:
     def function(x: int) -> int:
-        time.sleep(1.0 if x == 0 else 0)
+        time.sleep(4.0 if x == 0 else 0)
         return x
 
     values = api.parallel_map(function, range(20), ordered=False, chunk_size=1)

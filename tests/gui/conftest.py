@@ -160,6 +160,8 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
     from parallelflow.gui import tasks
 
+    # A cluster that the whole run shares has a thread that watches it.
+    before = set(threading.enumerate())
     yield
     app = QApplication.instance()
     assert app is not None
@@ -170,7 +172,8 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         QCoreApplication.processEvents()
         time.sleep(0.01)
     QCoreApplication.sendPostedEvents(None, QEvent.DeferredDelete)
-    left = [t.name for t in threading.enumerate() if t.name.startswith("parallelflow")]
+    new = set(threading.enumerate()) - before
+    left = [t.name for t in new if t.name.startswith("parallelflow")]
     assert not tasks._running and not left, left
     timers = [
         timer

@@ -82,7 +82,8 @@ def first_missing(shown: list[str], output: str) -> str | None:
         # Progress comes every few seconds: as many lines as the machine is slow.
         if line.strip() in ("", "...") or re.search(r"elements \(\d+ %\), .* left", line):
             continue
-        wanted = re.compile(re.escape(loosely(line)).replace(r"\.\.\.", ".*"))
+        # Where a line is wrapped depends on the paths in it.
+        wanted = re.compile(re.sub(r"(\\ )?\\.\\.\\.", ".*", re.escape(loosely(line))))
         if not any(wanted.fullmatch(came) for came in actual):
             return line
     return None

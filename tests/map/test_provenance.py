@@ -55,14 +55,14 @@ def test_engines_of_another_host_get_a_machine_of_their_own(monkeypatch: Any) ->
     assert len(names) == 2 and len({m.id for m in machines}) == 2
 
 
-def test_the_log_says_where_each_element_ran(nested: Result) -> None:
+def test_the_log_says_where_each_element_ran(nested: Result, cluster: Any) -> None:
+    engines = {str(engine.id): str(engine.pid) for engine in cluster.info().engines}
     loop = maps_of(nested)[0].loop_execs[0]
     assert len(loop.loop_iterations) == 3
     for iteration in loop.loop_iterations:
         notes = {a.key: a.value for a in iteration.item_execs[0].annotations}
-        assert notes["parallelflow_engine"] in ("0", "1")
         assert notes["parallelflow_host"] == socket.gethostname()
-        assert int(notes["parallelflow_pid"]) > 0
+        assert notes["parallelflow_pid"] == engines[notes["parallelflow_engine"]]
 
 
 def maps_of(result: Result) -> list[Any]:

@@ -157,7 +157,7 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         yield f"{_which(pipeline.modules.get(number), number)} failed: {message}"
         element = getattr(error, "element", None)
         if element is not None:
-            yield f"  element  {element.index + 1} of {element.total}"
+            yield f"  element  {element.index} of {element.total} (the first is 0)"
             yield f"  input    {element.input}"
             if element.engine is not None:
                 on = f" on {element.host}" if element.host else ""

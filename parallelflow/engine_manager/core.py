@@ -17,7 +17,7 @@ from parallelflow.work import progress
 from . import link as links
 from . import profiles
 from .model import State
-from .records import stop_abandoned
+from .records import read_all, stop_abandoned
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -29,6 +29,9 @@ __all__ = ["PRIVATE", "ManagerCore"]
 
 PRIVATE = "parallelflow-run-"
 """How the ids of private clusters begin: other sessions do not connect to them."""
+
+# A controller on this machine answers in a millisecond, a busy one in some more.
+AT_ONCE_SECONDS = 0.08
 
 logger = logging.getLogger(__name__)
 
@@ -140,10 +143,16 @@ class ManagerCore:
 
     # -- connecting -------------------------------------------------------------------
 
-    def connect(self) -> ipyparallel.Client | None:
+    def connect(self, at_once: bool = False) -> ipyparallel.Client | None:
         """Return a client of the profile's running cluster; start nothing.
 
         What a killed session has left on the profile without wanting to is stopped first.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether to wait for nothing: not for a start under way, for processes that end, or
+            for a distant controller. None is returned then, as if there were no cluster.
 
         Returns
         -------
@@ -156,23 +165,40 @@ class ManagerCore:
         ConnectFailed
             If one accepts connections but does not complete the handshake.
         """
+        cluster = self._link
+        if cluster is not None and cluster.alive():
+            return cluster.client  # also while engines are being started, which may take hours
+        folder = profiles.profile_folder(self.profile)
+        if at_once:
+            if cluster is not None or any(record.abandoned for record in read_all(folder)):
+                return None
+            if not self._lock.acquire(blocking=False):
+                return None
+            try:
+                return None if self._link is not None else self._connect_to_any(AT_ONCE_SECONDS)
+            finally:
+                self._lock.release()
         with self._lock:
             self._drop_lost()
             if self._link is not None:
                 return self._link.client
-            stop_abandoned(profiles.profile_folder(self.profile))
-            for connection in profiles.connections(self.profile):
-                # A private cluster is another session's and ends with it.
-                if connection.cluster_id.startswith(PRIVATE) or not connection.answers():
-                    continue
-                try:
-                    return self._connect_to(connection)
-                except ConnectFailed:
-                    # It may have ended just now.
-                    if connection.path.exists() and connection.answers():
-                        raise
-            self._enter(State.NO_CLUSTER)
-            return None
+            stop_abandoned(folder)
+            return self._connect_to_any(profiles.ANSWER_SECONDS)
+
+    def _connect_to_any(self, seconds: float) -> ipyparallel.Client | None:
+        """Connect to the first controller of the profile that answers in time."""
+        for connection in profiles.connections(self.profile):
+            # A private cluster is another session's and ends with it.
+            if connection.cluster_id.startswith(PRIVATE) or not connection.answers(seconds):
+                continue
+            try:
+                return self._connect_to(connection)
+            except ConnectFailed:
+                # It may have ended just now.
+                if connection.path.exists() and connection.answers(seconds):
+                    raise
+        self._enter(State.NO_CLUSTER)
+        return None
 
     def _connect_to(self, connection: profiles.Connection) -> ipyparallel.Client:
         if connection.readable_by_others():

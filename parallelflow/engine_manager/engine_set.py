@@ -10,10 +10,13 @@ from typing import Any
 
 from ipyparallel.cluster import launcher as ipp_launcher
 
-from .processes import ProcessRecord, record_of
-from .records import JobRecord
+from .processes import ProcessRecord, record_of, stop_trees
+from .records import JobRecord, end_all
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]
+
+# Engines of one start mostly fail for one reason, and a log of another host takes seconds.
+MAX_LOGS = 3
 
 logger = logging.getLogger(__name__)
 
@@ -29,31 +32,42 @@ class EngineSet:
         Their processes on this machine: the engines themselves, or ``mpiexec``.
     jobs : list of JobRecord
         What runs elsewhere.
+    queued : bool
+        Whether a batch system starts them when it has room.
     """
 
     def __init__(self, name: str, launcher: Any) -> None:
         self.launchers = list((getattr(launcher, "launchers", None) or {"0": launcher}).values())
+        self.queued = isinstance(launcher, ipp_launcher.BatchSystemLauncher)
         self.processes: list[ProcessRecord] = []
         self.jobs: list[JobRecord] = []
         for one in self.launchers:
             self._take(name, one)
 
     def _take(self, name: str, one: Any) -> None:
-        now = time.time()
-        if isinstance(one, ipp_launcher.SSHLauncher):
+        now, pid = time.time(), getattr(one, "pid", -1)
+        if isinstance(one, ipp_launcher.BatchSystemLauncher):
+            if one.job_id:
+                stop = (*one.delete_command, one.job_id)
+                text = f"job {one.job_id} ({name})"
+                self.jobs.append(JobRecord("job", text, stop, now, name))
+        elif pid <= 0:
+            return  # it could not be started
+        elif isinstance(one, ipp_launcher.SSHLauncher):
             # Its pid is one of the other host's, which may give it to another process.
-            end = f"if ps -o args= -p {one.pid} | grep -q ipyparallel; then kill {one.pid}; fi"
-            kill = [*one.ssh_cmd, *one.ssh_args, one.location, end]
-            text = f"process {one.pid} on {one.location} (ssh)"
-            self.jobs.append(JobRecord(text, tuple(kill), now, one.location))
-        elif isinstance(one, ipp_launcher.BatchSystemLauncher):
-            stop = (*one.delete_command, one.job_id)
-            self.jobs.append(JobRecord(f"job {one.job_id} ({name})", stop, now, name))
+            end = f"if ps -o args= -p {pid} | grep -q ipyparallel; then kill {pid}; fi"
+            stop = (*one.ssh_cmd, *one.ssh_args, one.location, end)
+            self.jobs.append(JobRecord("engine", f"engine {pid} (ssh)", stop, now, one.location))
         else:
             kind = "engine" if isinstance(one, ipp_launcher.LocalEngineLauncher) else "launcher"
-            record = record_of(getattr(one, "pid", -1), kind)
+            record = record_of(pid, kind)
             if record is not None:
                 self.processes.append(record)
+
+    def stop(self) -> None:
+        """Stop all, whether they were recorded or not."""
+        end_all(self.jobs)
+        stop_trees(self.processes)
 
     def logs(self) -> list[str]:
         """Return the names of the log files on this machine, relative to the profile."""
@@ -65,13 +79,14 @@ class EngineSet:
 
     def log(self) -> str:
         """Return the logs of those that have ended, else of all, one after the other."""
-        return "\n\n".join(filter(None, map(log_of, self.failed() or self.launchers)))
+        some = (self.failed() or self.launchers)[:MAX_LOGS]
+        return "\n\n".join(filter(None, map(log_of, some)))
 
 
-def log_of(launcher: Any, remove: bool = False) -> str:
+def log_of(launcher: Any) -> str:
     """Return a launcher's log, empty if there is none."""
     try:
-        return str(launcher.get_output(remove=remove) or "")
+        return str(launcher.get_output() or "")
     except Exception as e:  # a remote launcher may have to fetch it
         logger.debug("no log of %s: %r", launcher, e)
         return ""

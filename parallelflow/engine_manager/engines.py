@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parallelflow.errors import StartCancelled
 from parallelflow.interaction import Interaction
 
 from . import profiles
@@ -20,6 +21,7 @@ from .model import Stage, StartSnapshot
 if TYPE_CHECKING:
     import ipyparallel
 
+    from .link import Link
     from .session import Session
 
 __all__ = ["EngineSource", "Progress"]
@@ -29,6 +31,11 @@ __all__ = ["EngineSource", "Progress"]
 LOOK_SECONDS = 0.02
 
 Progress = Callable[[StartSnapshot], None]
+
+
+# ``ipcluster start`` waits 1 s between controller and engines; they may take long to load.
+ENGINES_BEGIN_SECONDS = 3.0
+ENGINES_JOIN_SECONDS = 30.0
 
 
 @dataclass
@@ -78,8 +85,8 @@ class EngineSource(ManagerCore):
                 self._preparation = self._in_thread(self._find_or_start)
 
     def _find_or_start(self, cancel: threading.Event) -> None:
-        self._look_for_cluster()
-        self._provide(self._count(True), cancel)
+        self._look_for_cluster(cancel)
+        self._provide(self._count(), cancel)
 
     def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
         """Return a client with at least one engine; start what is missing if allowed.
@@ -106,6 +113,9 @@ class EngineSource(ManagerCore):
         StartCancelled
             If the user gives up.
         """
+        if not ask:
+            self._wait(self._in_thread(lambda cancel: self._look_at_once()))
+            return self._client_with_engines()
         preparation, self._preparation = self._preparation, None
         if preparation is not None:
             self._wait(preparation)
@@ -114,23 +124,34 @@ class EngineSource(ManagerCore):
             # The usual case, and a small Map's time: no thread is needed for it.
             return cluster.client
         if not self.private or self._link is None:
-            self._wait(self._in_thread(lambda cancel: self._look_for_cluster()))
-        missing = self._count(ask)
+            self._wait(self._in_thread(self._look_for_cluster))
+        missing = self._count()
         if missing:
             self._wait(self._in_thread(lambda cancel: self._provide(missing, cancel)))
-        cluster = self._link
+        return self._client_with_engines()
+
+    def _client_with_engines(self) -> ipyparallel.Client | None:
+        cluster = self._link if self.alive() else None
         return cluster.client if cluster is not None and cluster.ids else None
 
-    def _look_for_cluster(self) -> None:
+    def _look_at_once(self) -> None:
         if not self.private:
-            self.connect()
+            self.connect(at_once=True)
 
-    def _count(self, ask: bool) -> int:
+    def _look_for_cluster(self, cancel: threading.Event) -> None:
+        if self.private:
+            return
+        self.connect()
+        cluster = self._link
+        if self._session is not None and self._session.owns_controller:
+            return
+        while cluster is not None and _is_coming_up(cluster) and not cancel.is_set():
+            time.sleep(LOOK_SECONDS)
+
+    def _count(self) -> int:
         """Return how many engines are to be started, asking where there are none."""
         cluster = self._link if self.alive() else None
         running = len(cluster.ids) if cluster is not None else 0
-        if not ask:
-            return 0
         if running:
             return max((self.engines_wanted or 0) - running, 0)
         return self.interaction.engines_to_start(self.profile, self.suggested_engines())
@@ -174,8 +195,14 @@ class EngineSource(ManagerCore):
 
         self._cancels.add(cancel)
         try:
-            with self._lock:
+            # Another start may wait in a batch system's queue.
+            while not self._lock.acquire(timeout=LOOK_SECONDS):
+                if cancel.is_set():
+                    raise StartCancelled("the start of the engines was cancelled.")
+            try:
                 Start(self, n, launcher or self.launcher, progress, cancel.is_set).run(until)
+            finally:
+                self._lock.release()
         finally:
             self._cancels.discard(cancel)
 
@@ -198,3 +225,15 @@ class EngineSource(ManagerCore):
             self._preparation.cancel.set()
         for cancel in list(self._cancels):
             cancel.set()
+
+
+def _is_coming_up(cluster: Link) -> bool:
+    """Whether a cluster was started a moment ago, and not all of its engines have joined."""
+    controller = cluster.controller
+    if controller is None or not cluster.alive():
+        return False
+    age = time.time() - controller.created
+    announced = cluster.connection.announced_engines()
+    if announced == 0:
+        return not cluster.ids and age < ENGINES_BEGIN_SECONDS
+    return len(cluster.ids) < announced and age < ENGINES_JOIN_SECONDS

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import site
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +105,7 @@ class Launch:
         except BaseException:
             self._loop.close()
             raise
+        self._profiles_own = self.cluster.engine_launcher_class
 
     async def _make(self, cluster_id: str, config: Config) -> ipyparallel.Cluster:
         return ipyparallel.Cluster(
@@ -223,10 +223,9 @@ class Launch:
 
     def starts_locally(self, name: str | None) -> bool:
         """Whether engines of a launcher are processes of this machine, started at once."""
-        launcher_class = self.cluster.engine_launcher_class
         if name is not None:
             return name == "local"
-        return launcher_class is ipp_launcher.LocalEngineSetLauncher
+        return self._profiles_own is ipp_launcher.LocalEngineSetLauncher
 
     def start_engines(
         self, n: int, launcher: str | None = None, check: Check = lambda: None
@@ -247,25 +246,29 @@ class Launch:
         EnginesFailed
             If the launcher fails.
         """
+        if self.cluster.controller is None:
+            # The cluster is another's, and so is the file that names it: ipyparallel would
+            # write it anew, and remove it when our engines have ended.
+            self.cluster.cluster_file = ""
+        # Else the launcher of the start before would be the profile's.
+        self.cluster.engine_launcher_class = launcher or self._profiles_own
+        launcher_class = self.cluster.engine_launcher_class
+        name = ipp_launcher.abbreviate_launcher_class(launcher_class)
+        # Two sessions may add engines within a second, after which sets are named.
+        set_id = f"{int(time.time())}-{os.getpid()}-{len(self._sets)}"
         try:
-            if self.cluster.controller is None:
-                # The cluster is another's, and so is the file by which it is found: ipyparallel
-                # would write it anew, and remove it when our engines have ended.
-                self.cluster.cluster_file = ""
-            if launcher is not None:
-                self.cluster.engine_launcher_class = launcher
-            launcher_class = self.cluster.engine_launcher_class
-            name = ipp_launcher.abbreviate_launcher_class(launcher_class)
             options: dict[str, Any] = {"environment": self._environment(launcher_class)}
             if launcher_class is ipp_launcher.LocalEngineSetLauncher:
-                options |= self._local_command(launcher_class)
-            # Two sessions may add engines within a second, after which sets are named.
-            set_id = f"{int(time.time())}-{os.getpid()}-{len(self._sets)}"
+                connection = next(p for p in self.files if p.name.endswith("-engine.json"))
+                options |= launchers.local_command(launcher_class(parent=self.cluster), connection)
             starting = self.cluster.start_engines(n, set_id, **options)
             self._loop.run(starting, LAUNCH_SECONDS, check)
-        except StartCancelled:
-            raise
-        except Exception as e:
+        except BaseException as e:
+            if set_id in self.cluster.engines:
+                # Some may have been started, on hosts that come before the one that fails.
+                EngineSet(name, self.cluster.engines.pop(set_id)).stop()
+            if isinstance(e, StartCancelled) or not isinstance(e, Exception):
+                raise
             raise EnginesFailed(
                 f"{n} engines of {self._name()} could not be started: {_why(e)}. "
                 "Check the launcher, which the profile's ipcluster_config.py configures.",
@@ -277,23 +280,15 @@ class Launch:
         self._sets.append(engines)
         return engines
 
-    def _local_command(self, launcher_class: Any) -> dict[str, Any]:
-        """Return the command of local engines, unless the profile has one of its own."""
-        if launcher_class(parent=self.cluster).engine_cmd != ipp_launcher.ipengine_cmd_argv:
-            return {}
-        connection = next(path for path in self.files if path.name.endswith("-engine.json"))
-        module = "parallelflow.engine_manager.engine"
-        return {"engine_cmd": [sys.executable, "-m", module, str(connection)]}
-
     # -- the end --------------------------------------------------------------------------
 
     def forget(self) -> None:
         """Take note that everything was stopped: remove logs, cluster and connection files."""
         controller, self.cluster.controller = self.cluster.controller, None
         self.cluster.engines = {}
-        launchers = [one for engines in self._sets for one in engines.launchers]
-        for launcher in [*launchers, *([controller] if controller else [])]:
-            log_of(launcher, remove=True)
+        names = [name for engines in self._sets for name in engines.logs()]
+        for name in [*names, *(log_names(controller) if controller else [])]:
+            (self._folder / name).unlink(missing_ok=True)
         if controller:
             self.remove_stale_files()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import shutil
+import sys
 import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,9 +17,9 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.errors import ClusterError, UserMistake
 
 from .model import LauncherChoice, LaunchPreview
-from .options import controller_config, read_config
+from .options import controller_arguments, controller_config, read_config
 
-__all__ = ["check_launcher", "choices", "cluster_of", "preview"]
+__all__ = ["check_launcher", "choices", "cluster_of", "local_command", "preview"]
 
 # In the order in which they are offered; others that are installed come after them.
 TITLES = {
@@ -111,6 +112,22 @@ def check_launcher(cluster: Any, name: str | None) -> None:
         )
 
 
+def local_command(launcher: Any, connection: Path) -> dict[str, list[str]]:
+    """Return ``engine_cmd`` of local engines, unless the profile has a command of its own.
+
+    Parameters
+    ----------
+    launcher : LocalEngineSetLauncher
+        With the profile's configuration.
+    connection : Path
+        The connection file for engines.
+    """
+    if launcher.engine_cmd != ipp_launcher.ipengine_cmd_argv:
+        return {}
+    module = "parallelflow.engine_manager.engine"
+    return {"engine_cmd": [sys.executable, "-m", module, str(connection)]}
+
+
 def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPreview:
     """Return what a launcher would run; nothing is started.
 
@@ -137,7 +154,9 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
     controller = ""
     if not controller_runs:
         first = cluster.controller_launcher_class(parent=cluster, profile_dir=str(folder))
-        controller = shlex.join(map(str, first.args))
+        given = [str(argument) for argument in cluster.controller_args]
+        more = [*given, *controller_arguments(folder, given)]
+        controller = shlex.join([*map(str, first.args), *more])
     launcher = _launcher(cluster, name)
     notes = []
     if not choice.available:
@@ -157,7 +176,9 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
         program = shlex.join([*launcher.program, *launcher.program_args])
         command = shlex.join([*launcher.ssh_cmd, *launcher.ssh_args, launcher.location, program])
     elif isinstance(launcher, ipp_launcher.LocalEngineSetLauncher):
-        command = f"{shlex.join([*launcher.engine_cmd, *launcher.engine_args])}    ({n} times)"
+        connection = Path(launcher.connection_files["engine"])
+        program = local_command(launcher, connection).get("engine_cmd", launcher.engine_cmd)
+        command = f"{shlex.join([*program, *launcher.engine_args])}    ({n} times)"
     else:
         launcher.n = n
         command = shlex.join(map(str, launcher.args))

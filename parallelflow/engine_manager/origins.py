@@ -67,13 +67,15 @@ class Origins:
         for record in self.records:
             origin = origin_of(record, self._own)
             for process in record.alive():
-                text = f"{process.kind} {process.pid}"
+                text = f"{process.name()} {process.pid}"
                 found.append(
                     RunningProcess(
                         process.kind, process.pid, record.host, origin, process.created, text
                     )
                 )
             for job in record.jobs:
-                found.append(RunningProcess("job", None, job.host, origin, job.created, job.text))
+                found.append(
+                    RunningProcess(job.kind, None, job.host, origin, job.created, job.text)
+                )
         kinds = ["controller", "engine", "launcher", "job"]
         return sorted(found, key=lambda p: (kinds.index(p.kind), p.host, p.pid or 0))

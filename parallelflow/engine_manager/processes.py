@@ -96,6 +96,13 @@ class ProcessRecord:
         except psutil.Error:
             return None
 
+    def name(self) -> str:
+        """Return what the user calls it: its kind, or the program's name of a launcher."""
+        process = self.process() if self.kind == "launcher" else None
+        with contextlib.suppress(psutil.Error):
+            return self.kind if process is None else str(process.name())
+        return self.kind
+
     def is_same(self, other: ProcessRecord) -> bool:
         """Whether both are of one process."""
         return self.pid == other.pid and _same_birth(self.birth, other.birth)

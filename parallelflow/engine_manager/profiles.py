@@ -106,6 +106,19 @@ class Connection:
                 return None if one.pid is None else _main_process(one.pid)
         return None
 
+    def announced_engines(self) -> int:
+        """Return how many engines run on this machine by the cluster file, registered or not.
+
+        ``ipcluster start`` and `ipyparallel.Cluster` write that file; 0 if there is none.
+        """
+        path = self.path.parent / f"cluster-{self.cluster_id}.json"
+        try:
+            sets = json.loads(path.read_text())["engines"]["sets"].values()
+            pids = [int(one["pid"]) for each in sets for one in each["engines"].values()]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return 0
+        return sum(map(psutil.pid_exists, pids))
+
     @property
     def beyond_this_machine(self) -> bool:
         """Whether the controller listens on an address that other machines can reach."""

@@ -15,14 +15,15 @@ import logging
 import os
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .processes import ProcessRecord, marked, record_of, stop_trees
 
-__all__ = ["JobRecord", "SessionRecord", "read", "read_all", "stop_abandoned"]
+__all__ = ["JobRecord", "SessionRecord", "end_all", "read", "read_all", "stop_abandoned"]
 
 # A batch system's delete command answers within a second or two; one that hangs must not
 # keep the stopping of everything else.
@@ -39,6 +40,8 @@ class JobRecord:
 
     Attributes
     ----------
+    kind : str
+        ``job`` or ``engine``.
     text : str
         What the user reads of it, such as ``job 4711 (slurm)``.
     stop : tuple of str
@@ -49,6 +52,7 @@ class JobRecord:
         Where it runs, or the batch system's name.
     """
 
+    kind: str
     text: str
     stop: tuple[str, ...]
     created: float
@@ -67,6 +71,13 @@ class JobRecord:
             logger.warning("%s was not stopped, it may have ended already: %s", self.text, said)
         except (OSError, subprocess.SubprocessError) as e:
             logger.warning("%s could not be stopped: %s", self.text, e)
+
+
+def end_all(jobs: Sequence[JobRecord]) -> None:
+    """End jobs, all at once."""
+    if jobs:
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            list(pool.map(JobRecord.end, jobs))
 
 
 @dataclass
@@ -185,8 +196,7 @@ class SessionRecord:
             return []
         chosen = self.processes[first:]
         if first == 0:
-            for job in self.jobs:
-                job.end()
+            end_all(self.jobs)
             self.jobs = []
             chosen = chosen + marked(self.token)
         left = stop_trees(chosen)

@@ -14,6 +14,7 @@ from . import profiles
 from .facts import ask_ready
 from .lock import profile_lock
 from .model import EngineStart, Stage, StartSnapshot, State
+from .records import end_all
 
 if TYPE_CHECKING:
     from .engines import EngineSource
@@ -124,8 +125,7 @@ class Start:
                 self._set(number, Stage.WAITING, note="stopped again")
         self._tell()
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
-        for job in started:
-            job.end()
+        end_all(started)
         if first == 0:
             self._manager._end_session()
         else:
@@ -184,7 +184,7 @@ class Start:
 
     def _wait_for_registration(self, cluster: Link | None) -> None:
         assert cluster is not None and self._engines is not None
-        seconds = QUEUED_SECONDS if self._engines.jobs else ENGINES_SECONDS
+        seconds = QUEUED_SECONDS if self._engines.queued else ENGINES_SECONDS
         deadline = time.monotonic() + seconds
         while len(new := [e for e in cluster.ids if e not in self._before]) < self._n:
             self._note_registered(cluster, new)

@@ -13,8 +13,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import WindowUnavailable
 
@@ -88,14 +89,22 @@ class SignalWatch:
     Qt's loop runs no Python code while nothing happens, and so no signal handlers: the
     interpreter is made to write to a socket that the loop watches.
 
+    Parameters
+    ----------
+    leave : callable
+        Called with the exit code when a signal comes before there is an event loop; ends the
+        process. An exception would do it in most runs: raised while Qt calls Python in the
+        middle of building the window, it crashes the process in one of twenty.
+
     Attributes
     ----------
     exit_code : int or None
         128 + the signal's number, once one has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leave: Callable[[int], NoReturn]) -> None:
         self.exit_code: int | None = None
+        self._end_at_once = leave
         self._written, self._watched = socket.socketpair()
         for end in (self._written, self._watched):
             end.setblocking(False)
@@ -115,6 +124,6 @@ class SignalWatch:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.exit_code = 128 + number
         if self._notifier is None:
-            raise SystemExit(self.exit_code)  # the window is still being built
+            self._end_at_once(self.exit_code)
         core = importlib.import_module("PyQt5.QtCore")
         core.QCoreApplication.exit(self.exit_code)

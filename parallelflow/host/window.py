@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import logging
@@ -57,7 +58,7 @@ def run_window(argv: list[str]) -> int:
     application = importlib.import_module("vistrails.gui.application")
     startup = importlib.import_module("vistrails.core.startup")
     _enable_ours_once(startup.VistrailsStartup)
-    signals = display.SignalWatch()
+    signals = display.SignalWatch(_leave)
     _start_quietly(application.VistrailsApplicationSingleton, signals)
     sys.argv = ["vistrails", *argv]
     code = _run_to_the_end(run.main)
@@ -115,7 +116,8 @@ def _leave(code: int) -> NoReturn:
     manager = sys.modules.get(f"{REAL}.engine_manager")
     if manager is not None:
         manager.get_manager().stop()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(Exception):  # a signal may come in the middle of writing
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)

@@ -144,7 +144,7 @@ def test_a_failed_element_is_named(parallelflow: Run, cases: Path, running: str)
     assert 'File "<string>", line 2, in <module>' in traceback
     assert re.fullmatch(
         r'PythonSource "function" \(id \d+\) failed: ValueError: three is too much\n'
-        r"  element  3 of 4\n"
+        r"  element  2 of 4 \(the first is 0\)\n"
         r"  input    3\n"
         r"  engine   [01] on \S+\n",
         failure,
@@ -183,7 +183,7 @@ def test_engines_are_started_and_stopped(parallelflow: Run, cases: Path) -> None
 def test_engines_are_stopped_after_a_failure(parallelflow: Run, cases: Path) -> None:
     result = parallelflow("run", f"{cases}:element_fails", "--engines", 2)
     assert result.returncode == 1
-    assert "element  3 of 4" in result.stderr
+    assert "element  2 of 4 (the first is 0)" in result.stderr
 
 
 @pytest.mark.own_cluster

@@ -22,7 +22,7 @@ import pytest
 
 from parallelflow.engine_manager import EngineManager, State, link, profiles
 from parallelflow.engine_manager.model import Origin
-from parallelflow.errors import ConnectFailed, ProfileError
+from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
 
 from .sessions import running, wait_until
 
@@ -188,6 +188,59 @@ def test_a_cluster_of_another_program_is_used_and_never_touched(
         manager.cleanup()
         assert set(running(profile)) == before
     wait_until(lambda: running(profile) == {}, 10)
+
+
+@pytest.mark.own_cluster
+def test_engines_that_were_just_started_are_waited_for(
+    manager: EngineManager, profile: str
+) -> None:
+    # ipcluster waits a second between the controller and its engines.
+    with foreign_cluster(profile, "", n=0) as cluster:
+        start = threading.Timer(1.0, cluster.start_engines_sync, [2])
+        start.start()
+        try:
+            assert manager.ensure_engines() is not None
+            assert len(manager.info().engines) == 2 and manager.started() == []
+        finally:
+            start.join()
+
+
+def busy(manager: EngineManager) -> contextlib.ExitStack:
+    """Hold the manager's lock from another thread, as a start that waits in a queue does."""
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with manager._lock:
+            held.set()
+            over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    stack = contextlib.ExitStack()
+    stack.callback(thread.join)
+    stack.callback(over.set)
+    return stack
+
+
+def test_a_start_under_way_keeps_nobody_waiting(shared: EngineManager) -> None:
+    with busy(shared):
+        assert shared.connect() is not None
+        assert shared.ensure_engines() is not None and shared.ensure_engines(ask=False) is not None
+        cancel = threading.Event()
+        cancel.set()
+        with pytest.raises(StartCancelled):
+            shared.start_engines(1, cancel=cancel)
+
+
+def test_without_asking_nothing_is_waited_for(manager: EngineManager) -> None:
+    with busy(manager):
+        assert manager.ensure_engines(ask=False) is None
+    # Nothing listens at this address, and nothing says so (RFC 5737).
+    write_connection(manager.profile, 9, interface="tcp://192.0.2.1")
+    began = time.monotonic()
+    assert manager.ensure_engines(ask=False) is None
+    assert time.monotonic() - began < profiles.ANSWER_SECONDS
 
 
 @pytest.mark.own_cluster

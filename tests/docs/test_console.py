@@ -83,7 +83,7 @@ def first_missing(shown: list[str], output: str) -> str | None:
         if line.strip() in ("", "...") or re.search(r"elements \(\d+ %\), .* left", line):
             continue
         # Where a line is wrapped depends on the paths in it.
-        wanted = re.compile(re.sub(r"(\\ )?\\.\\.\\.", ".*", re.escape(loosely(line))))
+        wanted = re.compile(re.sub(r"(\\ )?(\\\.){3}", ".*", re.escape(loosely(line))))
         if not any(wanted.fullmatch(came) for came in actual):
             return line
     return None

@@ -91,7 +91,7 @@ def test_a_record_is_read_as_it_was_written(folder: Path) -> None:
     record.keep = True
     record.files = ["security/x"]
     record.engines = {"identity": {"host": "here"}}
-    record.add([me], [JobRecord("job 1 (slurm)", ("scancel", "1"), 5.0, "slurm")])
+    record.add([me], [JobRecord("job", "job 1 (slurm)", ("scancel", "1"), 5.0, "slurm")])
     assert read(record.path) == record
     record.processes, record.jobs = [], []
     record.write()
@@ -110,7 +110,9 @@ def test_a_job_is_ended_by_its_command_and_forgotten(
     ended = tmp_path / "ended"
     record = SessionRecord.of_this_session(folder)
     touch = (sys.executable, "-c", f"open({str(ended)!r}, 'w')")
-    record.add(jobs=[JobRecord("works", touch, 0.0), JobRecord("fails", ("false",), 0.0)])
+    record.add(
+        jobs=[JobRecord("job", "works", touch, 0.0), JobRecord("job", "fails", ("false",), 0.0)]
+    )
     record.stop()
     assert ended.exists() and not record.path.exists()
     assert "fails was not stopped" in caplog.text and "works" not in caplog.text
@@ -203,6 +205,10 @@ def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
     script = launchers.preview(folder, "slurm", 8, controller_runs=False)
     assert "--partition=long" in script.script and "--ntasks=8" in script.script
     assert "ipyparallel.controller" in script.controller
+    assert "--IPController.db_class=NoDB" in script.controller
+    local = launchers.preview(folder, "local", 2, controller_runs=True).command
+    connection = folder / "security" / "ipcontroller-engine.json"
+    assert f"-m parallelflow.engine_manager.engine {connection}" in local
     lines = launchers.preview(folder, "ssh", 4, controller_runs=True)
     assert lines.controller == ""
     hosts = [line.split()[1] for line in lines.command.splitlines()]

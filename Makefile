@@ -41,7 +41,7 @@ gui: $(STAMPS)/gui
 # Clusters spend half of their time waiting for each other, so two tests run at once. Those of one
 # file follow each other: they share clusters.
 test: lint
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/test
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)

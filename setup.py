@@ -31,7 +31,7 @@ TEST = [
     "pytest>=8",
     "pytest-qt>=4.4",
     "pytest-timeout>=2.3",
-    "pytest-xdist>=3.5",
+    "pytest-xdist>=3.7",
     "hypothesis>=6.100",
     # One minor version each: what a newer linter finds is for a commit of its own.
     "mypy>=2.4,<2.5",

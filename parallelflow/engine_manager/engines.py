@@ -198,7 +198,7 @@ class EngineSource(ManagerCore):
             # Another start may wait in a batch system's queue.
             while not self._lock.acquire(timeout=LOOK_SECONDS):
                 if cancel.is_set():
-                    raise StartCancelled("the start of the engines was cancelled.")
+                    raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
                 Start(self, n, launcher or self.launcher, progress, cancel.is_set).run(until)
             finally:

@@ -26,7 +26,7 @@ TIMES = 3
 def cluster() -> Iterator[Any]:
     """Have a manager with two engines; stop it at the end."""
     manager = get_manager()
-    manager.configure(engines=2)
+    manager.configure(engines=2, private=True)
     manager.ensure_engines()
     yield manager
     manager.stop()
@@ -256,6 +256,8 @@ def test_functions_of_user_packages_need_no_copy_of_them_on_engines(
         "also = lambda x: work(x) + 1\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    for name in user_packages():  # VisTrails' own, if it runs in this process
+        monkeypatch.delitem(sys.modules, name)
     tasks = importlib.import_module("userpackages.mine.tasks")
     try:
         shutil.rmtree(package)
@@ -263,5 +265,9 @@ def test_functions_of_user_packages_need_no_copy_of_them_on_engines(
         assert api.parallel_map(tasks.also, [1, 2]) == [103, 105]
         assert api.parallel_map(functools.partial(tasks.work), [1, 2]) == [102, 104]
     finally:
-        for name in [n for n in sys.modules if n.partition(".")[0] == "userpackages"]:
-            monkeypatch.delitem(sys.modules, name)
+        for name in user_packages():
+            del sys.modules[name]
+
+
+def user_packages() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "userpackages"]

@@ -155,6 +155,7 @@ def test_a_map_asks_shows_its_progress_and_is_cancelled(
         "not_now",
         "cancel_while_engines_start",
         "always_start_two",
+        "provenance_shows_each_element",
         "cancel_in_the_progress_dialog",
         "information_beside_a_running_map",
         "quit_by_menu_unsaved",

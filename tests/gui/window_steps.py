@@ -491,6 +491,38 @@ def always_start_two() -> Iterator[None]:
 
 
 @step
+def provenance_shows_each_element() -> Iterator[None]:
+    """The view Provenance lists the elements of the last run, and tells where each one ran."""
+    from vistrails.gui.collection.vis_log import QLogDetails
+
+    base.trigger("provenance")
+    yield
+    details = QLogDetails.instance()
+    tree = details.executionList
+    (run,) = (i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if loops(i))
+    ((loop,),) = loops(run)
+    iterations = [loop.child(n) for n in range(loop.childCount())]
+    assert [i.text(0) for i in iterations] == [f"Iteration #{n}" for n in range(200)]
+    for item in (run, loop, iterations[7], iterations[7].child(0)):
+        tree.setCurrentItem(item)
+        yield
+    text = details.detailsWidget.toPlainText()
+    assert "PythonSource" in text and "Completed: Yes" in text, text
+    told = dict(line.strip().split(": ") for line in text.split("Annotations:")[1].splitlines()[1:])
+    pids = {str(e.pid) for e in get_manager().info().engines}
+    assert told["parallelflow_pid"] in pids and told["parallelflow_engine"] in ("0", "1"), told
+    base.trigger("pipeline")
+    yield
+
+
+def loops(run: Any) -> list[list[Any]]:
+    """Return the loops of each Map of an execution, as the view Provenance lists them."""
+    modules = [run.child(n) for n in range(run.childCount())]
+    maps = [m for m in modules if m.text(0) == "Map" and m.childCount()]
+    return [[m.child(n) for n in range(m.childCount())] for m in maps]
+
+
+@step
 def starts_without_a_question() -> Iterator[None]:
     assert get_manager().state is State.NO_CLUSTER
     (result,) = execute("quick")

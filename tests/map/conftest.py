@@ -22,7 +22,7 @@ def cluster(core: Any) -> Iterator[Any]:
     from parallelflow.engine_manager import get_manager
 
     manager = get_manager()
-    manager.configure(engines=2)
+    manager.configure(engines=2, private=True)
     manager.ensure_engines()
     yield manager
     manager.stop()

@@ -170,6 +170,7 @@ class MapRun:
         try:
             while not run.over:
                 run.poll(POLL_SECONDS)
+                self._log.build(POLL_SECONDS)
                 done = run.progress.done + run.progress.failed
                 self._module.logging.update_progress(self._module, done / total)
                 if interaction.leaving():  # nobody waits for what is left of the workflow

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 import platform
+import time
+from collections import deque
 from typing import Any
 
 from vistrails.core.log.group_exec import GroupExec
@@ -31,7 +34,8 @@ class MapLog:
         self._loop = loop
         # VisTrails' dummy controllers stand in for all of these when the log is off.
         self._controller: Any = getattr(loop.log, "controller", None)
-        self._iterations: dict[int, tuple[list[Record], Worker]] = {}
+        self._records: deque[tuple[int, list[Record], Worker]] = deque()
+        self._iterations: dict[int, list[LoopIteration]] = {}
         self._machines: dict[str, int] = {}
 
     @property
@@ -41,7 +45,21 @@ class MapLog:
 
     def add(self, index: int, records: list[Record], worker: Worker) -> None:
         """Take the records of an element, one per function; a failed one's are taken, too."""
-        self._iterations[index] = (records, worker)
+        self._records.append((index, records, worker))
+
+    def build(self, seconds: float = math.inf) -> None:
+        """Make log objects of the records taken so far.
+
+        Parameters
+        ----------
+        seconds : float
+            For how long at most: it is done while engines compute, which must not wait for it.
+        """
+        end = time.monotonic() + seconds
+        while self._records and time.monotonic() < end:
+            index, records, worker = self._records.popleft()
+            machine = self._machine(worker)
+            self._iterations[index] = [self._iteration(r, machine, worker) for r in records]
 
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""
@@ -60,11 +78,9 @@ class MapLog:
             Whether the whole loop has finished; if not, what has is kept.
         """
         if self._controller is not None:
+            self.build()
             for index in sorted(self._iterations):
-                records, worker = self._iterations[index]
-                machine = self._machine(worker)
-                for record in records:
-                    iteration = self._iteration(record, machine, worker)
+                for iteration in self._iterations[index]:
                     self._loop.log.loop_exec.add_loop_iteration(iteration)
         if finished:
             self._loop.end_loop_execution()

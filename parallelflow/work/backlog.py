@@ -13,7 +13,7 @@ __all__ = ["Backlog"]
 # A chunk waits behind the running one so that an engine never idles for a round trip, but
 # only while this many chunks' worth of work is left for each engine: at the end it
 # would wait behind a long one while another engine is free.
-AHEAD_CHUNKS = 4
+AHEAD_CHUNKS = 2
 
 
 class Backlog:

@@ -27,7 +27,7 @@ from .profiles import Connection
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["Link", "connect"]
+__all__ = ["Asked", "Link", "connect"]
 
 # The handshake with a hub that accepts connections: milliseconds locally, seconds through
 # a slow tunnel. A hub that accepts and then says nothing is hung.
@@ -40,6 +40,8 @@ GIVE_UP_ROUNDS = 24
 # to cost nothing (0.2 ms each).
 WATCH_SECONDS = 0.5
 LOOK_SECONDS = 0.01
+# An engine that does nothing else answers in a few milliseconds.
+ASK_AGAIN_SECONDS = 1.0
 # A hub that was asked to shut down takes connections for 1.1 s more (ipyparallel's hub).
 END_SECONDS = 4.0
 # Closing a client waits for its thread, which may be in the middle of a large message.
@@ -73,6 +75,26 @@ def connect(connection: Connection, profile: str) -> Link:
 
 def _says_more_than_unsigned(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Message signing is disabled")
+
+
+class Asked:
+    """When an engine was asked, and how long its answer may take before it is asked again.
+
+    What is sent to an engine that has registered, but whose connection to the scheduler is not
+    complete, is lost without a word (ZeroMQ's ROUTER sockets drop what they cannot deliver).
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._patience = ASK_AGAIN_SECONDS
+
+    def too_long_ago(self) -> bool:
+        """Whether it is time to ask again; that counts as asked. Each time takes twice as long."""
+        now = time.monotonic()
+        if now - self._last < self._patience:
+            return False
+        self._last, self._patience = now, 2 * self._patience
+        return True
 
 
 class Link:
@@ -109,7 +131,7 @@ class Link:
         self.lost = False
         self.questions: Counter[int] = Counter()
         self.gone: dict[int, Facts | None] = {}
-        self._asked: set[int] = set()
+        self._asked: dict[int, Asked] = {}
         self._meeting = threading.Lock()
         self._question: Any = None
         self._rounds = 0
@@ -175,18 +197,21 @@ class Link:
         """Ask engines that have joined for their facts, and forget those that have left."""
         with self._meeting:
             present = set(self.client.ids)
-            new = present - self._asked
-            self._asked |= new
+            new = present - self._asked.keys()
             known = known_facts(self.connection.path.parent.parent) if new else {}
             for engine in new:
+                self._asked[engine] = Asked()
                 told = known.get(self.identity(engine))
                 if told is not None:
                     self._take(engine, told)
                     continue
                 self.questions[engine] += 1
                 ask_facts(self.client, engine, functools.partial(self._take, engine))
-            for engine in self._asked - present:
-                self._asked.discard(engine)
+            for engine in present - new - self.facts.keys():
+                if self._asked[engine].too_long_ago():
+                    ask_facts(self.client, engine, functools.partial(self._take, engine))
+            for engine in self._asked.keys() - present:
+                del self._asked[engine]
                 self.gone[engine] = self.facts.pop(engine, None)
                 self.processes.pop(engine, None)
                 del self.questions[engine]

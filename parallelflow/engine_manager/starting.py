@@ -12,6 +12,7 @@ from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, 
 
 from . import profiles
 from .facts import ask_ready
+from .link import Asked
 from .lock import profile_lock
 from .model import EngineStart, Stage, StartSnapshot, State
 from .records import end_all
@@ -73,7 +74,7 @@ class Start:
         self._engines: EngineSet | None = None
         self._before: set[int] = set()
         self._told: dict[int, str] = {}
-        self._asked: set[int] = set()
+        self._asked: dict[int, Asked] = {}
         self._next_check = 0.0
         self.snapshot = StartSnapshot(
             manager.profile,
@@ -186,12 +187,16 @@ class Start:
         assert cluster is not None and self._engines is not None
         seconds = QUEUED_SECONDS if self._engines.queued else ENGINES_SECONDS
         deadline = time.monotonic() + seconds
-        while len(new := [e for e in cluster.ids if e not in self._before]) < self._n:
+        while True:
+            new = [e for e in cluster.ids if e not in self._before]
             self._note_registered(cluster, new)
+            # Whose facts are known has answered, and can be reached by whoever comes next.
+            known = sum(engine in cluster.facts for engine in new)
+            if known >= self._n or (len(new) >= self._n and self._at_work()):
+                break
             self._check(cluster, deadline, f"did not register in {seconds:.0f} s")
             time.sleep(LOOK_SECONDS)
         self._manager._refresh()
-        self._note_registered(cluster, new)
 
     def _wait_for_vistrails(self, cluster: Link | None) -> None:
         assert cluster is not None
@@ -199,7 +204,9 @@ class Start:
         while True:
             new = [e for e in cluster.ids if e not in self._before]
             self._note_registered(cluster, new)
-            if self.snapshot.count(Stage.READY) >= self._n:
+            if self.snapshot.count(Stage.READY) >= self._n or (
+                time.monotonic() > deadline and self._at_work()
+            ):
                 return
             self._check(cluster, deadline, f"gave no answer in {READY_SECONDS:.0f} s")
             time.sleep(LOOK_SECONDS)
@@ -210,9 +217,12 @@ class Start:
         """Bring the snapshot up to date with the engines that have joined and answered."""
         cluster.meet()
         for engine in new:
-            if engine not in self._asked:
-                self._asked.add(engine)
+            asked = self._asked.get(engine)
+            if asked is None:
+                asked = self._asked[engine] = Asked()
                 cluster.questions[engine] += 1
+                ask_ready(cluster.client, engine, functools.partial(self._take, engine))
+            elif engine not in self._told and asked.too_long_ago():
                 ask_ready(cluster.client, engine, functools.partial(self._take, engine))
             facts = cluster.facts.get(engine)
             if facts is None:
@@ -230,6 +240,10 @@ class Start:
                 note=f"without VisTrails: {self._told[engine]}" if self._told.get(engine) else "",
             )
         self._tell()
+
+    def _at_work(self) -> bool:
+        """Whether a Map is under way, which may keep the new engines from answering for long."""
+        return bool(self._manager.runs())
 
     def _take(self, engine: int, told: str) -> None:
         self._told[engine] = told

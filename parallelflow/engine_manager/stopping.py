@@ -112,7 +112,8 @@ def shutdown(manager: ManagerCore) -> list[str]:
     if cluster is None:
         raise NoEngines(f"no cluster runs on the profile {manager.profile}: nothing to shut down.")
     cluster.end_watch()
-    known = [*cluster.processes.values(), *_recorded(manager, cluster)]
+    recorded = _recorded(manager, cluster)
+    known = [*cluster.processes.values(), *recorded]
     engines, here = cluster.ids, set(cluster.processes)
     with contextlib.suppress(Exception):
         cluster.client.abort(block=False)
@@ -129,11 +130,19 @@ def shutdown(manager: ManagerCore) -> list[str]:
         _wait_for_end(controller, HUB_SECONDS)
         known.append(controller)
     left = [f"process {pid} on this machine" for pid in stop_trees(known)]
-    left += [f"engine {e} ({_host(cluster, e)})" for e in engines if e not in here]
+    silent = [e for e in engines if e not in here]
+    # Engines that are still starting have not told who they are: the records know some of them.
+    if len(silent) > sum(p.kind == "engine" and not _known(cluster, p) for p in recorded):
+        left += [f"engine {e} ({_host(cluster, e)})" for e in silent]
     _forget(manager, cluster)
     if controller is None and cluster.connection.answers():
         left.append(f"the controller at {cluster.connection.host}:{cluster.connection.port}")
     return left
+
+
+def _known(cluster: Link, process: ProcessRecord) -> bool:
+    """Whether it is known which engine a process is."""
+    return any(process.is_same(one) for one in cluster.processes.values())
 
 
 def _records(manager: ManagerCore, cluster: Link) -> list[SessionRecord]:

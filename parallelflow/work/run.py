@@ -225,10 +225,12 @@ class Run:
     def _meet_engines(self) -> None:
         """Set the function up on engines that have joined."""
         for engine in self._client.ids:
-            if engine not in self._workers:
-                worker = Worker(self._client, engine, self._hand_over)
-                self._workers[engine] = worker
-                self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
+            worker = self._workers.get(engine)
+            if worker is None:
+                worker = self._workers[engine] = Worker(self._client, engine, self._hand_over)
+            elif worker.ready or engine in self._unfit or not worker.is_overdue():
+                continue
+            self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
 
     def _hand_over(self, worker: Worker, chunk: Chunk | None, answer: Any) -> None:
         self._events.put((worker, chunk, answer))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
+# Setting a function up takes some milliseconds, or as long as its packages take to load.
+SETUP_SECONDS = 2.0
+
 Reply = Callable[["Worker", "Chunk | None", Any], None]
 
 
@@ -52,6 +55,8 @@ class Worker:
     gone_since: float | None = None
     jobs: dict[Chunk, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    _asked_at: float = 0.0
+    _patience: float = SETUP_SECONDS
 
     @property
     def host(self) -> str | None:
@@ -60,7 +65,19 @@ class Worker:
 
     def set_up(self, key: str, frames: Sequence[Any]) -> None:
         """Send the function; the reply comes with chunk None."""
+        self._asked_at = time.monotonic()
         self._send(None, runner.setup, key, *_views(frames))
+
+    def is_overdue(self) -> bool:
+        """Whether the function should be sent again: the engine has not answered for long.
+
+        What is sent to an engine that has just registered may be lost (see
+        `parallelflow.engine_manager.link`); one that is busy gets it twice, which does no harm.
+        """
+        if self.info or time.monotonic() - self._asked_at < self._patience:
+            return False
+        self._patience *= 2
+        return True
 
     def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
         """Send a chunk."""

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager, State, link, processes, profiles, records
-from parallelflow.engine_manager.model import Origin
+from parallelflow.engine_manager.model import Origin, Stage
 from parallelflow.errors import ClusterError, ProfileError
 
 from .sessions import running, session, wait_until
@@ -259,6 +259,20 @@ def test_shutdown_ends_everything_of_everybody(
     assert ours.shutdown_plan() is None
     with pytest.raises(ClusterError, match="nothing to shut down"):
         ours.shutdown_cluster()
+
+
+def test_engines_that_have_just_registered_are_shut_down_without_a_word(
+    new_manager: Callable[..., EngineManager], profile: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    theirs, ours = new_manager(), new_manager()
+    theirs.start_engines(2, until=Stage.REGISTERED)
+    assert ours.connect() is not None
+    capfd.readouterr()
+    assert ours.shutdown_cluster() == []
+    theirs.stop()
+    wait_until(lambda: running(profile) == {}, 10)
+    written = capfd.readouterr()
+    assert "Traceback" not in written.err + written.out
 
 
 def test_a_process_that_got_the_pid_of_one_of_ours_is_left_alone(

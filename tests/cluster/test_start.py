@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, profiles
+from parallelflow.engine_manager import EngineManager, State, link, profiles, starting
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 from parallelflow.errors import (
     ClusterError,
@@ -54,6 +54,26 @@ def test_vistrails_is_ready_when_the_start_returns(manager: EngineManager) -> No
     assert client is not None
     began = "__import__('vistrails.core.application').core.application.get_vistrails_application()"
     assert client[:].apply_sync(eval, f"{began} is not None") == [True]
+
+
+def test_a_question_that_is_lost_on_its_way_is_asked_again(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a message is that comes before the engine's connection is complete.
+    lost: list[str] = []
+    for module, name in ((link, "ask_facts"), (starting, "ask_ready")):
+        really = getattr(module, name)
+
+        def ask(*arguments: object, really: object = really, name: str = name) -> None:
+            if lost.count(name) < 1:
+                lost.append(name)
+            else:
+                really(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(module, name, ask)
+    manager.start_engines(1)
+    assert sorted(lost) == ["ask_facts", "ask_ready"]
+    assert manager.info().engines[0].pid in manager.started()
 
 
 def test_engines_are_added_to_a_running_cluster(manager: EngineManager, profile: str) -> None:

@@ -496,14 +496,17 @@ def provenance_shows_each_element() -> Iterator[None]:
     from vistrails.gui.collection.vis_log import QLogDetails
 
     base.trigger("provenance")
+    window().notify("execution_updated")  # as VisTrails' own button Execute does
     yield
     details = QLogDetails.instance()
     tree = details.executionList
-    (run,) = (i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if loops(i))
+    run = [i for i in map(tree.topLevelItem, range(tree.topLevelItemCount())) if loops(i)][-1]
     ((loop,),) = loops(run)
-    iterations = [loop.child(n) for n in range(loop.childCount())]
-    assert [i.text(0) for i in iterations] == [f"Iteration #{n}" for n in range(200)]
-    for item in (run, loop, iterations[7], iterations[7].child(0)):
+    # The view sorts them by the time at which they began.
+    iterations = {item.text(0): item for item in map(loop.child, range(loop.childCount()))}
+    assert set(iterations) == {f"Iteration #{n}" for n in range(200)}, sorted(iterations)
+    seventh = iterations["Iteration #7"]
+    for item in (run, loop, seventh, seventh.child(0)):
         tree.setCurrentItem(item)
         yield
     text = details.detailsWidget.toPlainText()

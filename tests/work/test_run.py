@@ -16,6 +16,7 @@ from parallelflow.engine.runner import plain_function
 from parallelflow.errors import ClusterLost
 from parallelflow.work.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
+from parallelflow.work.worker import Worker
 from tests.work.test_crash_matrix import drive
 
 
@@ -210,6 +211,21 @@ def test_an_engine_that_joins_in_the_middle_gets_work(client: Any, manager: Any)
     os.kill(run.values[-1], signal.SIGKILL)
     while len(client.ids) == 3:
         time.sleep(0.05)
+
+
+def test_a_function_that_is_lost_on_its_way_is_sent_again(client: Any, monkeypatch: Any) -> None:
+    # As a message is that comes before the engine's connection is complete.
+    really, lost = Worker.set_up, set()
+
+    def set_up(worker: Worker, *arguments: Any) -> None:
+        if worker.id in lost:
+            really(worker, *arguments)
+        lost.add(worker.id)
+
+    monkeypatch.setattr(Worker, "set_up", set_up)
+    run = Run(client, plain_function, (abs,), [-1, -2, -3], "test")
+    drive(run)
+    assert run.values == [1, 2, 3] and lost == set(client.ids)
 
 
 def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> None:

@@ -15,6 +15,7 @@ from vistrails.core.log.machine import Machine
 from vistrails.core.log.module_exec import ModuleExec
 from vistrails.core.vistrail.annotation import Annotation
 
+from parallelflow.engine.payload import no_collection
 from parallelflow.engine.recorder import LOOP, Record
 from parallelflow.work.worker import Worker
 
@@ -56,10 +57,11 @@ class MapLog:
             For how long at most: it is done while engines compute, which must not wait for it.
         """
         end = time.monotonic() + seconds
-        while self._records and time.monotonic() < end:
-            index, records, worker = self._records.popleft()
-            machine = self._machine(worker)
-            self._iterations[index] = [self._iteration(r, machine, worker) for r in records]
+        with no_collection():
+            while self._records and time.monotonic() < end:
+                index, records, worker = self._records.popleft()
+                machine = self._machine(worker)
+                self._iterations[index] = [self._iteration(r, machine, worker) for r in records]
 
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import parallelflow
 
+from . import shortcuts
 from .files import pack
 from .recorder import ITERATION, Record, Recorder
 from .runner import NeedsClient, Reported, Trouble, trouble_of
@@ -51,6 +52,7 @@ def _make_ready(
 ) -> None:
     _check_versions(versions)
     _load_packages(packages, user_packages)
+    shortcuts.apply()
 
 
 def prepare(_: Surroundings, spec: FunctionSpec) -> VistrailsFunction:

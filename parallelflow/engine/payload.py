@@ -6,11 +6,13 @@ take (lambdas, closures, classes of a notebook).
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["dump", "load"]
+__all__ = ["dump", "load", "no_collection"]
 
 # A buffer below this travels inside the pickle: as a frame of its own it would cost more
 # in messages than its copy does (ipyparallel draws the line at 1 024 bytes, too).
@@ -22,6 +24,22 @@ MAX_FRAMES = 60
 Frame = bytes | memoryview
 
 
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage while very many objects are made that stay.
+
+    It would look at all of them again and again: half of the time of reading a large pickle.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@no_collection()
 def dump(value: Any) -> list[Frame]:
     """Return a value as frames.
 
@@ -67,6 +85,7 @@ def dump(value: Any) -> list[Frame]:
     return [data, *(buffer.raw() for buffer in buffers)]
 
 
+@no_collection()
 def load(frames: Sequence[Frame]) -> Any:
     """Return the value of frames that `dump` made.
 

@@ -195,7 +195,9 @@ def _close(function: Prepared) -> None:
             close()
 
 
-def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list[Any]:
+def run_chunk(
+    key: str, start: int, stop_on_error: bool, seconds: float | None, *frames: Frame
+) -> list[Any]:
     """Evaluate the elements of a chunk, one after the other.
 
     Parameters
@@ -206,6 +208,9 @@ def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list
         Index of the first element in the whole list.
     stop_on_error : bool
         Whether to leave the rest of the chunk undone after the first trouble.
+    seconds : float or None
+        After how long to leave the rest undone, so that another engine can have it; at least one
+        element is evaluated. None for never.
     *frames
         A `dump` of the list of elements.
 
@@ -225,12 +230,15 @@ def run_chunk(key: str, start: int, stop_on_error: bool, *frames: Frame) -> list
         # The client sends the elements again one by one, to find those that cannot be read.
         result.unreadable = trouble_of(e, "input")
         elements = []
+    begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)
     with around(), _Capture(result.outputs) as capture:
         for position, element in enumerate(elements):
             capture.position = position
             go_on = _evaluate(result, function, position, start + position, element)
             if not go_on or (stop_on_error and _failed(result)):
+                break
+            if seconds is not None and time.perf_counter() - begin > seconds:
                 break
     report = getattr(function, "report", None)
     result.report = report() if report is not None else None

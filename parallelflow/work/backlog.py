@@ -11,9 +11,9 @@ from .chunks import CHUNK_SECONDS, Chunk, ChunkSizer, Feed
 __all__ = ["Backlog"]
 
 # A chunk waits behind the running one so that an engine never idles for a round trip, but
-# only while this many chunks' worth of work is left for each engine: at the end it
+# only while more than this many chunks' worth of work is left for each engine: at the end it
 # would wait behind a long one while another engine is free.
-AHEAD_CHUNKS = 2
+AHEAD_CHUNKS = 1
 
 
 class Backlog:
@@ -67,23 +67,35 @@ class Backlog:
         idle : bool
             Whether nothing is under way.
         """
+        size = self.sizer.size(self._left(), engines)
+        chunk: Chunk | None
         if self._again:
-            return self._again.popleft()
-        size = self.sizer.size(self.feed.left, engines)
-        if self._limit is not None:
-            size = min(size, self._limit - (self.feed.taken - finished))
-        chunk = self.feed.take(size) if size > 0 else None
+            chunk = self._again.popleft()
+            if len(chunk.elements) > size:
+                self._again.appendleft(chunk.rest(size))
+                chunk = chunk.first(size)
+        else:
+            if self._limit is not None:
+                size = min(size, self._limit - (self.feed.taken - finished))
+            chunk = self.feed.take(size) if size > 0 else None
         if chunk is None and self._suspects and idle:
             # What may end engines waits until the rest is safe, and goes alone.
             chunk = self._suspects.popleft()
+        if chunk is not None:
+            chunk.seconds = self.sizer.patience(len(chunk.elements))
         return chunk
+
+    def _left(self) -> int | None:
+        """How many elements have not been sent, or have to be sent again; None if unknown."""
+        left = self.feed.left
+        return None if left is None else left + sum(len(chunk.elements) for chunk in self._again)
 
     def two_each(self, engines: int) -> bool:
         """Whether a chunk may wait behind the running one."""
         mean = self.sizer.mean_seconds
-        if mean is None or self._again or self._suspects:
+        left = self._left()
+        if mean is None or self._suspects:
             return False
-        left = self.feed.left
         return left is None or left * mean > AHEAD_CHUNKS * CHUNK_SECONDS * engines
 
     def put_back(self, chunk: Chunk) -> None:

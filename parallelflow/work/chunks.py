@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sized
+from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,16 +12,25 @@ __all__ = ["Chunk", "ChunkSizer", "Feed"]
 # A chunk costs an engine 4 ms beside its elements, and client, controller and hub as much again
 # (measured with ipyparallel 9.2; what they compute is taken from engines on the same cores). So
 # a chunk of this length makes messages a few percent; longer ones would make progress jerky.
-CHUNK_SECONDS = 0.25
+CHUNK_SECONDS = 0.5
 # Towards the end chunks get smaller, but not so small that messages cost more than the elements.
 LEAST_SECONDS = 0.08
-# The first chunks tell too little of the following ones to trust them with more.
-GROWTH = 8
-# Each engine's share of what is left is cut into this many chunks at least, so that all
-# engines finish together although elements differ in length.
-SHARES = 2
+# What takes no longer than this is not divided any further.
+LAST_SECONDS = 0.03
+# A chunk takes at most this part of an engine's share of what is left, so that all engines finish
+# together: the first number where elements take equally long (engines differ, too), the second
+# where they differ by as much as they take on average, or more.
+REGULAR, IRREGULAR = 0.85, 0.5
+# The first chunk for an engine: its length in time is not known, so that it ends early instead.
+FIRST_ELEMENTS = 32
+FIRST_SECONDS = 0.02
+# A chunk that takes longer than expected by this factor ends there.
+PATIENCE = 2
 # More elements than this in a chunk gain nothing and cost memory on three machines.
 MAX_ELEMENTS = 20_000
+# So do more bytes, there or back. Before anything is known of the time, less may travel in vain.
+MAX_BYTES = 32_000_000
+FIRST_BYTES = 1_000_000
 
 
 @dataclass(eq=False)
@@ -36,11 +45,17 @@ class Chunk:
         The elements, in order, without gaps.
     deaths : int
         Engines that ended while they had this chunk.
+    seconds : float or None
+        After how long it ends early, leaving elements undone; None for never.
+    nbytes : int
+        Its size in a message, once it is in one.
     """
 
     start: int
     elements: list[Any]
     deaths: int = 0
+    seconds: float | None = None
+    nbytes: int = 0
 
     @property
     def last(self) -> int:
@@ -51,6 +66,10 @@ class Chunk:
         """Yield each element from position `skip` on as a chunk of its own."""
         for position, element in enumerate(self.elements[skip:], skip):
             yield Chunk(self.start + position, [element], self.deaths)
+
+    def first(self, count: int) -> Chunk:
+        """Return the chunk's first `count` elements."""
+        return Chunk(self.start, self.elements[:count], self.deaths, self.seconds)
 
     def rest(self, count: int) -> Chunk:
         """Return the chunk without its first `count` elements."""
@@ -75,21 +94,45 @@ class ChunkSizer:
         if fixed is not None and fixed < 1:
             raise ValueError(f"a chunk needs at least 1 element, not {fixed}")
         self._fixed = fixed
-        self._limit = 1
         self._seconds = 0.0
         self._count = 0.0
+        self._bytes = 0.0
+        self._squares = 0.0
 
     @property
     def mean_seconds(self) -> float | None:
         """Time of an element, recent ones counting more, seconds; None before the first."""
         return self._seconds / self._count if self._count else None
 
-    def observe(self, count: int, seconds: float) -> None:
-        """Take note that `count` elements took an engine `seconds` in all."""
-        if count:
-            self._seconds = self._seconds / 2 + seconds
-            self._count = self._count / 2 + count
-            self._limit = max(self._limit, min(MAX_ELEMENTS, count * GROWTH))
+    @property
+    def variation(self) -> float:
+        """Standard deviation of the elements' times by their mean; 1 before the first."""
+        if not self._seconds:
+            return 1.0
+        mean = self._seconds / self._count
+        variance = max(0.0, self._squares / self._count - mean * mean)
+        return variance**0.5 / mean
+
+    @property
+    def max_bytes(self) -> int:
+        """How large a chunk may be, bytes."""
+        return MAX_BYTES if self._count else FIRST_BYTES
+
+    def observe(self, seconds: Sequence[float], nbytes: float) -> None:
+        """Take note of what came back of a chunk.
+
+        Parameters
+        ----------
+        seconds : sequence of float
+            How long each element took its engine.
+        nbytes : float
+            How many bytes travelled for them, there or back, whichever were more.
+        """
+        if seconds:
+            self._seconds = self._seconds / 2 + sum(seconds)
+            self._squares = self._squares / 2 + sum(s * s for s in seconds)
+            self._count = self._count / 2 + len(seconds)
+            self._bytes = self._bytes / 2 + nbytes
 
     def size(self, left: int | None, engines: int) -> int:
         """Return the size of the next chunk.
@@ -103,14 +146,26 @@ class ChunkSizer:
         """
         if self._fixed is not None:
             return self._fixed
-        if not self._count:
-            return 1
-        rate = self._count / max(self._seconds, 1e-9)
-        size = int(CHUNK_SECONDS * rate)
+        if self._count:
+            rate = self._count / max(self._seconds, 1e-9)
+            size = int(min(CHUNK_SECONDS * rate, MAX_ELEMENTS))
+            if self._bytes:
+                size = min(size, int(MAX_BYTES * self._count / self._bytes))
+            least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
+        else:
+            size, least, last = FIRST_ELEMENTS, 0, 0
         if left is not None:
-            least = min(-(-left // engines), int(LEAST_SECONDS * rate))
-            size = min(size, max(left // (engines * SHARES), least))
-        return max(1, min(size, self._limit))
+            share = -(-left // engines)
+            part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
+            size = min(size, max(round(share * part), min(share, least), last))
+        return max(1, size)
+
+    def patience(self, size: int) -> float | None:
+        """Return how long a chunk of a size may take, seconds; None for as long as it likes."""
+        if self._fixed is not None:
+            return None
+        mean = self.mean_seconds
+        return FIRST_SECONDS if mean is None else max(PATIENCE * size * mean, FIRST_SECONDS)
 
 
 class Feed:

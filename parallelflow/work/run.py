@@ -348,6 +348,11 @@ class Run:
         except (Exception, SystemExit) as e:
             self._fail_or_split(chunk, trouble_of(e, "pickle"), None)
             return True
+        chunk.nbytes = _nbytes(frames)
+        fits = len(chunk.elements) * self._backlog.sizer.max_bytes // max(chunk.nbytes, 1)
+        if max(fits, 1) < len(chunk.elements):
+            self._backlog.put_back(chunk.rest(max(fits, 1)))
+            return self._send(worker, chunk.first(max(fits, 1)))
         stop = self._stop_on_error
         if self._try_to_send(worker, lambda w: w.send(chunk, self._key, stop, frames)):
             if self.progress.state is RunState.PREPARING:
@@ -370,7 +375,13 @@ class Run:
         forget(self._client, answer)
         if chunk is None:
             self._handle_setup(worker, reply, error)
-        elif worker.jobs.pop(chunk, None) is not None:
+        elif worker.jobs.get(chunk) is not None:
+            if error is not None and _died(error):
+                # The next look finds out more. It keeps its place: the first one is the suspect.
+                worker.jobs[chunk] = None
+                worker.missed(0)
+                return
+            del worker.jobs[chunk]
             if error is None:
                 self._handle_reply(worker, chunk, reply)
             else:
@@ -397,7 +408,7 @@ class Run:
             raise SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
 
     def _handle_reply(self, worker: Worker, chunk: Chunk, reply: Any) -> None:
-        self._received += sum(memoryview(frame).nbytes for frame in reply)
+        self._received += _nbytes(reply)
         try:
             result: ChunkResult = payload.load(reply)
         except Exception as e:  # a class that only the engine knows
@@ -406,30 +417,28 @@ class Run:
         if result.unreadable is not None:
             self._fail_or_split(chunk, result.unreadable, worker)
             return
-        self._take(worker, chunk, result)
+        self._take(worker, chunk, result, _nbytes(reply))
         for position, trouble in result.troubles.items():
             self._fail(chunk.start + position, chunk.elements[position], trouble, worker)
         if result.count < len(chunk.elements) and not (self._stop_on_error and self.failures):
             self._backlog.put_back(chunk.rest(result.count))
         self.progress.announce()
 
-    def _take(self, worker: Worker, chunk: Chunk, result: ChunkResult) -> None:
-        """Take a chunk's values, and tell of it."""
+    def _take(self, worker: Worker, chunk: Chunk, result: ChunkResult, nbytes: int) -> None:
+        """Take a chunk's values, which came in so many bytes, and tell of it."""
         start, count = chunk.start, result.count
         self.values[start : start + count] = result.values
         self._ranges.append((start, count))
-        self._backlog.sizer.observe(count, result.wall)
+        sent = chunk.nbytes * count / len(chunk.elements)
+        self._backlog.sizer.observe(result.seconds, max(sent, nbytes))
         self.progress.done += count - len(result.troubles)
         self.progress.element_seconds += sum(result.seconds)
         if self._on_chunk is not None:
             self._on_chunk(start, result, worker)
 
     def _handle_error(self, worker: Worker, chunk: Chunk, error: BaseException) -> None:
-        """Handle a chunk that has no result: its engine died, forgot the function, or worse."""
-        if _died(error):
-            worker.jobs[chunk] = None
-            worker.missed(0)
-        elif getattr(error, "ename", "") == "LookupError":
+        """Handle a chunk that has no result: its engine forgot the function, or worse."""
+        if getattr(error, "ename", "") == "LookupError":
             worker.ready = False
             self._backlog.put_back(chunk)
             self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
@@ -489,14 +498,20 @@ class Run:
     def _take_interrupted(self, worker: Worker, chunk: Chunk, answer: Any) -> None:
         """Keep what had finished of a chunk that was interrupted."""
         with contextlib.suppress(Exception):
-            result: ChunkResult = payload.load(answer.get(timeout=0))
+            reply = answer.get(timeout=0)
+            result: ChunkResult = payload.load(reply)
             good = min(result.troubles, default=result.count)
             result.values, result.seconds = result.values[:good], result.seconds[:good]
             result.count = good
-            self._take(worker, chunk, result)
+            self._take(worker, chunk, result, _nbytes(reply))
         forget(self._client, answer)
 
 
+def _nbytes(frames: Iterable[Any]) -> int:
+    """Return how many bytes frames take."""
+    return sum(memoryview(frame).nbytes for frame in frames)
+
+
 def _died(error: BaseException) -> bool:
-    """Whether an answer says that its engine has gone: the next look finds out more."""
+    """Whether an answer says that its engine has gone."""
     return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)

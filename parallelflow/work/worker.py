@@ -82,7 +82,7 @@ class Worker:
     def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
         """Send a chunk."""
         self.jobs[chunk] = self._send(
-            chunk, runner.run_chunk, key, chunk.start, stop_on_error, *_views(frames)
+            chunk, runner.run_chunk, key, chunk.start, stop_on_error, chunk.seconds, *_views(frames)
         )
 
     def drop(self, key: str) -> Any:

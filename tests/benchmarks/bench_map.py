@@ -37,15 +37,20 @@ o = i
 
 
 def both(workflow: Workflow) -> tuple[float, float]:
-    """Return the medians of ours and of the serial Map; both must give the same."""
+    """Return the medians of ours and of the serial Map; both must give the same.
 
-    def one(package: str) -> Any:
+    The time is that of VisTrails' execution; what the tests make of the log is no part of it.
+    """
+    values = []
+
+    def one(package: str) -> float:
         result = run(workflow, package)
         assert not result.errors, result.errors
-        return result.values[1]
+        values.append(result.values[1])
+        assert values[-1] == values[0]
+        return result.seconds
 
-    assert one(PARALLEL_FLOW) == one(CONTROL_FLOW)
-    ours, serial = alternate(lambda: one(PARALLEL_FLOW), lambda: one(CONTROL_FLOW), warm_up=False)
+    ours, serial = alternate(lambda: one(PARALLEL_FLOW), lambda: one(CONTROL_FLOW))
     return ours, serial
 
 

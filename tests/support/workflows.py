@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -243,7 +244,8 @@ class Result:
     """What came of a workflow.
 
     `errors` holds (class of the module, text) by module id; `log` the shape of the
-    execution log, None without one; `raw` is VisTrails' own result.
+    execution log, None without one; `raw` is VisTrails' own result; `seconds` the wall time of
+    VisTrails' execution alone.
     """
 
     values: dict[int, Any]
@@ -252,6 +254,7 @@ class Result:
     log: Any
     raw: Any
     workflow_exec: Any
+    seconds: float
 
 
 class Progress:
@@ -282,7 +285,9 @@ def run(workflow: Workflow, package: str, port: str = "Result", **settings: Any)
     if settings.pop("flush", True):
         interpreter.flush()
     pipeline = settings.pop("pipeline", None) or pipeline_of(workflow.with_map(package))
+    begin = time.perf_counter()
     raw = interpreter.execute(pipeline, logger=logger, current_version=1, **settings)
+    seconds = time.perf_counter() - begin
     values = {
         i: raw.objects[i].outputPorts[port]
         for i in raw.objects
@@ -297,6 +302,7 @@ def run(workflow: Workflow, package: str, port: str = "Result", **settings: Any)
         shape(workflow_exec) if workflow_exec is not None else None,
         raw,
         workflow_exec,
+        seconds,
     )
 
 

@@ -1,0 +1,86 @@
+"""How large chunks are, and what goes first; no cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from parallelflow.work.backlog import Backlog
+from parallelflow.work.chunks import (
+    CHUNK_SECONDS,
+    FIRST_BYTES,
+    FIRST_ELEMENTS,
+    FIRST_SECONDS,
+    MAX_BYTES,
+    MAX_ELEMENTS,
+    PATIENCE,
+    ChunkSizer,
+)
+
+
+def sizer(*seconds: float, nbytes: float = 0) -> ChunkSizer:
+    own = ChunkSizer()
+    own.observe(seconds, nbytes)
+    return own
+
+
+def test_the_first_chunk_is_small_and_ends_early() -> None:
+    own = ChunkSizer()
+    assert own.size(1_000, 2) == own.size(None, 2) == FIRST_ELEMENTS
+    assert own.size(8, 2) == 2 and own.size(1, 2) == 1
+    assert own.patience(FIRST_ELEMENTS) == FIRST_SECONDS
+    assert own.max_bytes == FIRST_BYTES
+
+
+def test_then_the_time_of_the_elements_decides() -> None:
+    own = sizer(*[0.01] * 10)
+    assert own.size(10_000, 2) == own.size(None, 2) == CHUNK_SECONDS / 0.01
+    assert own.patience(50) == pytest.approx(PATIENCE * 0.5)
+    assert sizer(1e-7).size(10**6, 2) == MAX_ELEMENTS
+    assert sizer(10.0).size(100, 2) == 1
+
+
+def test_towards_the_end_engines_share_what_is_left() -> None:
+    regular, irregular = sizer(*[0.01] * 10), sizer(*[0.001] * 9, 0.091)
+    assert regular.size(40, 2) == 17  # 0.85 of 20
+    assert irregular.size(40, 2) == 10  # half of 20
+    # No messages for what takes less time than they do.
+    assert regular.size(14, 2) == 7 and regular.size(3, 2) == 3
+
+
+@pytest.mark.parametrize("engines", [1, 2, 3, 7])
+@pytest.mark.parametrize("seconds", [1e-6, 0.001, 0.02, 1.0])
+def test_every_element_goes(engines: int, seconds: float) -> None:
+    own = sizer(*[seconds] * 5)
+    left = 1_000
+    while left:
+        size = own.size(left, engines)
+        assert 1 <= size <= left or seconds < 0.02  # a chunk may ask for more than there is
+        left -= min(size, left)
+
+
+def test_large_elements_travel_a_few_at_a_time() -> None:
+    own = sizer(*[0.001] * 4, nbytes=4 * MAX_BYTES / 2)
+    assert own.size(100, 2) == 2
+    assert sizer(0.001, nbytes=5 * MAX_BYTES).size(100, 2) == 1
+
+
+def test_a_size_that_the_user_has_set_is_kept() -> None:
+    own = ChunkSizer(7)
+    own.observe([5.0], 10**9)
+    assert own.size(3, 2) == own.size(1_000, 2) == 7
+    assert own.patience(7) is None
+    with pytest.raises(ValueError, match="at least 1"):
+        ChunkSizer(0)
+
+
+def test_what_a_chunk_has_left_goes_first_and_may_be_divided() -> None:
+    backlog = Backlog(range(1_000), (), None, None)
+    first = backlog.next(2, 0, True)
+    assert first is not None and (first.start, len(first.elements)) == (0, FIRST_ELEMENTS)
+    assert first.seconds == FIRST_SECONDS
+    backlog.sizer.observe([0.1], 0)
+    backlog.put_back(first.rest(1))
+    second = backlog.next(2, 1, True)
+    assert second is not None and second.elements == [1, 2, 3, 4, 5]
+    third = backlog.next(2, 1, False)
+    assert third is not None and third.elements == [6, 7, 8, 9, 10]

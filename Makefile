@@ -40,7 +40,7 @@ gui: $(STAMPS)/gui
 
 # Clusters spend half of their time waiting for each other, so two tests run at once. Those of one
 # file follow each other: they share clusters.
-test: lint
+test: lint $(STAMPS)/pythons
 	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/test
@@ -86,6 +86,10 @@ $(STAMPS)/gui: $(STAMPS)/run $(STAMPS)/libraries
 
 $(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
 	@sh tools/install.sh $(VENV) test "the tests' tools"
+	@touch $@
+
+$(STAMPS)/pythons: $(STAMPS)/test tools/test-pythons.sh
+	@sh tools/test-pythons.sh $(VENV) quick prepare
 	@touch $@
 
 FORCE:

@@ -1,7 +1,9 @@
-"""Part of setup.py: puts ``parallelflow_activate.pth`` beside the installed package.
+"""Part of setup.py: puts two files in their places that are no modules.
 
-Python reads such a file at its start. With it VisTrails finds Parallel Flow, and runs
-on a current Python, in every program of the environment, also ``python -m vistrails.run``.
+Python reads ``parallelflow_activate.pth``, beside the installed package, at its start. With
+it VisTrails finds Parallel Flow, and runs on a current Python, in every program of the
+environment, also ``python -m vistrails.run``. The page on troubleshooting goes into the
+package: errors name its sections.
 """
 
 from __future__ import annotations
@@ -11,21 +13,28 @@ from pathlib import Path
 from setuptools.command.build_py import build_py
 
 PTH = "parallelflow_activate.pth"
+PAGE = "troubleshooting.md"
 
 
 class build_py_with_pth(build_py):
-    """Copies the ``.pth`` file to the root of what is built, so that pip removes it again."""
+    """Copies both into what is built, so that pip removes them again."""
 
     def run(self) -> None:
-        """Build the modules, then copy the file."""
+        """Build the modules, then copy the files."""
         super().run()
         if not getattr(self, "editable_mode", False):
-            self.copy_file(str(Path(__file__).with_name(PTH)), str(self._target()))
+            for source, target in self._extra().items():
+                self.copy_file(str(source), str(target))
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        """Return the files built, the ``.pth`` file among them."""
+        """Return the files built, the copied ones among them."""
         outputs: list[str] = super().get_outputs(include_bytecode)
-        return outputs if getattr(self, "editable_mode", False) else [*outputs, str(self._target())]
+        extra = [] if getattr(self, "editable_mode", False) else self._extra().values()
+        return [*outputs, *map(str, extra)]
 
-    def _target(self) -> Path:
-        return Path(self.build_lib) / PTH
+    def _extra(self) -> dict[Path, Path]:
+        here, root = Path(__file__).parent, Path(self.build_lib)
+        return {
+            here / PTH: root / PTH,
+            here / "docs" / PAGE: root / "parallelflow" / PAGE,
+        }

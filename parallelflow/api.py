@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
 
 T = TypeVar("T")
+OnError = Literal["raise", "finish", "return"]
 
 
 def get_client(ask: bool = True) -> ipyparallel.Client | None:
@@ -116,7 +117,7 @@ def parallel_map(
     ask: bool = ...,
     ipython: Literal[False] = ...,
     chunk_size: int | None = ...,
-    on_error: str = ...,
+    on_error: OnError = ...,
     ordered: bool = ...,
     buffer_size: int | None = ...,
     progress: Callable[[Snapshot], None] | None = ...,
@@ -131,12 +132,27 @@ def parallel_map(
     ask: bool = ...,
     ipython: Literal[True],
     chunk_size: int | None = ...,
-    on_error: str = ...,
+    on_error: OnError = ...,
     ordered: bool = ...,
     buffer_size: int | None = ...,
     progress: Callable[[Snapshot], None] | None = ...,
     timeout: float | None = ...,
 ) -> tuple[list[T], bool]: ...
+
+
+@overload
+def parallel_map(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    ask: bool = ...,
+    ipython: bool,
+    chunk_size: int | None = ...,
+    on_error: OnError = ...,
+    ordered: bool = ...,
+    buffer_size: int | None = ...,
+    progress: Callable[[Snapshot], None] | None = ...,
+    timeout: float | None = ...,
+) -> list[T] | tuple[list[T], bool]: ...
 
 
 def parallel_map(
@@ -145,7 +161,7 @@ def parallel_map(
     ask: bool = False,
     ipython: bool = False,
     chunk_size: int | None = None,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     ordered: bool = True,
     buffer_size: int | None = None,
     progress: Callable[[Snapshot], None] | None = None,
@@ -155,7 +171,8 @@ def parallel_map(
 
     On the cluster where there is one, otherwise in this process, with the same values and
     the same exceptions. Lambdas, closures and functions of a notebook will do. An engine
-    that is lost costs nothing; Ctrl-C ends what the engines do.
+    that is lost costs nothing; Ctrl-C ends what the engines do. On the thread of VisTrails'
+    window the window stays alive meanwhile.
 
     Parameters
     ----------
@@ -227,6 +244,7 @@ def parallel_map(
             on_error=on_error,
             progress=progress,
             timeout=timeout,
+            tick=_keep_window_alive,
         )
         return (values, False) if ipython else values
     from parallelflow.engine_manager import get_manager
@@ -243,9 +261,29 @@ def parallel_map(
         progress=progress,
         timeout=timeout,
         alive=manager.alive,
-        on_lost=manager.replace_engine,
+        on_lost=manager.replace_later,
+        tick=_keep_window_alive,
     )
     return (values, True) if ipython else values
+
+
+def _keep_window_alive() -> None:
+    """Have VisTrails' window, if this is its thread, handle its events.
+
+    Raises
+    ------
+    ClusterLost
+        If VisTrails is quitting.
+    """
+    from parallelflow.engine.runner import on_engine
+
+    if on_engine():
+        return
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.errors import ClusterLost
+
+    if get_manager().interaction.leaving():
+        raise ClusterLost("the work was given up, since this session is being ended.")
 
 
 def _check(

@@ -8,19 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
+
+# The page comes with the package; in a checkout it is among the documentation.
+_PAGES = (
+    Path(__file__).with_name("troubleshooting.md"),
+    Path(__file__).parents[1] / "docs" / "troubleshooting.md",
+)
 
 
 class ParallelFlowError(Exception):
     """Base class of every error that Parallel Flow raises on purpose.
 
+    Tracebacks show `more` below the text (from Python 3.11 on).
+
     Attributes
     ----------
     topic : str
-        The heading of docs/troubleshooting.md that is about it; empty where its text says all.
+        The heading of docs/troubleshooting.md that is about it; empty if there is none.
     """
 
-    topic: ClassVar[str] = ""
+    topic: str = ""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        if self.more:
+            self.__notes__ = [self.more]
+
+    @property
+    def more(self) -> str:
+        """Where to read more about it, one line; empty if there is nothing more."""
+        if not self.topic:
+            return ""
+        page = next((str(page) for page in _PAGES if page.is_file()), "docs/troubleshooting.md")
+        return f"More: '{self.topic}' in {page}"
 
 
 class VistrailsNotFound(ParallelFlowError):
@@ -76,9 +98,15 @@ class PackageMissing(ParallelFlowError):
 
 
 class ProfileError(ParallelFlowError):
-    """The name of an IPython profile is not valid, or its folder cannot be used."""
+    """The name of an IPython profile is not valid, or there is one already."""
 
-    topic = "Profiles"
+    topic = "Not a valid profile name"
+
+
+class ProfileUnusable(ProfileError):
+    """The folder of an IPython profile cannot be read or written."""
+
+    topic = "The profile's folder cannot be used"
 
 
 class ClusterError(ParallelFlowError):
@@ -159,6 +187,18 @@ class ClusterLost(ClusterError):
     topic = "The cluster went away"
 
 
+class LauncherUnusable(ClusterError):
+    """A launcher lacks a program, or is not configured."""
+
+    topic = "The launcher cannot be used"
+
+
+class EngineUnreachable(ClusterError):
+    """An engine is not there any more, or does not do what it is told."""
+
+    topic = "One engine does not obey"
+
+
 class StartCancelled(ClusterError):
     """The user cancelled the start; what had started was stopped again."""
 
@@ -180,6 +220,8 @@ class NoVistrail(UserMistake):
         What is wrong with it, and what to do, one line.
     """
 
+    topic = "The file, its version, an alias"
+
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
@@ -198,6 +240,8 @@ class NoVersion(UserMistake):
     tags : list of str
         The tags that the vistrail has.
     """
+
+    topic = "The file, its version, an alias"
 
     def __init__(self, path: str, version: str, tags: list[str]) -> None:
         self.path = path
@@ -218,6 +262,8 @@ class AliasError(UserMistake):
     reason : str
         What is wrong, and what would be right, one line.
     """
+
+    topic = "The file, its version, an alias"
 
     def __init__(self, alias: str, reason: str) -> None:
         self.alias = alias
@@ -309,6 +355,16 @@ STAGES = {
 }
 """What an `ElementFailure` says of the stage at which the element failed."""
 
+HEADINGS = {
+    "pickle": "It cannot be sent to an engine",
+    "input": "It cannot be read on the engine",
+    "run": "An element failed",
+    "result": "Its result cannot be sent back",
+    "interrupted": "It was interrupted",
+    "lost": "It ended the engines that ran it",
+}
+"""The headings of docs/troubleshooting.md about these stages."""
+
 
 class ElementError(ParallelFlowError):
     """An element of a list failed.
@@ -319,10 +375,9 @@ class ElementError(ParallelFlowError):
         At least one, ascending by index.
     """
 
-    topic = "Elements of a Map"
-
     def __init__(self, failures: Sequence[ElementFailure]) -> None:
         self.failures = list(failures)
+        self.topic = HEADINGS[self.failures[0].stage]
         text = str(self.failures[0])
         if len(self.failures) > 1:
             others = ", ".join(str(f.index) for f in self.failures[1:])
@@ -342,6 +397,8 @@ class SetupFailed(ParallelFlowError):
     error_type, message : str
         Why.
     """
+
+    topic = "An engine cannot run the function"
 
     def __init__(self, engine: int, host: str | None, error_type: str, message: str) -> None:
         self.engine = engine

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from vistrails.core.interpreter.base import AbortExecution
@@ -18,7 +17,7 @@ from parallelflow.engine.function import Surroundings, prepare
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine.spec import FunctionSpec
 from parallelflow.engine_manager import get_manager
-from parallelflow.errors import ElementFailure, ParallelFlowError
+from parallelflow.errors import ElementError, ElementFailure, ParallelFlowError
 from parallelflow.settings import STOP, settings
 from parallelflow.work.resume import Unfinished, function_key
 from parallelflow.work.run import Run
@@ -92,7 +91,7 @@ class MapRun:
             finished = True
             return values
         except ParallelFlowError as e:
-            raise ModuleError(self._module, str(e)) from e
+            raise ModuleError(self._module, f"{e}\n{e.more}".strip()) from e
         finally:
             self._output.flush()
             self._log.write(finished)
@@ -201,9 +200,7 @@ class MapRun:
 
     def _replace_lost(self, engine: int) -> None:
         """Have an engine replaced in the background, if it was this session's own."""
-        replace = getattr(get_manager(), "replace_engine", None)
-        if replace is not None:
-            threading.Thread(target=_quietly, args=(replace, engine), daemon=True).start()
+        get_manager().replace_later(engine)
 
     def _take(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
@@ -298,13 +295,6 @@ class MapRun:
         return travellers(self._functions, self._spec.input_ports)
 
 
-def _quietly(function: Callable[[int], object], engine: int) -> None:
-    try:
-        function(engine)
-    except ParallelFlowError as e:
-        logger.warning("engine %d could not be replaced: %s", engine, e)
-
-
 def _label(module: Any) -> str:
     """Return what the user calls the Map: its label, or its name."""
     info = module.moduleInfo
@@ -344,4 +334,4 @@ def _trace(failure: ElementFailure) -> str:
     lines = [f"Element {failure.index} of {failure.total}: {failure.input}"]
     if failure.engine is not None:
         lines.append(f"on engine {failure.engine} of {failure.host}")
-    return "\n".join([*lines, "", failure.traceback])
+    return "\n".join([*lines, ElementError([failure]).more, "", failure.traceback])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +14,8 @@ STOP = "stop"
 FINISH_OTHERS = "finish others"
 POLICIES = (STOP, FINISH_OTHERS)
 """What a Map does when an element fails."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,19 @@ def remember(**values: Any) -> bool:
     Returns
     -------
     bool
-        Whether there is a configuration to keep them in: not where the package is not enabled.
-
-    Raises
-    ------
-    OSError
-        If VisTrails cannot write its file.
+        Whether they are kept: not where the package is not enabled, nor where VisTrails cannot
+        write its file, which stands in the log. For this session they hold in that case, too.
     """
     package = _package()
     if package is None:
         return False
     for name, value in values.items():
         setattr(package.configuration, name, value)
-    package.persist_configuration()
+    try:
+        package.persist_configuration()
+    except OSError as e:
+        logger.warning("Parallel Flow's configuration could not be kept: %s", e)
+        return False
     return True
 
 

@@ -1,16 +1,27 @@
 #!/bin/sh
-# usage: test-pythons.sh VENV
+# usage: test-pythons.sh VENV [quick prepare|NAME]
 # Run a part of the tests on every Python from 3.10 to 3.13 that this machine has, and on the oldest
 # ipyparallel. VENV is the environment of `make test`; the others are made in it and kept.
+#
+# quick prepare: only make the environments for quick NAME: a few tests, only on NAME, a Python's version
+# or "oldest" for that ipyparallel. Exits with 77 if there is no such environment.
 set -eu
 VENV=$1
+QUICK=${2:-}
+ONLY=${3:-}
 . "$(dirname "$0")/common.sh"
 
 OLDEST_IPYPARALLEL=8.4.1
+VERSIONS="3.10 3.11 3.12 3.13"
 # What depends on Python and ipyparallel most: VisTrails and its repairs, Map, the api, the command.
 # In this order: a Map's cluster is found by commands that run after it.
 TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_alias.py
     tests/map/test_table.py tests/unit/test_distribution.py tests/work/test_run.py"
+# The same in half a minute, without PyQt5 and the tools of the other tests.
+QUICK_TESTS="tests/api/test_parallel_map.py tests/cli/test_run.py tests/host/test_core.py
+    tests/map/test_table.py"
+QUICK_NAMES="is_like_map or first_exception or notebook or a_module_that_map_runs or test_07 or test_14
+    or test_21 or test_39 or parallel_map_on_a_running or engines_are_started or missing_or_cannot_run"
 
 # find_python VERSION: print the path of a Python of this version, nothing if there is none.
 find_python() {
@@ -24,47 +35,87 @@ find_python() {
     done
 }
 
+# pip_install FOLDER WHAT REQUIREMENT...: install into an environment.
+pip_install() {
+    folder=$1
+    what=$2
+    shift 2
+    step "Installing $what" "Check the network, then make again." \
+        env PIP_USER=0 "$folder/bin/python" -m pip install --disable-pip-version-check "$@"
+}
+
 # prepare FOLDER PYTHON [REQUIREMENT]: make an environment, unless it is there.
 prepare() {
     [ ! -f "$1/ready" ] || return 0
     sh tools/make-venv.sh "$1" "$2"
     site() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
     cp -r "$(site "$VENV")/vistrails" "$(site "$1")/"
-    sh tools/install.sh "$1" test "the tests' tools"
-    [ -z "${3:-}" ] || step "Installing $3" "Check the network, then make again." \
-        env PIP_USER=0 "$1/bin/python" -m pip install --disable-pip-version-check "$3"
+    if [ -n "$QUICK" ]; then
+        pip_install "$1" "Parallel Flow and the tests' tools" --no-build-isolation --editable . \
+            pytest pytest-timeout numpy ${3:-}
+        cp parallelflow_activate.pth "$(site "$1")/"
+    else
+        sh tools/install.sh "$1" test "the tests' tools"
+        [ -z "${3:-}" ] || pip_install "$1" "$3" "$3"
+    fi
     touch "$1/ready"
 }
 
 # run_tests FOLDER NAME: run the tests in an environment; remember how it went.
 run_tests() {
     say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'import ipyparallel; print(ipyparallel.__version__)')"
-    if "$1/bin/python" -m pytest -q -p no:cacheprovider -m 'not slow' $TESTS; then
-        results="$results  $2: passed\n"
+    if [ -n "$QUICK" ]; then
+        set -- "$1" "$2" -c tools/test-pythons.ini --rootdir . -k "$(printf '%s' "$QUICK_NAMES" | tr '\n' ' ')" $QUICK_TESTS
     else
-        results="$results  $2: FAILED\n"
+        set -- "$1" "$2" $TESTS
+    fi
+    folder=$1
+    name=$2
+    shift 2
+    if "$folder/bin/python" -m pytest -q -p no:cacheprovider -m 'not slow' "$@"; then
+        results="$results  $name: passed\n"
+    else
+        results="$results  $name: FAILED\n"
         failed=1
     fi
 }
 
-export VISTRAILS_EXAMPLES="${VISTRAILS_EXAMPLES:-$(pwd)/$VENV/share/vistrails/examples}"
+case $VENV in
+/*) ;;
+*) VENV=$(pwd)/$VENV ;;
+esac
+export VISTRAILS_EXAMPLES="${VISTRAILS_EXAMPLES:-$VENV/share/vistrails/examples}"
+FOLDER=$VENV/pythons/$QUICK
 failed=0
 results=
+if [ -n "$ONLY" ] && [ "$ONLY" != prepare ]; then
+    if [ ! -f "$FOLDER$ONLY/ready" ]; then
+        case $ONLY in
+        oldest) say "there is no Python from 3.10 to 3.13 on this machine" ;;
+        *) say "this machine has no Python $ONLY" ;;
+        esac
+        exit 77
+    fi
+    run_tests "$FOLDER$ONLY" "$ONLY"
+    exit $failed
+fi
+own=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 oldest_on=
-for version in 3.10 3.11 3.12 3.13; do
+for version in $VERSIONS; do
     python=$(find_python $version)
+    oldest_on=${oldest_on:-$python}
     if [ -z "$python" ]; then
         results="$results  Python $version: skipped, this machine has none\n"
-        continue
+    elif [ -z "$QUICK" ] || [ $version != $own ]; then
+        prepare "$FOLDER$version" "$python"
+        [ -n "$QUICK" ] || run_tests "$FOLDER$version" "Python $version"
     fi
-    prepare "$VENV/pythons/$version" "$python"
-    run_tests "$VENV/pythons/$version" "Python $version"
-    oldest_on=${oldest_on:-$python}
 done
 if [ -n "$oldest_on" ]; then
-    prepare "$VENV/pythons/oldest" "$oldest_on" "ipyparallel==$OLDEST_IPYPARALLEL"
-    run_tests "$VENV/pythons/oldest" "ipyparallel $OLDEST_IPYPARALLEL"
+    prepare "${FOLDER}oldest" "$oldest_on" "ipyparallel==$OLDEST_IPYPARALLEL"
+    [ -n "$QUICK" ] || run_tests "${FOLDER}oldest" "ipyparallel $OLDEST_IPYPARALLEL"
 fi
+[ -z "$QUICK" ] || exit 0
 say "" "== in short"
 printf "$results"
 exit $failed

@@ -80,6 +80,6 @@ def _complain(error: ParallelFlowError, code: Exit) -> int:
         return code  # an error of the interruption
     for line in str(error).splitlines():
         print(f"parallelflow: {line}", file=sys.stderr)
-    if code is Exit.FAILED and error.topic:
-        print(f"parallelflow: more: docs/troubleshooting.md, '{error.topic}'", file=sys.stderr)
+    if error.more:
+        print(f"parallelflow: {error.more}", file=sys.stderr)
     return code

@@ -138,8 +138,19 @@ def traces(errors: Mapping[int, Any]) -> Iterator[str]:
         element = getattr(error, "element", None)
         trace = str((element.traceback if element is not None else "") or error.errorTrace or "")
         lines = trace.strip().splitlines()
-        if lines and _ON_PURPOSE not in lines[-1]:
+        if lines and _ON_PURPOSE not in _raised(lines):
             yield "\n".join(lines)
+
+
+def _raised(lines: list[str]) -> str:
+    """Return the line of a traceback that names the exception; its text may go on below."""
+    raised = ""
+    for line in lines:
+        if line.startswith("Traceback "):
+            raised = ""
+        elif not raised and not line.startswith(" "):
+            raised = line
+    return raised
 
 
 def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:

@@ -220,6 +220,8 @@ class PackagesMissing(UserMistake):
         The errors, in the order of the packages' identifiers.
     """
 
+    topic = PackageMissing.topic
+
     def __init__(self, missing: list[PackageMissing]) -> None:
         self.missing = missing
         super().__init__("\n".join(" ".join(str(e).split()) for e in missing))

@@ -31,7 +31,7 @@ PRIVATE = "parallelflow-run-"
 """How the ids of private clusters begin: other sessions do not connect to them."""
 
 # A controller on this machine answers in a millisecond, a busy one in some more.
-AT_ONCE_SECONDS = 0.08
+AT_ONCE_SECONDS = 0.06
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,14 @@ record of every process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import site
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
 from .options import controller_arguments, read_config
 from .processes import MARK, ProcessRecord, record_of
+from .records import JobRecord
 
 __all__ = ["Launch", "child_environment"]
 
@@ -97,6 +100,7 @@ class Launch:
         self._folder = profile_folder
         self._loop = EventLoop()
         self._sets: list[EngineSet] = []
+        self.controller_jobs: list[JobRecord] = []
         self.environment = child_environment(token)
         config = Config()
         config.LocalEngineSetLauncher.delay = 0
@@ -175,6 +179,11 @@ class Launch:
             ) from e
         controller = self.cluster.controller
         if isinstance(controller, (ipp_launcher.SSHLauncher, ipp_launcher.BatchSystemLauncher)):
+            name = ipp_launcher.abbreviate_launcher_class(type(controller))
+            self.controller_jobs = [
+                replace(job, kind="controller", text=job.text.replace("engine", "controller"))
+                for job in EngineSet(name, controller).jobs
+            ]
             return None
         make_private(controller)
         return record_of(getattr(controller, "pid", -1), "controller")
@@ -288,9 +297,11 @@ class Launch:
         self.cluster.engines = {}
         names = [name for engines in self._sets for name in engines.logs()]
         for name in [*names, *(log_names(controller) if controller else [])]:
-            (self._folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._folder / name).unlink(missing_ok=True)
         if controller:
-            self.remove_stale_files()
+            with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
+                self.remove_stale_files()
 
     def close(self) -> None:
         """End the event loop; processes are not touched."""

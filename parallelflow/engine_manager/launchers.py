@@ -14,7 +14,7 @@ from typing import Any
 import ipyparallel
 from ipyparallel.cluster import launcher as ipp_launcher
 
-from parallelflow.errors import ClusterError, UserMistake
+from parallelflow.errors import LauncherUnusable, UserMistake
 
 from .model import LauncherChoice, LaunchPreview
 from .options import controller_arguments, controller_config, read_config
@@ -101,12 +101,12 @@ def check_launcher(cluster: Any, name: str | None) -> None:
             return  # a class of the profile's own
     choice = _find(known, name)
     if not choice.available:
-        raise ClusterError(
+        raise LauncherUnusable(
             f"the launcher {name} needs the program {choice.command}, which is not installed "
             "here. Log in where it is, or choose another launcher."
         )
     if name == "ssh" and not _launcher(cluster, "ssh").engines:
-        raise ClusterError(
+        raise LauncherUnusable(
             "the launcher ssh does not know any machine. List them in the profile's "
             "ipcluster_config.py: c.SSHEngineSetLauncher.engines = {'host': 4}"
         )

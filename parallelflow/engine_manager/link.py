@@ -59,9 +59,11 @@ def connect(connection: Connection, profile: str) -> Link:
         If it accepts connections but does not complete the handshake.
     """
     import ipyparallel
+    from traitlets.log import get_logger
 
-    # Said of encrypted connections as well, which need no signatures.
-    logging.getLogger("traitlets").addFilter(_says_more_than_unsigned)
+    # Said of encrypted connections as well, which need no signatures; in IPython by its own log.
+    log: Any = get_logger()
+    getattr(log, "logger", log).addFilter(_says_more_than_unsigned)
     try:
         client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
     except Exception as e:
@@ -253,7 +255,11 @@ class Link:
         self.end_watch()
         # Closing waits for the client's thread; it must not keep us if that one hangs.
         closing = threading.Thread(target=self._close_client, daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError:  # at the interpreter's end, from Python 3.12 on
+            self._close_client()
+            return
         closing.join(CLOSE_SECONDS)
 
     def _close_client(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from parallelflow.errors import ProfileError
+from parallelflow.errors import ProfileUnusable
 
 __all__ = ["profile_lock"]
 
@@ -40,13 +40,13 @@ def profile_lock(folder: Path, give_up: Callable[[], object] = lambda: None) -> 
 
     Raises
     ------
-    ProfileError
+    ProfileUnusable
         If the lock file cannot be opened.
     """
     try:
         file = (folder / "pid" / "parallelflow.lock").open("a")
     except OSError as e:
-        raise ProfileError(
+        raise ProfileUnusable(
             f"the folder of the profile {folder.name.removeprefix('profile_')!r} cannot be "
             f"written: {e}. Free some space or correct its permissions, or choose another profile."
         ) from e

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from pathlib import Path
 
+from parallelflow.errors import EngineUnreachable, ParallelFlowError
 from parallelflow.interaction import Interaction
 
 from . import profiles
@@ -27,6 +29,11 @@ from .model import (
 )
 
 __all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
+
+# Engines of a batch system are waited for as long as they are queued.
+BUSY_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
 
 
 class EngineManager(EngineSource):
@@ -183,8 +190,14 @@ class EngineManager(EngineSource):
         """
         from . import stopping
 
-        with self._lock:
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            raise EngineUnreachable(
+                "engines are being started or stopped; try again when that has ended, or cancel it."
+            )
+        try:
             stopping.stop_engine(self, engine)
+        finally:
+            self._lock.release()
 
     def interrupt_engine(self, engine: int) -> None:
         """Interrupt what an engine works at; it lives on.
@@ -224,6 +237,17 @@ class EngineManager(EngineSource):
                 lambda cancel: self._start(1, "local", _nobody, cancel, Stage.REGISTERED)
             )
         return True
+
+    def replace_later(self, engine: int) -> None:
+        """Do what `replace_engine` does in a thread; what fails stands in the log."""
+
+        def replace() -> None:
+            try:
+                self.replace_engine(engine)
+            except ParallelFlowError as e:
+                logger.warning("engine %d could not be replaced: %s", engine, e)
+
+        threading.Thread(target=replace, name="parallelflow-replace", daemon=True).start()
 
     # -- Change profile -----------------------------------------------------------------
 
@@ -323,13 +347,14 @@ class EngineManager(EngineSource):
     def leave_running(self) -> None:
         """Leave what this session started running when it ends; it stays connected.
 
-        The next session finds and uses it, and can stop it.
+        The next session finds and uses it, and can stop it. A start under way is cancelled.
 
         Raises
         ------
         ProfileError
             If the record of it cannot be written; it stays this session's then.
         """
+        self._cancel_starts()
         with self._lock:
             session = self._session
             if session is not None:

@@ -27,6 +27,8 @@ def origin_of(record: SessionRecord, own_tokens: Iterable[str] = ()) -> Origin:
     own_tokens : iterable of str
         The marks under which the session that asks has started anything.
     """
+    if not record.here:
+        return Origin.ELSEWHERE  # on another machine, from which alone it can be stopped
     if record.keep or record.abandoned:
         return Origin.LEFT
     if record.token in own_tokens:

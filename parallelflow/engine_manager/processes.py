@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["MARK", "ProcessRecord", "marked", "record_of", "stop_trees"]
+__all__ = ["MARK", "ProcessRecord", "born_here", "marked", "record_of", "stop_trees"]
 
 # Environment variable that every process started by a session inherits.
 MARK = "PARALLELFLOW_SESSION"
@@ -128,6 +128,12 @@ class ProcessRecord:
         return cls(int(str(fields["pid"])), str(fields["birth"]), str(fields["kind"]), created)
 
 
+def born_here(birth: str) -> bool | None:
+    """Whether a process was born on this machine since its start; None if nobody can tell."""
+    boot, slash, _ = birth.rpartition("/")
+    return None if not slash or _boot() is None else boot == _boot()
+
+
 def record_of(pid: int, kind: str) -> ProcessRecord | None:
     """Return the record of a running process, None if there is none of this pid."""
     try:
@@ -172,7 +178,9 @@ def _members(records: Iterable[ProcessRecord], nannies: bool) -> dict[int, psuti
             found[leader.pid] = leader
             with contextlib.suppress(psutil.Error):
                 found.update((p.pid, p) for p in leader.children(recursive=True))
-    born = {record.pid: record for record in records}
+    # The system gives the pid to nobody else while its session has members: if somebody has it,
+    # these are his.
+    born = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
     for process in psutil.process_iter() if hasattr(os, "getsid") else ():
         with contextlib.suppress(psutil.Error, OSError, ValueError):
             leads = born.get(os.getsid(process.pid))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from parallelflow.errors import ProfileError
+from parallelflow.errors import ProfileError, ProfileUnusable
 
 __all__ = [
     "Connection",
@@ -120,6 +121,16 @@ class Connection:
         return sum(map(psutil.pid_exists, pids))
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether it is a controller of another machine that listens on that machine only.
+
+        The folder of a profile may be shared by several machines.
+        """
+        if self.beyond_this_machine or not self.location:
+            return False
+        return not _is_this_machine(self.location)
+
+    @property
     def beyond_this_machine(self) -> bool:
         """Whether the controller listens on an address that other machines can reach."""
         return not self.interface.startswith(("127.", "localhost"))
@@ -151,6 +162,27 @@ def check_name(profile: str) -> str:
     return profile
 
 
+def _ipython_folder() -> Path:
+    """Return the folder of all profiles.
+
+    Where it cannot be written, IPython takes a temporary one, and another one at each call.
+    """
+    return _ipython_folder_of(os.environ.get("IPYTHONDIR"), os.environ.get("HOME"))
+
+
+@functools.cache
+def _ipython_folder_of(ipythondir: str | None, home: str | None) -> Path:
+    from IPython.paths import get_ipython_dir
+
+    try:
+        return Path(get_ipython_dir())
+    except OSError as e:
+        raise ProfileUnusable(
+            f"the folder of the profiles cannot be used: {e}. Free some space or correct its "
+            "permissions, or name another place by IPYTHONDIR."
+        ) from e
+
+
 def profile_folder(profile: str) -> Path:
     """Return the folder of a profile, whether it exists or not.
 
@@ -159,9 +191,7 @@ def profile_folder(profile: str) -> Path:
     ProfileError
         If the name is not valid.
     """
-    from IPython.paths import get_ipython_dir
-
-    return Path(get_ipython_dir()) / f"profile_{check_name(profile)}"
+    return _ipython_folder() / f"profile_{check_name(profile)}"
 
 
 def profile_exists(profile: str) -> bool:
@@ -185,7 +215,7 @@ def ensure_folder(profile: str) -> Path:
             # Logs may quote data and connection files hold the key: nobody else's business.
             sub.chmod(0o700)
     except OSError as e:
-        raise ProfileError(
+        raise ProfileUnusable(
             f"the folder of the profile {profile!r} cannot be used: {e}. "
             "Free some space or correct its permissions, or choose another profile."
         ) from e
@@ -194,9 +224,7 @@ def ensure_folder(profile: str) -> Path:
 
 def names() -> list[str]:
     """Return the names of the profiles that have a folder."""
-    from IPython.paths import get_ipython_dir
-
-    folders = Path(get_ipython_dir()).glob("profile_*")
+    folders = _ipython_folder().glob("profile_*")
     found = [f.name.removeprefix("profile_") for f in folders if f.is_dir()]
     return sorted(name for name in found if _NAME.fullmatch(name))
 
@@ -259,6 +287,16 @@ def _host(info: dict[str, object]) -> str:
         location = str(info.get("location") or "")
         return location if location and location != socket.gethostname() else "127.0.0.1"
     return address
+
+
+def _is_this_machine(location: str) -> bool:
+    """Whether a name or address that a controller has given for its machine is this one's."""
+    if location in (socket.gethostname(), socket.getfqdn(), "localhost"):
+        return True
+    own = {a.address for each in psutil.net_if_addrs().values() for a in each}
+    with contextlib.suppress(OSError):
+        return socket.gethostbyname(location) in own
+    return False
 
 
 def _main_process(pid: int) -> int:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .processes import ProcessRecord, marked, record_of, stop_trees
+from .processes import ProcessRecord, born_here, marked, record_of, stop_trees
 
 __all__ = ["JobRecord", "SessionRecord", "end_all", "read", "read_all", "stop_abandoned"]
 
@@ -75,9 +75,14 @@ class JobRecord:
 
 def end_all(jobs: Sequence[JobRecord]) -> None:
     """End jobs, all at once."""
-    if jobs:
+    if not jobs:
+        return
+    try:
         with ThreadPoolExecutor(len(jobs)) as pool:
             list(pool.map(JobRecord.end, jobs))
+    except RuntimeError:  # at the interpreter's end there are no new threads
+        for job in jobs:
+            job.end()
 
 
 @dataclass
@@ -131,8 +136,8 @@ class SessionRecord:
 
     @property
     def here(self) -> bool:
-        """Whether its processes run on this machine."""
-        return self.host == socket.gethostname()
+        """Whether its processes run on this machine, also if its name has changed meanwhile."""
+        return self.host == socket.gethostname() or born_here(self.session.birth) is True
 
     @property
     def abandoned(self) -> bool:
@@ -178,14 +183,8 @@ class SessionRecord:
         """Return the processes that still run on this machine."""
         return [p for p in self.processes if p.alive()] if self.here else []
 
-    def stop(self, first: int = 0) -> list[int]:
-        """Stop the processes and jobs, and forget those that are gone.
-
-        Parameters
-        ----------
-        first : int
-            Only the processes from this one on, in the order of their start; 0 for all,
-            those known by the mark only, the jobs and the files included.
+    def stop(self) -> list[int]:
+        """Stop the processes and jobs, remove the files, and forget what is gone.
 
         Returns
         -------
@@ -194,18 +193,31 @@ class SessionRecord:
         """
         if not self.here:
             return []
-        chosen = self.processes[first:]
-        if first == 0:
-            end_all(self.jobs)
-            self.jobs = []
-            chosen = chosen + marked(self.token)
-        left = stop_trees(chosen)
-        self.processes[first:] = [p for p in self.processes[first:] if p.pid in left]
+        end_all(self.jobs)
+        self.jobs = []
+        left = stop_trees(self.processes + marked(self.token))
+        self._forget(0, left)
         if not self.processes:
             self._remove_files()
+        return left
+
+    def stop_from(self, first: int) -> list[int]:
+        """Stop only the processes from this one on, in the order of their start.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
+        """
+        left = stop_trees(self.processes[first:])
+        self._forget(first, left)
+        return left
+
+    def _forget(self, first: int, left: list[int]) -> None:
+        """Forget the processes from one on, but for those that run in spite of all."""
+        self.processes[first:] = [p for p in self.processes[first:] if p.pid in left]
         with contextlib.suppress(OSError):
             self.write()
-        return left
 
     def _remove_files(self) -> None:
         folder = self.path.parent.parent

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import ProfileError
+from parallelflow.errors import ProfileUnusable
 
 from .guard import Guard
-from .processes import ProcessRecord
+from .processes import MARK, ProcessRecord
 from .records import SessionRecord
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class Session:
             raise
 
     def _start_guard(self) -> Guard:
-        return Guard(self.record, {**os.environ, **self.launch.environment})
+        environment = {**os.environ, **self.launch.environment}
+        # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
+        environment.pop(MARK, None)
+        return Guard(self.record, environment)
 
     def keep_guard(self) -> None:
         """Start another guard if something has ended the one there was."""
@@ -63,10 +66,12 @@ class Session:
     @property
     def owns_controller(self) -> bool:
         """Whether the controller was started here."""
-        return any(p.kind == "controller" for p in self.record.processes)
+        kinds = [p.kind for p in self.record.processes] + [j.kind for j in self.record.jobs]
+        return "controller" in kinds
 
     def add_controller(self, process: ProcessRecord | None) -> None:
         """Note the controller that was started."""
+        self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
         self.record.files += self.launch.logs()
         self._add([process] if process else [])
@@ -81,7 +86,7 @@ class Session:
         try:
             self.record.add(processes)
         except OSError as e:
-            raise ProfileError(
+            raise ProfileUnusable(
                 f"the folder of the profile cannot be written: {e}. Free some space or correct "
                 "its permissions; what had started is stopped."
             ) from e
@@ -101,8 +106,8 @@ class Session:
                 self.record.write()
 
     def undo(self, first: int) -> None:
-        """Stop what was started after the first so many processes."""
-        self.record.stop(first)
+        """Stop what was started after the first so many processes; jobs are left alone."""
+        self.record.stop_from(first)
 
     def stop(self) -> list[int]:
         """Stop everything that this session started on the cluster; bounded.
@@ -122,7 +127,7 @@ class Session:
 
         Raises
         ------
-        ProfileError
+        ProfileUnusable
             If the record cannot be written: the guard would stop it all.
         """
         self.record.keep = True
@@ -130,7 +135,7 @@ class Session:
             self.record.write()
         except OSError as e:
             self.record.keep = False
-            raise ProfileError(
+            raise ProfileUnusable(
                 f"the processes cannot be left running, since {self.record.path} cannot be "
                 f"written: {e}. Free some space or correct its permissions."
             ) from e

@@ -127,7 +127,7 @@ class Start:
         self._tell()
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
         end_all(started)
-        if first == 0:
+        if first == 0 and jobs == 0:
             self._manager._end_session()
         else:
             session.undo(first)
@@ -136,6 +136,7 @@ class Start:
     def _start_controller(self, session: Session) -> None:
         """Start a controller and, with it, the engines; connect."""
         manager, launch = self._manager, session.launch
+        self._check_not_elsewhere(session)
         manager._enter(State.CONNECTING)
         launch.remove_stale_files()
         self._tell(controller=Stage.WAITING)
@@ -160,6 +161,16 @@ class Start:
         self._tell(controller=Stage.REGISTERED)
         if not at_once:
             self._start_engines(session)
+
+    def _check_not_elsewhere(self, session: Session) -> None:
+        """Raise if another machine has a cluster whose files ours would take the place of."""
+        for connection in profiles.connections(self._manager.profile):
+            if connection.cluster_id == session.record.cluster_id and connection.elsewhere:
+                raise ConnectFailed(
+                    f"the profile {self._manager.profile} belongs to a cluster on "
+                    f"{connection.location}, which listens on that machine only. Stop it there, or "
+                    f"choose another profile. If it has ended, remove {connection.path}."
+                )
 
     def _wait_for_controller(self, session: Session) -> None:
         deadline = time.monotonic() + CONTROLLER_SECONDS

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import ClusterError, NoEngines
+from parallelflow.errors import EngineUnreachable, NoEngines
 
 from . import hub, profiles
 from .model import Origin, ShutdownPlan
@@ -48,7 +48,7 @@ def stop_engine(manager: ManagerCore, engine: int) -> None:
                 break
             _signal(cluster, [engine], sign)
     if _wait_for_leaving(cluster, [engine], LEAVE_SECONDS):
-        raise ClusterError(
+        raise EngineUnreachable(
             f"engine {engine} of the profile {manager.profile} did not stop. If it runs on another "
             "machine, stop its process there; 'Show information on the cluster' tells which."
         )
@@ -63,7 +63,7 @@ def interrupt_engine(manager: ManagerCore, engine: int) -> None:
             found.send_signal(signal.SIGINT)
             return
     if not _signal(cluster, [engine], "SIGINT"):
-        raise ClusterError(
+        raise EngineUnreachable(
             f"engine {engine} of the profile {manager.profile} does not take signals; it may run "
             "without a nanny (IPEngine.enable_nanny). Stop it instead."
         )
@@ -179,7 +179,7 @@ def _forget(manager: ManagerCore, cluster: Link) -> None:
 def _cluster_with(manager: ManagerCore, engine: int) -> Link:
     cluster = manager._link
     if cluster is None or engine not in cluster.ids:
-        raise ClusterError(
+        raise EngineUnreachable(
             f"there is no engine {engine} in the cluster of the profile {manager.profile} (any "
             "more). 'Show information on the cluster' lists those there are."
         )

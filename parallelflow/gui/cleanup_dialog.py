@@ -128,8 +128,9 @@ class CleanupDialog(PlainDialog):
             sentences.append("What others have started is left alone.")
         if inventory.runs:
             verb = "is" if inventory.runs == 1 else "are"
+            what = "to change the profile" if self._settles_more else "to stop the engines"
             sentences.append(
-                f"{count(inventory.runs, 'Map run')} {verb} under way: to stop the engines ends "
+                f"{count(inventory.runs, 'Map run')} {verb} under way: {what} ends "
                 f"{'it' if inventory.runs == 1 else 'them'} with an error."
             )
         self.text.setText("\n".join(filter(None, sentences)))

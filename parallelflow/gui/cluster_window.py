@@ -25,7 +25,7 @@ from parallelflow.engine_manager.model import Origin, State
 from parallelflow.errors import ParallelFlowError
 
 from .engine_table import COLUMNS, EngineModel, EngineOrder
-from .parts import Roomy, copy, label
+from .parts import Roomy, copy, label, text_of
 from .runs_view import RunsView
 from .tasks import Task
 from .wording import controller_line, state_line
@@ -272,10 +272,17 @@ class ClusterWindow(QWidget):
         self._doing = f"{doing} {', '.join(f'engine {i}' for i in ids)} ..."
         self._say(self._doing)
         task = Task(work)
-        task.done.connect(lambda _: self._did(""))
-        task.failed.connect(lambda error: self._did(str(error)))
+        # Methods, which Qt disconnects when the window goes; it would call a lambda.
+        task.done.connect(self._succeeded)
+        task.failed.connect(self._failed)
         task.start()
         self._enable()
+
+    def _succeeded(self, result: object) -> None:
+        self._did("")
+
+    def _failed(self, error: Exception) -> None:
+        self._did(text_of(error))
 
     def _did(self, trouble: str) -> None:
         self._doing = ""

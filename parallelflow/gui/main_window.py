@@ -41,9 +41,11 @@ def main_window() -> Any:
 
 def parent_for_dialogs() -> QWidget | None:
     """Return the window that a dialog should belong to: the one that is worked in."""
-    active = QApplication.activeWindow()
-    modal = QApplication.activeModalWidget()
-    return modal or active or main_window()
+    for window in (QApplication.activeModalWidget(), QApplication.activeWindow()):
+        # One that has been closed takes its children along when it is deleted, a moment later.
+        if window is not None and window.isVisible():
+            return window
+    return main_window()
 
 
 def menus() -> Iterator[QMenu]:

@@ -228,7 +228,7 @@ class ErrorPanel(QWidget):
     def show_error(self, error: Exception) -> None:
         """Show an error; its log only if it has one."""
         self._log = error.log if isinstance(error, ClusterError) else ""
-        self.message.setText(error.message if isinstance(error, ClusterError) else text_of(error))
+        self.message.setText(text_of(error))
         self.tail.setPlainText(error.log_tail if isinstance(error, ClusterError) else "")
         show_end(self.tail)
         for part in (self.tail, self.read_button, self.copy_button):
@@ -243,9 +243,13 @@ class ErrorPanel(QWidget):
 
 
 def text_of(error: Exception) -> str:
-    """Return an error's text; of one that was not foreseen, its type as well."""
+    """Return an error's text without its log, and where to read more.
+
+    Of one that was not foreseen its type is told as well.
+    """
     from parallelflow.errors import ParallelFlowError
 
     if isinstance(error, ParallelFlowError):
-        return str(error)
+        text = error.message if isinstance(error, ClusterError) else str(error)
+        return f"{text}\n{error.more}".strip()
     return f"{type(error).__name__}: {error}"

@@ -23,7 +23,7 @@ from PyQt5.QtWidgets import (
 from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
 from parallelflow.errors import StartCancelled
 
-from .parts import Busy, ErrorPanel, PlainDialog, code, label
+from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
 from .start_view import StartView
 from .tasks import Task
 from .wording import count, memory
@@ -164,7 +164,7 @@ class StartDialog(PlainDialog):
 
     def _show_trouble(self, error: Exception) -> None:
         self.busy.hide()
-        self.trouble.setText(str(error))
+        self.trouble.setText(text_of(error))
         self.trouble.show()
         self.start_button.setEnabled(True)
 

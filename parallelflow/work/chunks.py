@@ -21,6 +21,8 @@ LAST_SECONDS = 0.03
 # together: the first number where elements take equally long (engines differ, too), the second
 # where they differ by as much as they take on average, or more.
 REGULAR, IRREGULAR = 0.85, 0.5
+# The same while nothing is known: what has finished waits for the slowest one of its chunk.
+UNKNOWN = 0.125
 # The first chunk for an engine: its length in time is not known, so that it ends early instead.
 FIRST_ELEMENTS = 32
 FIRST_SECONDS = 0.02
@@ -29,7 +31,7 @@ PATIENCE = 2
 # More elements than this in a chunk gain nothing and cost memory on three machines.
 MAX_ELEMENTS = 20_000
 # So do more bytes, there or back. Before anything is known of the time, less may travel in vain.
-MAX_BYTES = 32_000_000
+MAX_BYTES = 16_000_000
 FIRST_BYTES = 1_000_000
 
 
@@ -152,11 +154,11 @@ class ChunkSizer:
             if self._bytes:
                 size = min(size, int(MAX_BYTES * self._count / self._bytes))
             least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
+            part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
         else:
-            size, least, last = FIRST_ELEMENTS, 0, 0
+            size, least, last, part = FIRST_ELEMENTS, 0, 0, UNKNOWN
         if left is not None:
             share = -(-left // engines)
-            part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
             size = min(size, max(round(share * part), min(share, least), last))
         return max(1, size)
 

@@ -49,6 +49,7 @@ def map_on_cluster(
     timeout: float | None = None,
     alive: Callable[[], bool] | None = None,
     on_lost: Callable[[int], object] | None = None,
+    tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed on a cluster's engines.
 
@@ -64,6 +65,8 @@ def map_on_cluster(
         As `parallelflow.api.parallel_map` has them.
     alive, on_lost
         As `parallelflow.work.run.Run` has them.
+    tick : callable, optional
+        Called every `POLL_SECONDS` at the least; an exception that it raises ends the work.
 
     Returns
     -------
@@ -101,12 +104,16 @@ def map_on_cluster(
     try:
         while not run.over:
             run.poll(POLL_SECONDS)
+            if tick is not None:
+                tick()
             if progress is not None:
                 progress(run.progress.snapshot())
             if deadline is not None and time.monotonic() > deadline and not run.over:
                 raise _late(run.progress, timeout)
     except BaseException:
-        run.cancel()
+        for stuck in run.cancel():
+            if on_lost is not None:
+                on_lost(stuck)
         raise
     exceptions = {index: exception_of(failure) for index, failure in run.failures.items()}
     _raise_first(exceptions, run.failures, on_error)
@@ -127,6 +134,7 @@ def map_here(
     on_error: str = RAISE,
     progress: OnProgress | None = None,
     timeout: float | None = None,
+    tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed in this process.
 
@@ -136,6 +144,9 @@ def map_here(
         As `map_on_cluster` has them; the time is looked at between elements.
     total : int, optional
         Number of elements, if it is known.
+    tick : callable, optional
+        Called between elements, not more often than every `POLL_SECONDS`; an exception that it
+        raises ends the work.
 
     Returns
     -------
@@ -149,7 +160,7 @@ def map_here(
     """
     model = Progress(getattr(function, "__name__", "function"), total or 0)
     model.enter(RunState.RUNNING)
-    begin = time.monotonic()
+    begin = ticked = time.monotonic()
     values: list[Any] = []
     failures: dict[int, ElementFailure] = {}
     exceptions: dict[int, BaseException] = {}
@@ -163,10 +174,12 @@ def map_here(
         try:
             values.append(function(*element))
             model.done += 1
-        except Exception as e:
-            values.append(e)
-            exceptions[index] = e
+        except (Exception, SystemExit) as e:
             failures[index] = _failure(index, model.total, element, e)
+            # An engine does not end by it either.
+            own = ElementError([failures[index]]) if isinstance(e, SystemExit) else e
+            values.append(own)
+            exceptions[index] = own
             model.failed += 1
             if on_error == RAISE:
                 break
@@ -176,6 +189,9 @@ def map_here(
         finally:
             model.element_seconds += time.perf_counter() - started
         model.announce()
+        if tick is not None and time.monotonic() - ticked > POLL_SECONDS:
+            tick()
+            ticked = time.monotonic()
         if progress is not None:
             progress(model.snapshot())
     model.enter(RunState.FAILED if failures else RunState.DONE)

@@ -77,8 +77,8 @@ class Run:
         At most so many elements are taken and not yet finished; as many as keep the engines
         busy if not given.
     on_lost : callable, optional
-        Called with the id of an engine that was lost while it worked; may start another one,
-        must return at once.
+        Called with the id of an engine that was lost while it worked; may have another one
+        started, must return at once.
     finished : dict of int to object, optional
         Values of elements that an earlier run has finished, by index; not run again.
 

@@ -112,6 +112,39 @@ def test_progress_reaches_the_end_and_may_end_the_work(where: str) -> None:
         api.parallel_map(lambda x: time.sleep(0.01), range(1000), progress=stop)
 
 
+def test_a_function_that_leaves_fails_for_its_element_only(where: str) -> None:
+    def leave(x: int) -> int:
+        if x == 2:
+            sys.exit(3)
+        return x
+
+    with pytest.raises(ElementError, match=r"element 2 of 4, .*SystemExit: 3"):
+        api.parallel_map(leave, range(4))
+    values: list[Any] = api.parallel_map(leave, range(4), on_error="return")
+    assert values[:2] + values[3:] == [0, 1, 3] and isinstance(values[2], ElementError)
+
+
+def test_it_keeps_a_window_alive_and_ends_with_the_session(where: str, monkeypatch: Any) -> None:
+    from parallelflow.errors import ClusterLost
+    from parallelflow.interaction import ConsoleInteraction
+
+    class Quits(ConsoleInteraction):
+        asked = 0
+
+        def leaving(self) -> bool:
+            self.asked += 1
+            return self.asked > 3
+
+    quits = Quits()
+    manager = get_manager()
+    monkeypatch.setattr(manager, "interaction", quits)
+    with pytest.raises(ClusterLost, match="being ended"):
+        api.parallel_map(time.sleep, [0.1] * 100)
+    assert quits.asked == 4
+    monkeypatch.undo()
+    assert api.parallel_map(abs, [-1]) == [1]
+
+
 def test_time_runs_out(where: str) -> None:
     begin = time.monotonic()
     with pytest.raises(TimeoutError, match="elements had finished"):
@@ -201,6 +234,93 @@ def test_on_an_engine_it_runs_there_and_asks_for_nothing(cluster: Any) -> None:
     assert cluster.connect()[0].apply_sync(outer, 1) == ([1, 2, 3], False, None, None)
 
 
+def test_a_module_that_map_runs_may_call_it(cluster: Any) -> None:
+    from parallelflow import host
+    from tests.support.workflows import CONTROL_FLOW, PARALLEL_FLOW, mapped, run, source
+
+    host.start_core()
+    code = (
+        "from vistrails.packages.parallelflow.api import parallel_map\n"
+        "o = parallel_map(lambda x: x * i, range(3), ask=True, ipython=True)"
+    )
+    workflow = mapped(source(code), [1, 10])
+    serial, ours = run(workflow, CONTROL_FLOW), run(workflow, PARALLEL_FLOW)
+    assert serial.values[1] == [([0, 1, 2], True), ([0, 10, 20], True)], serial.errors
+    assert ours.values[1] == [([0, 1, 2], False), ([0, 10, 20], False)], ours.errors
+
+
+NOTEBOOK = """
+from parallelflow.api import load_balanced_view, parallel_map
+factor = 10
+def own(x):
+    return helper(x) * factor
+def helper(x):
+    return x + 1
+print(parallel_map(own, range(4), ask=True, ipython=True))
+print(load_balanced_view(ask=False).apply_sync(lambda x: x + 1, 4))
+"""
+
+
+@pytest.mark.own_cluster
+def test_functions_of_a_notebook_travel() -> None:
+    import subprocess
+
+    shell = [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", NOTEBOOK]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines() == ["([10, 20, 30, 40], True)", "5"], done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.own_cluster
+def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
+    import subprocess
+
+    import psutil
+
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\nfrom parallelflow.api import direct_view, parallel_map\n"
+        "print(parallel_map(abs, [-1, -2], ask=True))\n"
+        "print(*direct_view(ask=False).apply_sync(os.getpid))\n"
+    )
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stderr == ""
+    values, pids = done.stdout.splitlines()
+    assert values == "[1, 2]"
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids.split())
+    # A home in which nothing can be written.
+    unusable = {k: v for k, v in os.environ.items() if k != "IPYTHONDIR"} | {"HOME": "/proc"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=unusable)
+    assert "ProfileUnusable: the folder of the profiles cannot be used" in done.stderr
+
+
+def test_engines_that_join_later_get_tasks_of_a_view_that_is_there(cluster: Any) -> None:
+    view = api.load_balanced_view(ask=False)
+    assert view is not None
+    before = set(view.client.ids)
+    cluster.start_engines(1)
+    (new,) = set(view.client.ids) - before
+    try:
+        deadline = time.monotonic() + 30
+        pids = set(view.client[:].apply_sync(os.getpid))
+        seen: set[int] = set()
+        while seen < pids and time.monotonic() < deadline:
+            tasks = [view.apply_async(_pid_after, 0.05) for _ in range(6)]
+            seen |= {task.get(timeout=30) for task in tasks}
+        assert seen == pids
+    finally:
+        cluster.stop_engine(new)
+
+
+def _pid_after(seconds: float) -> int:
+    import os
+    import time
+
+    time.sleep(seconds)
+    return os.getpid()
+
+
 def test_views_are_ipyparallels_own(cluster: Any) -> None:
     import ipyparallel
 
@@ -219,7 +339,7 @@ def test_without_a_cluster_nothing_is_started_and_the_answer_comes_at_once() -> 
     manager = EngineManager(profile="nothing-runs-here")
     begin = time.monotonic()
     assert manager.ensure_engines(ask=False) is None
-    assert time.monotonic() - begin < 5  # a bound against waiting; the benchmark has the figure
+    assert time.monotonic() - begin < 5  # a bound against waiting; row A1 has the figure
     assert manager.started() == []
 
 

@@ -18,11 +18,13 @@ ALIASES = "many, real, whole, word, yes"
 
 
 def told(result: subprocess.CompletedProcess[str]) -> str:
-    """Return the one line of a mistake."""
+    """Return the one line of a mistake; another one may tell where to read more."""
     assert result.returncode == 2, result
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     lines = result.stderr.splitlines()
+    if lines[-1].startswith("parallelflow: More: "):
+        assert lines.pop().endswith("docs/troubleshooting.md")
     assert len(lines) == 1, lines
     assert lines[0].startswith("parallelflow: ")
     return lines[0].removeprefix("parallelflow: ")
@@ -115,9 +117,10 @@ def test_values_that_do_not_fit(parallelflow: Run, cases: Path, setting: str, ki
 def test_every_missing_package_has_a_line(parallelflow: Run, cases: Path) -> None:
     result = parallelflow("run", f"{cases}:unavailable")
     assert (result.returncode, result.stdout) == (2, "")
-    first, second = result.stderr.splitlines()
+    first, second, more = result.stderr.splitlines()
     assert "org.example.first" in first
     assert "org.example.second" in second
+    assert "'A package is not available'" in more
 
 
 def test_packages_that_only_a_group_needs_count(parallelflow: Run, cases: Path) -> None:

@@ -107,6 +107,17 @@ def test_a_stale_file_is_recognised_at_once(manager: EngineManager) -> None:
     assert client is None and seconds < STALE_SECONDS
 
 
+def test_the_files_of_another_machines_cluster_are_left_alone(manager: EngineManager) -> None:
+    """A folder that several machines share: their cluster may live, and cannot be asked."""
+    path = write_connection(manager.profile, free_port(), location="node7.invalid")
+    with pytest.raises(ConnectFailed, match=r"belongs to a cluster on node7\.invalid"):
+        manager.start_engines(1)
+    assert path.exists() and manager.started() == []
+    write_connection(manager.profile, free_port(), location=socket.gethostname())
+    (connection,) = profiles.connections(manager.profile)
+    assert not connection.elsewhere
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_another_program_at_the_port_is_no_controller(
     manager: EngineManager, answer: bytes

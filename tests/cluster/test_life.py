@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from parallelflow.engine_manager import EngineManager, State, link, processes, profiles, records
 from parallelflow.engine_manager.model import Origin, Stage
-from parallelflow.errors import ClusterError, ProfileError
+from parallelflow.errors import ClusterError, EngineUnreachable, ProfileError
 
 from .sessions import running, session, wait_until
 
@@ -380,3 +381,55 @@ def test_leaving_on_a_full_disk_is_refused(
         manager.leave_running()
     new.rmdir()
     assert len(manager.inventory().of(Origin.HERE)) == 2
+
+
+def test_a_stop_does_not_wait_for_its_own_guard(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    session = manager._session
+    assert session is not None and session._guard.process is not None
+    guard = session._guard.process
+    assert guard.alive()
+    # By the mark it would be stopped with the rest, which it ignores for seconds.
+    assert guard.pid not in [record.pid for record in processes.marked(session.record.token)]
+    assert manager.stop() == [] and not guard.alive()
+
+
+def test_a_folder_that_gets_read_only_does_not_keep_a_stop_from_its_end(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.start_engines(1)
+    pids = manager.started()
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system", str(self))
+
+    with monkeypatch.context() as readonly:
+        readonly.setattr(Path, "unlink", refuse)
+        assert manager.stop() == []
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert manager.state is State.NO_CLUSTER and manager._session is None
+
+
+def test_an_engine_is_not_stopped_while_a_start_takes_long(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import parallelflow.engine_manager.manager as module
+
+    manager.start_engines(1)
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.1)
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with manager._lock:
+            held.set()
+            over.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(5)
+    try:
+        with pytest.raises(EngineUnreachable, match="being started or stopped"):
+            manager.stop_engine(0)
+    finally:
+        over.set()
+        holder.join()

@@ -15,12 +15,14 @@ PACKAGE = ROOT / "parallelflow"
 ENOUGH = 55
 
 # Errors whose text is put together by their class, whatever is given to it: known by that text.
-BY_CLASS = {"NoVistrail", "NoVersion", "AliasError", "PackageMissing", "PackagesMissing"}
+BY_CLASS = {"NoVersion", "PackageMissing", "PackagesMissing"}
+# What these put before the sentence that they are given.
+PREFIX = {"NoVistrail": "FILE: ", "AliasError": "--set ALIAS: "}
 # Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|Trouble|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
-    r"\w*Missing|\w*Lost|\w*NotFound|\w*Unavailable|ClusterError|ProfileError|NoEngines|"
-    r"StartCancelled|WorkflowInvalid)"
+    r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
+    r"ProfileError|NoEngines|StartCancelled|WorkflowInvalid|NoVistrail|AliasError)"
 )
 
 
@@ -44,13 +46,16 @@ def messages() -> Iterator[Message]:
                 continue
             # A class that words its own text does so for super().__init__().
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if not (NAME.fullmatch(name) or name == "__init__") or name in BY_CLASS:
+            known = NAME.fullmatch(name) or name == "__init__"
+            if path.name == "api.py":
+                known = known or name in ("TypeError", "ValueError")
+            if not known or name in BY_CLASS:
                 continue
             for text in _texts(node):
                 pattern = _pattern(text)
                 if pattern is not None:
                     place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                    yield Message(place, name, pattern)
+                    yield Message(place, name, re.escape(PREFIX.get(name, "")) + pattern)
                     break
 
 

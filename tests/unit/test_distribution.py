@@ -48,7 +48,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(
     with zipfile.ZipFile(distributions[1]) as wheel:
         files = {name for name in wheel.namelist() if ".dist-info/" not in name}
     source = {name for name in tracked("*") if (ROOT / name).is_file()}
-    assert files == source | {"parallelflow_activate.pth"}
+    assert files == source | {"parallelflow_activate.pth", "parallelflow/troubleshooting.md"}
 
 
 def test_the_version_is_the_one_that_the_package_states(distributions: tuple[Path, Path]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ from parallelflow.engine_manager.model import (
     StartSnapshot,
     State,
 )
+from parallelflow.engine_manager.origins import origin_of
 from parallelflow.engine_manager.processes import MARK, marked, record_of, stop_trees
 from parallelflow.engine_manager.profiles import ensure_folder
 from parallelflow.engine_manager.records import JobRecord, SessionRecord, read, read_all
@@ -81,6 +84,25 @@ def test_processes_are_found_by_the_mark_in_their_environment() -> None:
     assert marked(token) == []
 
 
+def test_children_of_a_stranger_with_an_old_pid_are_left_alone() -> None:
+    child = f"import subprocess; subprocess.Popen({SLEEP!r}); print('ready', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", child],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as leader:
+        assert leader.stdout is not None and leader.stdout.readline() == b"ready\n"
+        now = record_of(leader.pid, "engine")
+        assert now is not None
+        inner = record_of(now.process().children()[0].pid, "inner")  # type: ignore[union-attr]
+        boot, slash, ticks = now.birth.rpartition("/")
+        before = dataclasses.replace(now, birth=f"{boot}{slash}{float(ticks) - 1000:.0f}")
+        assert stop_trees([before]) == []
+        assert now.alive() and inner is not None and inner.alive()
+        assert stop_trees([now]) == [] and not inner.alive()
+
+
 # -- records -------------------------------------------------------------------------------
 
 
@@ -96,6 +118,20 @@ def test_a_record_is_read_as_it_was_written(folder: Path) -> None:
     record.processes, record.jobs = [], []
     record.write()
     assert not record.path.exists() and read_all(folder) == []
+
+
+def test_a_machine_that_changes_its_name_still_knows_its_records(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = SessionRecord.of_this_session(folder)
+    elsewhere = dataclasses.replace(
+        record, host="node7", session=dataclasses.replace(record.session, birth="other-boot/5")
+    )
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+    assert record.here and not elsewhere.here
+    record.keep = elsewhere.keep = True
+    # What another machine has left running cannot be stopped from here, and is not offered.
+    assert origin_of(record) is Origin.LEFT and origin_of(elsewhere) is Origin.ELSEWHERE
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"session": 1}', "\x00"])

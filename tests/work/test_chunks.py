@@ -26,7 +26,7 @@ def sizer(*seconds: float, nbytes: float = 0) -> ChunkSizer:
 def test_the_first_chunk_is_small_and_ends_early() -> None:
     own = ChunkSizer()
     assert own.size(1_000, 2) == own.size(None, 2) == FIRST_ELEMENTS
-    assert own.size(8, 2) == 2 and own.size(1, 2) == 1
+    assert own.size(100, 2) == 6 and own.size(9, 2) == own.size(1, 2) == 1
     assert own.patience(FIRST_ELEMENTS) == FIRST_SECONDS
     assert own.max_bytes == FIRST_BYTES
 

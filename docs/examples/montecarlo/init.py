@@ -71,7 +71,9 @@ class Percolation(Module):
             with suppress(OSError):  # there may be no connection any more
                 view.client.abort(results, block=False)
             raise
-        return [result.get() for result in results]
+        counts = [result.get() for result in results]
+        view.client.purge_local_results(results)  # it would keep them as long as VisTrails runs
+        return counts
 
 
 _modules = [Percolation]

@@ -1,0 +1,35 @@
+"""The other Pythons and the oldest ipyparallel: a few tests on each that this machine has.
+
+`make test` has made their environments; `make test-pythons` runs more tests in others.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_SUCH_PYTHON = 77
+
+
+@pytest.mark.parametrize("name", ["3.10", "3.11", "3.12", "3.13", "oldest"])
+def test_map_and_api_work_there(name: str) -> None:
+    if name == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        pytest.skip("the other tests run on this one")
+    done = subprocess.run(
+        ["sh", "tools/test-pythons.sh", sys.prefix, "quick", name],
+        cwd=ROOT,
+        # They are no part of this run of pytest.
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST")},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    if done.returncode == NO_SUCH_PYTHON:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": passed" in done.stdout and " passed" in done.stdout

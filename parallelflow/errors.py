@@ -118,7 +118,14 @@ class ClusterError(ParallelFlowError):
         What happened and what to do next, one or two sentences.
     log : str
         The controller's or engine's log as a whole, empty if there is none.
+
+    Attributes
+    ----------
+    passing : bool
+        Whether the reason was of that moment, so that another attempt may succeed.
     """
+
+    passing = False
 
     def __init__(self, message: str, log: str = "") -> None:
         self.message = message

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import logging
 import os
 import threading
 import time
@@ -11,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import StartCancelled
+from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.interaction import Interaction
 
 from . import profiles
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = ["EngineSource", "Progress"]
+
+logger = logging.getLogger(__name__)
 
 # Between two looks at work done by another thread of ours: often enough for a window's events
 # (they may wait 100 ms at most) and for Ctrl-C.
@@ -191,8 +195,6 @@ class EngineSource(ManagerCore):
         cancel: threading.Event,
         until: Stage,
     ) -> None:
-        from .starting import Start
-
         self._cancels.add(cancel)
         try:
             # Another start may wait in a batch system's queue.
@@ -200,11 +202,31 @@ class EngineSource(ManagerCore):
                 if cancel.is_set():
                     raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
-                Start(self, n, launcher or self.launcher, progress, cancel.is_set).run(until)
+                self._try_start(n, launcher, progress, cancel, until)
             finally:
                 self._lock.release()
         finally:
             self._cancels.discard(cancel)
+
+    def _try_start(
+        self,
+        n: int,
+        launcher: str | None,
+        progress: Progress,
+        cancel: threading.Event,
+        until: Stage,
+    ) -> None:
+        """Start engines; once more if the reason why it failed was of that moment."""
+        from .starting import Start
+
+        start = functools.partial(Start, self, n, launcher or self.launcher, progress)
+        try:
+            start(cancel.is_set).run(until)
+        except (ControllerFailed, EnginesFailed) as e:
+            if not e.passing:
+                raise
+            logger.warning("%s Trying it once more.", e.message)
+            start(cancel.is_set).run(until)
 
     def _begin_session(self) -> Session:
         from .session import Session

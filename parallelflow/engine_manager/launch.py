@@ -201,10 +201,12 @@ class Launch:
             return True
         status = controller.poll()
         if status is not None:
-            raise ControllerFailed(
+            error = ControllerFailed(
                 f"the controller of {self._name()} ended at once (exit code {status}).",
                 log_of(controller),
             )
+            error.passing = "Address already in use" in error.log
+            raise error
         return False
 
     def logs(self) -> list[str]:

@@ -37,6 +37,8 @@ QUEUED_SECONDS = 24 * 3600.0
 READY_SECONDS = 60.0
 # Between two looks; short, since every start waits for the last one.
 LOOK_SECONDS = 0.02
+# What an engine writes that leaves, since it hears nothing of its controller.
+NO_HEART = "heartbeats misses reached"
 # Whether processes still live is looked at less often: it costs 0.1 ms for each.
 DEATH_SECONDS = 0.2
 
@@ -76,6 +78,7 @@ class Start:
         self._told: dict[int, str] = {}
         self._asked: dict[int, Asked] = {}
         self._next_check = 0.0
+        self._controller_before = manager._link is not None
         self.snapshot = StartSnapshot(
             manager.profile,
             launcher or "",
@@ -289,13 +292,19 @@ class Start:
         if dead or now > deadline:
             self._tell()
             why = f"{len(dead)} ended at once" if dead else too_late
-            raise EnginesFailed(
+            error = EnginesFailed(
                 f"{ready} of {self._n} engines of the profile {self._manager.profile} came up; "
                 f"{why}. All of this start were stopped again.",
                 self._engines.log(),
                 wanted=self._n,
                 ready=ready,
             )
+            # A controller of this start has no heart: ipcontroller chooses its ports before it
+            # takes them, and another one may choose the same in the same moment.
+            error.passing = (
+                not self._controller_before and not ready and NO_HEART in error.log.lower()
+            )
+            raise error
 
     def _check_cancelled(self) -> None:
         if self._cancelled():

@@ -303,3 +303,27 @@ def test_the_cores_left_are_suggested(manager: EngineManager) -> None:
     assert manager.suggested_engines() == cores
     manager.start_engines(1)
     assert manager.suggested_engines() == max(cores - 1, 1)
+
+
+def test_a_controller_whose_port_was_taken_in_that_moment_is_started_once_more(
+    manager: EngineManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ipcontroller chooses its ports before it takes them; here its heart's is taken."""
+    folder = profiles.ensure_folder(manager.profile)
+    with socket.socket() as taken, socket.socket() as other:
+        for one in (taken, other):
+            one.bind(("127.0.0.1", 0))
+            one.listen()
+        ports = (taken.getsockname()[1], other.getsockname()[1])
+        (folder / "ipcontroller_config.py").write_text(f"c.IPController.hb = {ports}\n")
+        thread = threading.Thread(target=manager.start_engines, args=(1,))
+        thread.start()
+        deadline = time.monotonic() + 60
+        while "Trying it once more" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+        taken.close()
+        other.close()
+        thread.join(60)
+    client = manager.connect()
+    assert client is not None and client[:].apply_sync(abs, -1) == [1]
+    assert "Trying it once more" in caplog.text

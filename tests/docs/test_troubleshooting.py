@@ -48,6 +48,7 @@ def test_no_message_is_there_that_nobody_raises() -> None:
     # Put together from parts, or VisTrails' own.
     patterns += [r"element INDEX of TOTAL, INPUT, failed", r"--set ALIAS: FILE has no such"]
     patterns += [r"FILE: is no VisTrails file", r"(NUMBER \w+ )?did not stop"]  # said, not raised
+    patterns += [r"module MODULE failed", r"  (element|input|engine) "]
     patterns += [r"NUMBER of TOTAL elements failed", r"function module suspended"]
     patterns += [r"(PyQt5 lacks|There is no display|Qt cannot open)"]
     left = [line for line in SHOWN if not any(re.match(p, line) for p in patterns)]

@@ -25,7 +25,7 @@ help:
 	@echo 'make gui        open the VisTrails window with Parallel Flow in it'
 	@echo 'make test       linting, typing and all tests but the slow ones'
 	@echo 'make test-slow  the slow tests alone'
-	@echo 'make test-pythons  a part of the tests on every Python from 3.10 to 3.13 that is here'
+	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.13 that is here'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
 	@echo 'make lint       linting and typing alone'

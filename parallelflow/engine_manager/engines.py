@@ -195,6 +195,8 @@ class EngineSource(ManagerCore):
         cancel: threading.Event,
         until: Stage,
     ) -> None:
+        from .starting import Start
+
         self._cancels.add(cancel)
         try:
             # Another start may wait in a batch system's queue.
@@ -202,31 +204,14 @@ class EngineSource(ManagerCore):
                 if cancel.is_set():
                     raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
-                self._try_start(n, launcher, progress, cancel, until)
+                start = functools.partial(
+                    Start, self, n, launcher or self.launcher, progress, cancel.is_set
+                )
+                _once_more_if_passing(lambda: start().run(until))
             finally:
                 self._lock.release()
         finally:
             self._cancels.discard(cancel)
-
-    def _try_start(
-        self,
-        n: int,
-        launcher: str | None,
-        progress: Progress,
-        cancel: threading.Event,
-        until: Stage,
-    ) -> None:
-        """Start engines; once more if the reason why it failed was of that moment."""
-        from .starting import Start
-
-        start = functools.partial(Start, self, n, launcher or self.launcher, progress)
-        try:
-            start(cancel.is_set).run(until)
-        except (ControllerFailed, EnginesFailed) as e:
-            if not e.passing:
-                raise
-            logger.warning("%s Trying it once more.", e.message)
-            start(cancel.is_set).run(until)
 
     def _begin_session(self) -> Session:
         from .session import Session
@@ -247,6 +232,18 @@ class EngineSource(ManagerCore):
             self._preparation.cancel.set()
         for cancel in list(self._cancels):
             cancel.set()
+
+
+def _once_more_if_passing(attempt: Callable[[], object]) -> None:
+    """Start engines; once more if the reason why it failed was of that moment."""
+    try:
+        attempt()
+    except (ControllerFailed, EnginesFailed) as e:
+        if not e.passing:
+            raise
+        # Its ports are chosen before they are used: two at once may choose the same.
+        logger.warning("%s Trying it once more.", e.message)
+        attempt()
 
 
 def _is_coming_up(cluster: Link) -> bool:

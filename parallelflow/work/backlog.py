@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from .chunks import CHUNK_SECONDS, Chunk, ChunkSizer, Feed
+from .chunks import Chunk, ChunkSizer, Feed
 
 __all__ = ["Backlog"]
 
@@ -92,11 +92,10 @@ class Backlog:
 
     def two_each(self, engines: int) -> bool:
         """Whether a chunk may wait behind the running one."""
-        mean = self.sizer.mean_seconds
         left = self._left()
-        if mean is None or self._suspects:
+        if self.sizer.mean_seconds is None or self._suspects:
             return False
-        return left is None or left * mean > AHEAD_CHUNKS * CHUNK_SECONDS * engines
+        return left is None or left > AHEAD_CHUNKS * self.sizer.largest * engines
 
     def put_back(self, chunk: Chunk) -> None:
         """Have a chunk go again, before anything else."""

@@ -150,9 +150,7 @@ class ChunkSizer:
             return self._fixed
         if self._count:
             rate = self._count / max(self._seconds, 1e-9)
-            size = int(min(CHUNK_SECONDS * rate, MAX_ELEMENTS))
-            if self._bytes:
-                size = min(size, int(MAX_BYTES * self._count / self._bytes))
+            size = self.largest
             least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
             part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
         else:
@@ -161,6 +159,16 @@ class ChunkSizer:
             share = -(-left // engines)
             size = min(size, max(round(share * part), min(share, least), last))
         return max(1, size)
+
+    @property
+    def largest(self) -> int:
+        """The largest chunk, by time and bytes, while there is plenty left; at least 1."""
+        if not self._count:
+            return FIRST_ELEMENTS
+        size = min(CHUNK_SECONDS * self._count / max(self._seconds, 1e-9), MAX_ELEMENTS)
+        if self._bytes:
+            size = min(size, MAX_BYTES * self._count / self._bytes)
+        return max(1, int(size))
 
     def patience(self, size: int) -> float | None:
         """Return how long a chunk of a size may take, seconds; None for as long as it likes."""

@@ -18,6 +18,8 @@ __all__ = ["Worker"]
 
 # Setting a function up takes some milliseconds, or as long as its packages take to load.
 SETUP_SECONDS = 2.0
+# How fast a function with large inputs travels at the least: what is late is sent again.
+SETUP_BYTES_PER_SECOND = 10e6
 
 Reply = Callable[["Worker", "Chunk | None", Any], None]
 
@@ -66,6 +68,8 @@ class Worker:
     def set_up(self, key: str, frames: Sequence[Any]) -> None:
         """Send the function; the reply comes with chunk None."""
         self._asked_at = time.monotonic()
+        size = sum(memoryview(frame).nbytes for frame in frames)
+        self._patience = max(self._patience, SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND)
         self._send(None, runner.setup, key, *_views(frames))
 
     def is_overdue(self) -> bool:

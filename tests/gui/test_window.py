@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -188,6 +190,33 @@ def test_a_signal_in_the_middle_of_a_map_leaves_nothing(
     run = os.environ[leaks.VARIABLE]
     seconds = 30 if number == signal.SIGKILL else 5
     assert not leaks.wait_until_gone(run, known=others, seconds=seconds)
+
+
+# From the start of the process: the window opens, starts engines, stops them, starts others and
+# runs a Map, in about this time on two cores.
+LIFE_SECONDS = 14.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_the_window_killed_at_any_moment_leaves_nothing(
+    user: Path, others: set[leaks.Left], seed: int
+) -> None:
+    chance = random.Random(seed)
+    run = os.environ[leaks.VARIABLE]
+    reached = set()
+    for _ in range(5):
+        life = ("start_two_engines", "stop_them", "start_two_engines", "run_until_a_signal")
+        process = start(user, *life, vistrail=True)
+        time.sleep(chance.uniform(2.0, LIFE_SECONDS))
+        process.kill()
+        out, _ = process.communicate(timeout=LIMIT)
+        reached |= set(out.split())
+        assert process.returncode == -signal.SIGKILL, out
+        assert not leaks.wait_until_gone(run, known=others, seconds=30), out
+    assert "passed" in reached, "every moment came before the first engines had started"
+    walk(user, "start_two_engines", "quit_by_menu")
+    assert not clusters(others)
 
 
 def test_without_a_window_there_is_no_menu_and_no_qt() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vistrails.core import debug
-from vistrails.core.application import get_vistrails_application, is_running_gui
+from vistrails.core.application import get_vistrails_application
 from vistrails.core.modules.basic_modules import List
 from vistrails.core.modules.module_registry import get_module_registry
 from vistrails.core.upgradeworkflow import UpgradeWorkflowHandler
@@ -71,9 +71,17 @@ def _configure() -> None:
             debug.warning(f"Parallel Flow's configuration: {e}")
     if manager.launcher is None:
         manager.launcher = wanted.launcher or None
-    if wanted.engines > 0 and manager.engines_wanted is None and not is_running_gui():
+    if wanted.engines > 0 and manager.engines_wanted is None and not _has_window():
         # A window asks, or starts this many for work that finds none; no more are added there.
         manager.engines_wanted = wanted.engines
+
+
+def _has_window() -> bool:
+    """Whether VisTrails runs with a window; in batch mode it has none, whatever it has loaded."""
+    application: Any = get_vistrails_application()
+    if application is None or not application.is_running_gui():
+        return False
+    return not getattr(application.temp_configuration, "batch", False)
 
 
 def handle_module_upgrade_request(controller: Any, module_id: int, pipeline: Any) -> Any:

@@ -23,7 +23,7 @@ class Interaction(Protocol):
     """Whoever stands between the manager and the user."""
 
     def engines_to_start(self, profile: str, suggested: int) -> int:
-        """Answer how many local engines to start for work that needs a cluster.
+        """Answer how many engines to start for work that needs a cluster.
 
         Parameters
         ----------
@@ -65,9 +65,7 @@ class ConsoleInteraction:
 
     def engines_to_start(self, profile: str, suggested: int) -> int:
         """Answer the suggested number."""
-        logger.info(
-            "no cluster runs in the profile %s: starting %d local engines", profile, suggested
-        )
+        logger.info("no cluster runs in the profile %s: starting %d engines", profile, suggested)
         return suggested
 
     def starting(self, snapshot: StartSnapshot) -> None:

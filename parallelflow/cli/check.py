@@ -229,7 +229,8 @@ def _zmq() -> Iterator[Finding]:
 
 
 def _profiles() -> Iterator[Finding]:
-    from parallelflow.engine_manager import get_manager, profiles
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.engine_manager.connections import connections
 
     for profile in get_manager().profiles():
         folder = Path(profile.folder)
@@ -247,7 +248,7 @@ def _profiles() -> Iterator[Finding]:
             text = "no cluster runs; one is started when it is needed"
         yield Finding(FINE, f"profile {profile.name}: {text}")
         ids = {cluster.cluster_id for cluster in profile.clusters}
-        for connection in profiles.connections(profile.name):
+        for connection in connections(profile.name):
             if connection.cluster_id in ids and connection.readable_by_others():
                 yield Finding(
                     TO_DO,

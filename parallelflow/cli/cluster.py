@@ -223,10 +223,13 @@ def _plan_line(plan: ShutdownPlan) -> str:
     hosts = ", ".join(f"{number} on {host}" for host, number in plan.engines.items())
     tasks = "an unknown number of tasks" if plan.tasks is None else _count(plan.tasks, "task")
     engines = f"{_count(plan.total, 'engine')}{f' ({hosts})' if hosts else ''}"
-    return (
+    line = (
         f"This ends the cluster of the profile {plan.profile}: its controller, {engines}, and "
         f"{tasks} running or waiting."
     )
+    if plan.foreign:
+        line += " Not all of it was left running by Parallel Flow: others may be using it, too."
+    return line
 
 
 def _count(number: int, noun: str) -> str:

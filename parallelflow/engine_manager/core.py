@@ -14,8 +14,8 @@ from parallelflow.errors import ConnectFailed
 from parallelflow.interaction import ConsoleInteraction, Interaction
 from parallelflow.work import progress
 
+from . import connections, profiles
 from . import link as links
-from . import profiles
 from .model import State
 from .records import read_all, stop_abandoned
 
@@ -157,8 +157,8 @@ class ManagerCore:
         Returns
         -------
         ipyparallel.Client or None
-            None if no controller of the profile answers. At most 0.6 s for each connection
-            file that a dead controller has left.
+            None if no controller of the profile answers. At most 0.7 s, whatever connection
+            files dead controllers have left.
 
         Raises
         ------
@@ -183,14 +183,17 @@ class ManagerCore:
             if self._link is not None:
                 return self._link.client
             stop_abandoned(folder)
-            return self._connect_to_any(profiles.ANSWER_SECONDS)
+            return self._connect_to_any(connections.ANSWER_SECONDS)
 
     def _connect_to_any(self, seconds: float) -> ipyparallel.Client | None:
         """Connect to the first controller of the profile that answers in time."""
-        for connection in profiles.connections(self.profile):
-            # A private cluster is another session's and ends with it.
-            if connection.cluster_id.startswith(PRIVATE) or not connection.answers(seconds):
-                continue
+        # A private cluster is another session's and ends with it.
+        found = [
+            connection
+            for connection in connections.connections(self.profile)
+            if not connection.cluster_id.startswith(PRIVATE)
+        ]
+        for connection in connections.that_answer(found, seconds):
             try:
                 return self._connect_to(connection)
             except ConnectFailed:
@@ -200,10 +203,10 @@ class ManagerCore:
         self._enter(State.NO_CLUSTER)
         return None
 
-    def _connect_to(self, connection: profiles.Connection) -> ipyparallel.Client:
-        if connection.readable_by_others():
+    def _connect_to(self, connection: connections.Connection) -> ipyparallel.Client:
+        for path in connection.open_to_others():
             self.interaction.tell(
-                f"the connection file {connection.path} can be read by other users, who could run "
+                f"the connection file {path} can be read by other users, who could run "
                 "programs as you: make it private (chmod 600)"
             )
         self._enter(State.CONNECTING)

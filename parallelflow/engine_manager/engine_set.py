@@ -15,8 +15,10 @@ from .records import JobRecord, end_all
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]
 
-# Engines of one start mostly fail for one reason, and a log of another host takes seconds.
-MAX_LOGS = 3
+# Engines of one start mostly fail for one reason: logs on this machine are read in a
+# millisecond, one of another host takes seconds.
+MAX_LOGS = 32
+MAX_LOGS_ELSEWHERE = 3
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +81,13 @@ class EngineSet:
 
     def log(self) -> str:
         """Return the logs of those that have ended, else of all, one after the other."""
-        some = (self.failed() or self.launchers)[:MAX_LOGS]
-        return "\n\n".join(filter(None, map(log_of, some)))
+        wanted = self.failed() or self.launchers
+        elsewhere = any(isinstance(one, ipp_launcher.SSHLauncher) for one in wanted)
+        some = wanted[: MAX_LOGS_ELSEWHERE if elsewhere else MAX_LOGS]
+        logs = [log for log in map(log_of, some) if log]
+        if len(wanted) > len(some):
+            logs.insert(0, f"The logs of {len(some)} of {len(wanted)} engines:")
+        return "\n\n".join(logs)
 
 
 def log_of(launcher: Any) -> str:

@@ -94,19 +94,31 @@ def known_facts(profile_folder: Path) -> dict[str, Facts]:
     return found
 
 
-def ask_facts(client: ipyparallel.Client, engine: int, tell: Callable[[Facts], None]) -> None:
+def ask_facts(
+    client: ipyparallel.Client,
+    engine: int,
+    tell: Callable[[Facts], None],
+    ended: Callable[[], None],
+) -> None:
     """Ask an engine for its facts; it answers when it has finished what it works at.
 
     Parameters
     ----------
     tell : callable
         Called in the client's thread with the answer; not at all if the engine goes.
+    ended : callable
+        Called before that, and also if the engine has failed to answer.
     """
     source = _FACTS.replace("MARK", repr(MARK))
-    _ask(client, engine, source, lambda told: tell(Facts(**told)))
+    _ask(client, engine, source, lambda told: tell(Facts(**told)), ended)
 
 
-def ask_ready(client: ipyparallel.Client, engine: int, tell: Callable[[str], None]) -> None:
+def ask_ready(
+    client: ipyparallel.Client,
+    engine: int,
+    tell: Callable[[str], None],
+    ended: Callable[[], None],
+) -> None:
     """Have an engine start VisTrails' core.
 
     Parameters
@@ -114,14 +126,23 @@ def ask_ready(client: ipyparallel.Client, engine: int, tell: Callable[[str], Non
     tell : callable
         Called in the client's thread with an empty text, or why it has no VisTrails; not at
         all if the engine goes.
+    ended : callable
+        Called before that, and also if the engine has failed to answer.
     """
-    _ask(client, engine, _READY, tell)
+    _ask(client, engine, _READY, tell, ended)
 
 
-def _ask(client: ipyparallel.Client, engine: int, source: str, tell: Callable[[Any], None]) -> None:
+def _ask(
+    client: ipyparallel.Client,
+    engine: int,
+    source: str,
+    tell: Callable[[Any], None],
+    ended: Callable[[], None],
+) -> None:
     expression = f"(lambda space: (exec({source!r}, space), space['answer']())[1])({{}})"
 
     def take(answer: Any) -> None:
+        ended()
         try:
             told = answer.get(timeout=0)
         except Exception as e:
@@ -137,4 +158,5 @@ def _ask(client: ipyparallel.Client, engine: int, source: str, tell: Callable[[A
     try:
         client.direct_view(engine).apply_async(eval, expression).add_done_callback(take)
     except Exception as e:  # it has just left
+        ended()
         logger.debug("engine %d cannot be asked: %r", engine, e)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import psutil
@@ -31,15 +32,20 @@ class Gatherer:
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
         self._queues = hub.QueueQuestion()
+        self._lock = threading.Lock()
 
     def gather(self, manager: ManagerCore) -> ClusterInfo:
-        """Return what is known now.
+        """Return what is known now; one thread after the other.
 
         Parameters
         ----------
         manager : EngineManager
             Whose cluster; its lock is not needed.
         """
+        with self._lock:
+            return self._gather(manager)
+
+    def _gather(self, manager: ManagerCore) -> ClusterInfo:
         link = manager._link
         runs = manager.runs()
         versions = own_versions()
@@ -68,9 +74,8 @@ class Gatherer:
         pending = done = None
         if queue is not None:
             # Our own question is nobody's work: it waits, or it is done.
-            waits = engine in link.questions and facts is None
-            pending = max(queue["queue"] + queue["tasks"] - waits, 0)
-            done = max(queue["completed"] - link.questions[engine] + waits, 0)
+            pending = max(queue["queue"] + queue["tasks"] - link.unanswered(engine), 0)
+            done = max(queue["completed"] - link.answers[engine], 0)
         process = link.processes.get(engine)
         cpu, memory = self._usage(process.pid) if process is not None else (None, None)
         return EngineInfo(
@@ -137,10 +142,10 @@ def controller(link: Link, origins: Origins) -> ControllerInfo:
 def _warnings(link: Link) -> list[str]:
     found = []
     connection = link.connection
-    if connection.readable_by_others():
+    for path in connection.open_to_others():
         found.append(
-            f"Other users can read the connection file {connection.path}, and so run programs as "
-            f"you. Make it private: chmod 600 {connection.path}"
+            f"Other users can read the connection file {path}, and so run programs as you. "
+            f"Make it private: chmod 600 {path}"
         )
     if connection.beyond_this_machine:
         found.append(

@@ -219,8 +219,8 @@ class Launch:
 
     # -- engines --------------------------------------------------------------------------
 
-    def check_launcher(self, name: str | None) -> None:
-        """Raise unless a launcher can start engines from here.
+    def check_launcher(self, name: str | None, n: int) -> None:
+        """Raise unless a launcher can start n engines from here.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class Launch:
             If a program or a setting that it needs is missing.
         """
         if not self.starts_locally(name):  # which needs nothing
-            launchers.check_launcher(self.cluster, name)
+            launchers.check_launcher(self.cluster, name, n)
 
     def starts_locally(self, name: str | None) -> bool:
         """Whether engines of a launcher are processes of this machine, started at once."""

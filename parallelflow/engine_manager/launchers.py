@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -84,15 +85,16 @@ def choices(cluster: Any) -> list[LauncherChoice]:
     return found
 
 
-def check_launcher(cluster: Any, name: str | None) -> None:
-    """Raise unless a launcher exists and its program is installed.
+def check_launcher(cluster: Any, name: str | None, n: int) -> None:
+    """Raise unless a launcher exists, its program is installed and it has room for n engines.
 
     Raises
     ------
     UserMistake
         If ipyparallel has no launcher of this name.
     ClusterError
-        If the program that it needs is not on this machine.
+        If the program that it needs is not on this machine, or the machines that it knows take
+        fewer engines: ipyparallel would start those, and the others be waited for in vain.
     """
     known = choices(cluster)
     if name is None:
@@ -105,11 +107,15 @@ def check_launcher(cluster: Any, name: str | None) -> None:
             f"the launcher {name} needs the program {choice.command}, which is not installed "
             "here. Log in where it is, or choose another launcher."
         )
-    if name == "ssh" and not _launcher(cluster, "ssh").engines:
-        raise LauncherUnusable(
-            "the launcher ssh does not know any machine. List them in the profile's "
-            "ipcluster_config.py: c.SSHEngineSetLauncher.engines = {'host': 4}"
-        )
+    if choice.name == "ssh":
+        hosts = _launcher(cluster, "ssh").engines
+        if not hosts:
+            raise LauncherUnusable(
+                "the launcher ssh does not know any machine. List them in the profile's "
+                "ipcluster_config.py: c.SSHEngineSetLauncher.engines = {'host': 4}"
+            )
+        if _room(hosts) < n:
+            raise LauncherUnusable(_no_room(hosts, n))
 
 
 def local_command(launcher: Any, connection: Path) -> dict[str, list[str]]:
@@ -171,6 +177,8 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
                 "No machines are listed. Put a line like this one into "
                 f"{folder / 'ipcluster_config.py'}: c.SSHEngineSetLauncher.engines = {{'host': 4}}"
             )
+        elif _room(launcher.engines) < n:
+            notes.append(_no_room(launcher.engines, n))
     elif isinstance(launcher, ipp_launcher.SSHLauncher):
         launcher.n = n
         program = shlex.join([*launcher.program, *launcher.program_args])
@@ -182,7 +190,7 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
     else:
         launcher.n = n
         command = shlex.join(map(str, launcher.args))
-    notes += _reach(folder, name)
+    notes += _reach(cluster, folder, name)
     return LaunchPreview(name, controller, command, script, tuple(notes))
 
 
@@ -194,13 +202,35 @@ def _find(known: list[LauncherChoice], name: str) -> LauncherChoice:
     raise UserMistake(f"there is no launcher {name!r}; ipyparallel offers: {names}.")
 
 
-def _reach(folder: Path, name: str) -> list[str]:
-    """Return what there is to know of the controller's address."""
+def _reach(cluster: Any, folder: Path, name: str) -> list[str]:
+    """Return what there is to know of the controller's address.
+
+    A profile may set it in its controller's configuration, by the cluster's ``controller_ip``
+    and by arguments for the controller; an argument goes before the configuration.
+    """
     section = controller_config(folder).IPController
-    ip = section.get("ip") or section.get("engine_ip")
-    if ip and ip not in ("127.0.0.1", "localhost"):
+    given = _options([str(argument) for argument in cluster.controller_args])
+    ip = (
+        given.get("ip")
+        or given.get("IPController.ip")
+        or getattr(cluster, "controller_ip", "")
+        or section.get("ip")
+        or given.get("IPController.engine_ip")
+        or section.get("engine_ip")
+    )
+    if ip and not ip.startswith(("127.", "localhost")):
         return [OPEN.format(ip=ip)]
     return [] if name == "local" else [BEYOND.format(path=folder / "ipcontroller_config.py")]
+
+
+def _options(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the values of options that are written ``--option=value`` or ``--option value``."""
+    found = {}
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        option, sign, value = argument.partition("=")
+        if option.startswith("-"):
+            found[option.lstrip("-")] = value if sign else following
+    return found
 
 
 def _launcher(cluster: Any, name: str, **options: Any) -> Any:
@@ -229,11 +259,28 @@ def _job(cluster: Any, name: str, n: int) -> tuple[str, str]:
         return shlex.join([*launcher.submit_command, name]), script
 
 
+def _slots(number: Any) -> int:
+    return int(number.get("n", 1) if isinstance(number, dict) else number)
+
+
+def _room(hosts: dict[str, Any]) -> int:
+    """Return how many engines the machines of the launcher ssh take."""
+    return sum(map(_slots, hosts.values()))
+
+
+def _no_room(hosts: dict[str, Any], n: int) -> str:
+    listed = ", ".join(f"{host}: {_slots(number)}" for host, number in hosts.items())
+    return (
+        f"The machines that the launcher ssh knows take {_room(hosts)} engines ({listed}), not "
+        f"{n}. Start fewer, or raise the numbers of c.SSHEngineSetLauncher.engines in the "
+        "profile's ipcluster_config.py."
+    )
+
+
 def _ssh_lines(launcher: Any, n: int) -> list[str]:
     lines: list[str] = []
     for host, number in launcher.engines.items():
-        wanted = number.get("n", 1) if isinstance(number, dict) else number
-        wanted = min(wanted, n - len(lines))
+        wanted = min(_slots(number), n - len(lines))
         program = shlex.join([*launcher.engine_cmd, *launcher.engine_args])
         lines += [shlex.join([*launcher.ssh_cmd, *launcher.ssh_args, host, program])] * wanted
     return lines

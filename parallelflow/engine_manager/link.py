@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from parallelflow.errors import ConnectFailed
 
 from . import hub
-from .facts import Facts, ask_facts, known_facts
+from .connections import Connection
+from .facts import Facts, ask_facts, ask_ready, known_facts
 from .processes import ProcessRecord, record_of
-from .profiles import Connection
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -113,8 +113,9 @@ class Link:
     ----------
     facts : dict of int to Facts
         By engine id, of the engines that have told theirs.
-    questions : Counter of int
-        By engine id, how many of its tasks were questions of ours about itself.
+    questions, answers : Counter of int
+        By engine id, how many of its tasks were questions of ours about itself, and how many of
+        those have ended. Of a question that was lost on its way the hub awaits the end for ever.
     processes : dict of int to ProcessRecord
         By engine id, of those on this machine.
     gone : dict of int to Facts or None
@@ -132,6 +133,7 @@ class Link:
         self.controller: ProcessRecord | None = record_of(pid, "controller") if pid else None
         self.lost = False
         self.questions: Counter[int] = Counter()
+        self.answers: Counter[int] = Counter()
         self.gone: dict[int, Facts | None] = {}
         self._asked: dict[int, Asked] = {}
         self._meeting = threading.Lock()
@@ -207,16 +209,33 @@ class Link:
                 if told is not None:
                     self._take(engine, told)
                     continue
-                self.questions[engine] += 1
-                ask_facts(self.client, engine, functools.partial(self._take, engine))
+                self._ask_facts(engine)
             for engine in present - new - self.facts.keys():
                 if self._asked[engine].too_long_ago():
-                    ask_facts(self.client, engine, functools.partial(self._take, engine))
+                    self._ask_facts(engine)
             for engine in self._asked.keys() - present:
                 del self._asked[engine]
                 self.gone[engine] = self.facts.pop(engine, None)
                 self.processes.pop(engine, None)
-                del self.questions[engine]
+                del self.questions[engine], self.answers[engine]
+
+    def _ask_facts(self, engine: int) -> None:
+        self.questions[engine] += 1
+        ended = functools.partial(self._count_answer, engine)
+        ask_facts(self.client, engine, functools.partial(self._take, engine), ended)
+
+    def ask_ready(self, engine: int, tell: Callable[[str], None]) -> None:
+        """Have an engine start VisTrails' core; see `facts.ask_ready`."""
+        with self._meeting:
+            self.questions[engine] += 1
+        ask_ready(self.client, engine, tell, functools.partial(self._count_answer, engine))
+
+    def _count_answer(self, engine: int) -> None:
+        self.answers[engine] += 1
+
+    def unanswered(self, engine: int) -> int:
+        """Return how many of an engine's tasks are questions of ours: nobody's work."""
+        return self.questions[engine] - self.answers[engine]
 
     def identity(self, engine: int) -> str:
         """Return an engine's identity in the cluster, empty if it has gone."""

@@ -257,12 +257,16 @@ class ShutdownPlan:
         Tasks running or waiting, of all users of the cluster; None if the hub does not tell.
     elsewhere : bool
         Whether controller or engines were not started by this session.
+    foreign : bool
+        Whether some of them are another session's that still runs, or were not started by
+        Parallel Flow.
     """
 
     profile: str
     engines: dict[str, int]
     tasks: int | None
     elsewhere: bool
+    foreign: bool = False
 
     @property
     def total(self) -> int:

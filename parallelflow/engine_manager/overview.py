@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from . import profiles as files
+from .connections import THREADS, Connection, connections
 from .model import Origin, ProfileInfo, RunningCluster
 from .origins import origin_of
 from .processes import record_of
 from .records import read_all
 
 __all__ = ["profiles"]
-
-# Asking a connection file's address is waiting, so all are asked at once.
-THREADS = 32
 
 CONFIGURATION = ("ipcluster_config.py", "ipcontroller_config.py", "ipengine_config.py")
 
@@ -32,9 +30,7 @@ def profiles(current: str, own_tokens: Iterable[str] = ()) -> list[ProfileInfo]:
     names = {"default", current, *files.names()}
     ordered = sorted(names, key=lambda name: (name != "default", name.lower()))
     with ThreadPoolExecutor(THREADS, thread_name_prefix="parallelflow-profiles") as pool:
-        asked = {
-            name: [(c, pool.submit(c.answers)) for c in files.connections(name)] for name in ordered
-        }
+        asked = {name: [(c, pool.submit(c.answers)) for c in connections(name)] for name in ordered}
         return [
             _info(name, current, [c for c, answers in asked[name] if answers.result()], own_tokens)
             for name in ordered
@@ -42,7 +38,7 @@ def profiles(current: str, own_tokens: Iterable[str] = ()) -> list[ProfileInfo]:
 
 
 def _info(
-    name: str, current: str, running: list[files.Connection], own_tokens: Iterable[str]
+    name: str, current: str, running: list[Connection], own_tokens: Iterable[str]
 ) -> ProfileInfo:
     folder = files.profile_folder(name)
     records = read_all(folder)

@@ -1,26 +1,16 @@
-"""IPython profiles: their names, their folders and the connection files in them."""
+"""IPython profiles: their names and their folders."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import ipaddress
-import json
 import os
 import re
-import socket
-import stat
-from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from parallelflow.errors import ProfileError, ProfileUnusable
 
 __all__ = [
-    "Connection",
     "check_name",
-    "connections",
     "create",
     "ensure_folder",
     "names",
@@ -30,119 +20,6 @@ __all__ = [
 
 # Names become folder names (profile_NAME) and file names; IPython itself sets no rule.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-
-# A controller on this machine accepts within a millisecond, one across a slow ssh
-# tunnel within a few hundred; longer than this it is not worth connecting to.
-ANSWER_SECONDS = 0.6
-
-
-@dataclass(frozen=True)
-class Connection:
-    """A client connection file of a profile.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    cluster_id : str
-        The cluster's id; empty for the one that ``ipcluster start`` makes.
-    host : str
-        Address that clients connect to.
-    port : int
-        The port of the hub's registration socket.
-    interface : str
-        Address that the controller listens on, such as ``127.0.0.1`` or ``0.0.0.0``.
-    location : str
-        Name of the controller's machine as it calls itself, empty if it is not told.
-    encrypted : bool
-        Whether it takes encrypted connections only (CurveZMQ).
-    """
-
-    path: Path
-    cluster_id: str
-    host: str
-    port: int
-    interface: str = "127.0.0.1"
-    location: str = ""
-    encrypted: bool = False
-
-    def answers(self, seconds: float = ANSWER_SECONDS) -> bool:
-        """Whether what listens at the address can be this connection file's controller.
-
-        A file that a dead controller has left names a port that may since belong to another
-        program, or to another controller.
-
-        Parameters
-        ----------
-        seconds : float
-            How long to wait for an answer.
-        """
-        try:
-            with socket.create_connection((self.host, self.port), timeout=seconds) as connected:
-                connected.settimeout(seconds)
-                greets = _greets(connected)
-        except OSError:
-            return False
-        if greets is False:
-            return False
-        pid = self.owner()
-        seems = None if pid is None else _is_controller(pid, self)
-        # One that does not greet in time may hang, or the machine is very busy: it is no stale
-        # file as long as its process is known to be the controller.
-        return seems is True if greets is None else seems is not False
-
-    def owner(self) -> int | None:
-        """Return the pid of the process that listens at the address, if it is on this machine.
-
-        None as well if it is another user's.
-        """
-        try:
-            if not ipaddress.ip_address(socket.gethostbyname(self.host)).is_loopback:
-                return None
-            listening = psutil.net_connections("tcp")
-        except (psutil.Error, OSError, ValueError):
-            return None
-        for one in listening:
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == self.port:
-                return None if one.pid is None else _main_process(one.pid)
-        return None
-
-    def announced_engines(self) -> int:
-        """Return how many engines run on this machine by the cluster file, registered or not.
-
-        ``ipcluster start`` and `ipyparallel.Cluster` write that file; 0 if there is none.
-        """
-        path = self.path.parent / f"cluster-{self.cluster_id}.json"
-        try:
-            sets = json.loads(path.read_text())["engines"]["sets"].values()
-            pids = [int(one["pid"]) for each in sets for one in each["engines"].values()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return 0
-        return sum(map(psutil.pid_exists, pids))
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it is a controller of another machine that listens on that machine only.
-
-        The folder of a profile may be shared by several machines.
-        """
-        if self.beyond_this_machine or not self.location:
-            return False
-        return not _is_this_machine(self.location)
-
-    @property
-    def beyond_this_machine(self) -> bool:
-        """Whether the controller listens on an address that other machines can reach."""
-        return not self.interface.startswith(("127.", "localhost"))
-
-    def readable_by_others(self) -> bool:
-        """Whether other users can read the file; who can read it can run code as its owner."""
-        if os.name != "posix":
-            return False
-        try:
-            return bool(self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-        except OSError:  # it has gone with its controller
-            return False
 
 
 def check_name(profile: str) -> str:
@@ -245,92 +122,3 @@ def create(name: str) -> Path:
     ensure_folder(name)
     ProfileDir.create_profile_dir(str(folder))
     return folder
-
-
-def connections(profile: str) -> list[Connection]:
-    """Return the profile's client connection files, the default cluster's first.
-
-    Returns
-    -------
-    list of Connection
-        The default cluster's (empty id), then the others, newest first. Files that
-        cannot be read or that are no connection files are left out.
-    """
-    security = profile_folder(profile) / "security"
-    found: list[tuple[bool, float, Connection]] = []
-    for path in security.glob("ipcontroller*-client.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            info = json.loads(path.read_text())
-            cluster_id = path.name[len("ipcontroller") : -len("-client.json")].lstrip("-")
-            connection = Connection(
-                path,
-                cluster_id,
-                _host(info),
-                int(info["registration"]),
-                _interface(info),
-                str(info.get("location") or ""),
-                bool(info.get("curve_serverkey")),
-            )
-            found.append((bool(cluster_id), -path.stat().st_mtime, connection))
-    return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
-
-
-def _interface(info: dict[str, object]) -> str:
-    """Return the address in an interface such as ``tcp://127.0.0.1``."""
-    return str(info["interface"]).rpartition("://")[2]
-
-
-def _host(info: dict[str, object]) -> str:
-    """Return the address that a client on this machine uses (as ipyparallel's client does)."""
-    address = _interface(info)
-    if address in ("", "*", "0.0.0.0"):
-        location = str(info.get("location") or "")
-        return location if location and location != socket.gethostname() else "127.0.0.1"
-    return address
-
-
-def _is_this_machine(location: str) -> bool:
-    """Whether a name or address that a controller has given for its machine is this one's."""
-    if location in (socket.gethostname(), socket.getfqdn(), "localhost"):
-        return True
-    own = {a.address for each in psutil.net_if_addrs().values() for a in each}
-    with contextlib.suppress(OSError):
-        return socket.gethostbyname(location) in own
-    return False
-
-
-def _main_process(pid: int) -> int:
-    """Return the controller's main process; its forked schedulers hold its sockets, too."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        while (parent := process.parent()) is not None and parent.cmdline() == process.cmdline():
-            process = parent
-        return int(process.pid)
-    return pid
-
-
-def _greets(connected: socket.socket) -> bool | None:
-    """Whether what was connected to speaks ZeroMQ; None if it says nothing in time.
-
-    ZeroMQ speaks first (ZMTP 3.1, "greeting"); few other programs do.
-    """
-    try:
-        greeting = connected.recv(10)
-    except TimeoutError:
-        return None
-    return greeting[:1] == b"\xff" and greeting[9:10] == b"\x7f"
-
-
-def _is_controller(pid: int, connection: Connection) -> bool | None:
-    """Whether a process is the controller of a connection file; None if that cannot be seen."""
-    try:
-        process = psutil.Process(pid)
-        environment, command = process.environ(), " ".join(process.cmdline())
-    except psutil.Error:
-        return None
-    folder = environment.get("IPP_PROFILE_DIR")
-    if "controller" not in command or folder is None:
-        # A program may embed a controller; one started by hand does not carry these.
-        return None
-    same_folder = Path(folder).resolve() == connection.path.parent.parent.resolve()
-    return same_folder and environment.get("IPP_CLUSTER_ID", "") == connection.cluster_id

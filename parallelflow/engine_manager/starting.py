@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
 
 from . import profiles
-from .facts import ask_ready
+from .connections import connections
 from .link import Asked
 from .lock import profile_lock
 from .model import EngineStart, Stage, StartSnapshot, State
@@ -98,19 +98,23 @@ class Start:
         """
         manager = self._manager
         manager._drop_lost()
-        session = manager._begin_session()
-        first = len(session.record.processes)
-        jobs = len(session.record.jobs)
+        folder = profiles.ensure_folder(manager.profile)
+        session: Session | None = None
+        first = jobs = 0
         try:
-            session.launch.check_launcher(self._launcher)
-            self._changed = True
-            self._tell()
-            with profile_lock(session.folder, self._check_cancelled):
-                # Another session may have started one since the last look.
-                if manager._link is None and (manager.private or manager.connect() is None):
+            with profile_lock(folder, self._check_cancelled):
+                # Another session may have started a cluster since the last look; which one it
+                # is decides the files that our engines read.
+                if manager._link is None and not manager.private:
+                    manager.connect()
+                session = manager._begin_session()
+                first, jobs = len(session.record.processes), len(session.record.jobs)
+                session.launch.check_launcher(self._launcher, self._n)
+                self._changed = True
+                self._tell()
+                if manager._link is None:
                     self._start_controller(session)
                 else:
-                    assert manager._link is not None
                     self.snapshot = dataclasses.replace(self.snapshot, controller=None)
                     self._before = set(manager._link.ids)
                     self._start_engines(session)
@@ -120,7 +124,8 @@ class Start:
             assert manager._link is not None
             session.note_facts(manager._link)
         except BaseException:
-            self._undo(session, first, jobs)
+            if session is not None:
+                self._undo(session, first, jobs)
             raise
 
     def _undo(self, session: Session, first: int, jobs: int) -> None:
@@ -151,7 +156,7 @@ class Start:
             self._start_engines(session)
         self._wait_for_controller(session)
         cluster_id = session.record.cluster_id
-        for connection in profiles.connections(manager.profile):
+        for connection in connections(manager.profile):
             if connection.cluster_id == cluster_id:
                 manager._connect_to(connection)
                 break
@@ -167,7 +172,7 @@ class Start:
 
     def _check_not_elsewhere(self, session: Session) -> None:
         """Raise if another machine has a cluster whose files ours would take the place of."""
-        for connection in profiles.connections(self._manager.profile):
+        for connection in connections(self._manager.profile):
             if connection.cluster_id == session.record.cluster_id and connection.elsewhere:
                 raise ConnectFailed(
                     f"the profile {self._manager.profile} belongs to a cluster on "
@@ -233,11 +238,10 @@ class Start:
         for engine in new:
             asked = self._asked.get(engine)
             if asked is None:
-                asked = self._asked[engine] = Asked()
-                cluster.questions[engine] += 1
-                ask_ready(cluster.client, engine, functools.partial(self._take, engine))
+                self._asked[engine] = Asked()
+                cluster.ask_ready(engine, functools.partial(self._take, engine))
             elif engine not in self._told and asked.too_long_ago():
-                ask_ready(cluster.client, engine, functools.partial(self._take, engine))
+                cluster.ask_ready(engine, functools.partial(self._take, engine))
             facts = cluster.facts.get(engine)
             if facts is None:
                 continue

@@ -95,13 +95,23 @@ def plan(manager: ManagerCore) -> ShutdownPlan | None:
         return None
     facts = [cluster.facts.get(engine) for engine in cluster.ids]
     hosts = Counter(told.host if told else UNKNOWN for told in facts)
-    queues = hub.queues(cluster.client, QUEUE_SECONDS)
-    tasks = None if queues is None else sum(q["queue"] + q["tasks"] for q in queues.values())
+    tasks = _tasks(cluster)
     origins = Origins(manager)
     found = [origins.of_engine(told) if told else None for told in facts]
     found.append(origins.of_controller(cluster.controller, cluster.connection.cluster_id))
     elsewhere = any(origin is not Origin.HERE for origin in found)
-    return ShutdownPlan(manager.profile, dict(sorted(hosts.items())), tasks, elsewhere)
+    foreign = any(origin in (Origin.ANOTHER, Origin.ELSEWHERE) for origin in found)
+    return ShutdownPlan(manager.profile, dict(sorted(hosts.items())), tasks, elsewhere, foreign)
+
+
+def _tasks(cluster: Link) -> int | None:
+    """Return how many tasks run or wait, also those that no engine has yet; ours do not count."""
+    told = hub.ask(cluster.client, "queue_request", QUEUE_SECONDS, targets=None, verbose=False)
+    if told is None:
+        return None
+    queues = {int(key): queue for key, queue in told.items() if key.isdigit()}
+    waiting = sum(queue["queue"] + queue["tasks"] for queue in queues.values())
+    return max(waiting + told["unassigned"] - sum(map(cluster.unanswered, queues)), 0)
 
 
 def shutdown(manager: ManagerCore) -> list[str]:

@@ -38,6 +38,9 @@ CONNECT_EVERY = 5
 
 NO_ENGINES = "No engines."
 
+# Whose engines may be interrupted, and idle ones stopped, without a question.
+OWN = (Origin.HERE, Origin.LEFT)
+
 
 class ClusterWindow(QWidget):
     """Shows what is known of the cluster, each second anew while it can be seen.
@@ -249,18 +252,37 @@ class ClusterWindow(QWidget):
     def _stop(self) -> None:
         chosen = self.selected()
         why = _why_not(chosen)
-        if not why:
-            self._do("Stopping", chosen, self._manager.stop_engine)
-            return
-        box = QMessageBox(QMessageBox.Question, "Stop engines", why, parent=self)
-        stop = box.addButton("&Stop", QMessageBox.DestructiveRole)
-        box.setDefaultButton(box.addButton(QMessageBox.Cancel))
-        box.setAttribute(Qt.WA_DeleteOnClose)
-        stop.clicked.connect(lambda: self._do("Stopping", chosen, self._manager.stop_engine))
-        box.open()
+        again = "Stop it all the same?" if len(chosen) == 1 else "Stop them?"
+        self._do_if_agreed("&Stop", why, again, "Stopping", chosen, self._manager.stop_engine)
 
     def _interrupt(self) -> None:
-        self._do("Interrupting", self.selected(), self._manager.interrupt_engine)
+        chosen = self.selected()
+        # What this session's own engines work at is what the button is for.
+        why = _why_not([e for e in chosen if e.origin not in OWN and e.busy])
+        again = "Interrupt what may be somebody else's work?"
+        action = self._manager.interrupt_engine
+        self._do_if_agreed("&Interrupt", why, again, "Interrupting", chosen, action)
+
+    def _do_if_agreed(
+        self,
+        word: str,
+        why_not: str,
+        question: str,
+        doing: str,
+        chosen: list[EngineInfo],
+        action: Any,
+    ) -> None:
+        if not why_not:
+            self._do(doing, chosen, action)
+            return
+        text = f"{why_not}\n\n{question}"
+        title = f"{word.strip('&')} engines"
+        box = QMessageBox(QMessageBox.Question, title, text, parent=self)
+        agree = box.addButton(word, QMessageBox.DestructiveRole)
+        box.setDefaultButton(box.addButton(QMessageBox.Cancel))
+        box.setAttribute(Qt.WA_DeleteOnClose)
+        agree.clicked.connect(lambda: self._do(doing, chosen, action))
+        box.open()
 
     def _do(self, doing: str, engines: list[EngineInfo], action: Any) -> None:
         ids = [engine.id for engine in engines]
@@ -297,9 +319,9 @@ class ClusterWindow(QWidget):
 
 
 def _why_not(engines: Sequence[EngineInfo]) -> str:
-    """Return the question to ask before engines are stopped, empty if none is needed."""
+    """Return what speaks against ending the work of engines, empty if nothing does."""
     busy = [e for e in engines if e.busy]
-    foreign = [e for e in engines if e.origin not in (Origin.HERE, Origin.LEFT)]
+    foreign = [e for e in engines if e.origin not in OWN]
     if not busy and not foreign:
         return ""
     lines = []
@@ -309,7 +331,7 @@ def _why_not(engines: Sequence[EngineInfo]) -> str:
             about.append(engine.origin.value if engine.origin else "it is not known who started it")
         what = f": {', '.join(about)}" if about else ""
         lines.append(f"Engine {engine.id} on {engine.host or 'an unknown host'}{what}.")
-    return "\n".join([*lines, "", "Stop it all the same?" if len(engines) == 1 else "Stop them?"])
+    return "\n".join(lines)
 
 
 def _set(widget: QLabel, text: str) -> None:

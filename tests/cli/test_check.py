@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from parallelflow.cli.check import OLDEST_IPYPARALLEL
-from parallelflow.engine_manager import profiles
+from parallelflow.engine_manager.connections import connections
 from parallelflow.host.repairs import REPAIRS
 
 from .conftest import ROOT, Run, environment
@@ -83,7 +83,7 @@ def test_no_display_is_a_note(parallelflow: Run) -> None:
 
 
 def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str) -> None:
-    (connection,) = profiles.connections(running)
+    (connection,) = connections(running)
     connection.path.chmod(0o644)
     try:
         result = parallelflow("check")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,8 +15,11 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def profile() -> str:
-    """Return the name of a profile that no other test uses; its folder is not there yet."""
-    return f"test{next(_numbers)}"
+    """Return the name of a profile that no other test uses; its folder is not there yet.
+
+    Also none that runs beside this one in another process: what runs is looked up by it.
+    """
+    return f"test{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager, State, link, profiles
+from parallelflow.engine_manager.connections import ANSWER_SECONDS, connections
 from parallelflow.engine_manager.model import Origin
 from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
 
@@ -114,7 +115,7 @@ def test_the_files_of_another_machines_cluster_are_left_alone(manager: EngineMan
         manager.start_engines(1)
     assert path.exists() and manager.started() == []
     write_connection(manager.profile, free_port(), location=socket.gethostname())
-    (connection,) = profiles.connections(manager.profile)
+    (connection,) = connections(manager.profile)
     assert not connection.elsewhere
 
 
@@ -146,7 +147,10 @@ def test_a_file_that_is_no_connection_file_is_passed_over(
     assert manager.connect() is None
 
 
-def test_a_file_that_others_can_read_is_told(manager: EngineManager, shared: EngineManager) -> None:
+@pytest.mark.parametrize("whose", ["client", "engine"])
+def test_a_file_that_others_can_read_is_told(
+    manager: EngineManager, shared: EngineManager, whose: str
+) -> None:
     told: list[str] = []
 
     class Hears(type(manager.interaction)):  # type: ignore[misc]
@@ -155,6 +159,7 @@ def test_a_file_that_others_can_read_is_told(manager: EngineManager, shared: Eng
 
     assert shared._link is not None
     path = shared._link.connection.path
+    path = path.with_name(path.name.replace("client", whose))
     second = EngineManager(shared.profile, Hears())
     path.chmod(0o640)
     try:
@@ -251,7 +256,7 @@ def test_without_asking_nothing_is_waited_for(manager: EngineManager) -> None:
     write_connection(manager.profile, 9, interface="tcp://192.0.2.1")
     began = time.monotonic()
     assert manager.ensure_engines(ask=False) is None
-    assert time.monotonic() - began < profiles.ANSWER_SECONDS
+    assert time.monotonic() - began < ANSWER_SECONDS
 
 
 @pytest.mark.own_cluster

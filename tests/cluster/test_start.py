@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, link, profiles, starting
+from parallelflow.engine_manager import EngineManager, State, link, profiles
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 from parallelflow.errors import (
     ClusterError,
@@ -61,8 +61,8 @@ def test_a_question_that_is_lost_on_its_way_is_asked_again(
 ) -> None:
     # As a message is that comes before the engine's connection is complete.
     lost: list[str] = []
-    for module, name in ((link, "ask_facts"), (starting, "ask_ready")):
-        really = getattr(module, name)
+    for name in ("ask_facts", "ask_ready"):
+        really = getattr(link, name)
 
         def ask(*arguments: object, really: object = really, name: str = name) -> None:
             if lost.count(name) < 1:
@@ -70,10 +70,15 @@ def test_a_question_that_is_lost_on_its_way_is_asked_again(
             else:
                 really(*arguments)  # type: ignore[operator]
 
-        monkeypatch.setattr(module, name, ask)
+        monkeypatch.setattr(link, name, ask)
     manager.start_engines(1)
     assert sorted(lost) == ["ask_facts", "ask_ready"]
-    assert manager.info().engines[0].pid in manager.started()
+    (engine,) = manager.info().engines
+    assert engine.pid in manager.started()
+    assert (engine.tasks_done, engine.tasks_waiting, engine.busy) == (0, 0, False)
+    client = manager.connect()
+    assert client is not None and client[0].apply_sync(abs, -1) == 1
+    assert manager.info().engines[0].tasks_done == 1
 
 
 def test_engines_are_added_to_a_running_cluster(manager: EngineManager, profile: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,7 +29,13 @@ from parallelflow.engine_manager.origins import origin_of
 from parallelflow.engine_manager.processes import MARK, marked, record_of, stop_trees
 from parallelflow.engine_manager.profiles import ensure_folder
 from parallelflow.engine_manager.records import JobRecord, SessionRecord, read, read_all
-from parallelflow.errors import ClusterError, ConfigurationFailed, EnginesFailed, UserMistake
+from parallelflow.errors import (
+    ClusterError,
+    ConfigurationFailed,
+    EnginesFailed,
+    LauncherUnusable,
+    UserMistake,
+)
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 IGNORES_TERM = (
@@ -250,9 +257,36 @@ def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
     hosts = [line.split()[1] for line in lines.command.splitlines()]
     assert hosts == ["alice@one", "alice@one", "two", "two"]
     assert any("c.IPController.ip" in note for note in lines.notes)
+    cluster = launchers.cluster_of(folder)
+    launchers.check_launcher(cluster, "ssh", 5)
+    room = r"take 5 engines \(alice@one: 2, two: 3\), not 6"
+    assert re.search(room, " ".join(launchers.preview(folder, "ssh", 6, True).notes))
+    with pytest.raises(LauncherUnusable, match=room):
+        launchers.check_launcher(cluster, "ssh", 6)
     [chosen] = [c.name for c in launchers.choices(launchers.cluster_of(folder)) if c.default]
     assert chosen == "slurm"
     assert list(folder.parent.glob("**/slurm_engine*")) == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "controller"),
+    [
+        ("", "c.IPController.ip = '0.0.0.0'"),
+        ("c.Cluster.controller_ip = '0.0.0.0'", ""),
+        ("c.Cluster.controller_args = ['--ip=0.0.0.0']", "c.IPController.ip = '127.0.0.1'"),
+        ("c.Cluster.controller_args = ['--ip', '0.0.0.0']", ""),
+    ],
+)
+def test_a_preview_tells_that_the_controller_listens_beyond_this_machine(
+    folder: Path, cluster: str, controller: str
+) -> None:
+    def notes() -> str:
+        return " ".join(launchers.preview(folder, "local", 2, controller_runs=False).notes)
+
+    assert "0.0.0.0" not in notes()
+    (folder / "ipcluster_config.py").write_text(cluster)
+    (folder / "ipcontroller_config.py").write_text(controller)
+    assert "lets the controller listen on 0.0.0.0" in notes()
 
 
 def test_ssh_without_machines_says_how_to_list_them(folder: Path) -> None:
@@ -260,7 +294,7 @@ def test_ssh_without_machines_says_how_to_list_them(folder: Path) -> None:
     assert any("SSHEngineSetLauncher.engines" in note for note in preview.notes)
     cluster = launchers.cluster_of(folder)
     with pytest.raises(ClusterError, match=r"SSHEngineSetLauncher\.engines"):
-        launchers.check_launcher(cluster, "ssh")
+        launchers.check_launcher(cluster, "ssh", 2)
     with pytest.raises(UserMistake, match="no launcher 'carrier'"):
         launchers.preview(folder, "carrier", 2, controller_runs=True)
 

@@ -60,9 +60,15 @@ def menu_items() -> tuple[tuple[str, Callable[..., Any]], ...]:
 
 
 def _configure() -> None:
-    """Have the engine manager follow the package's configuration, where nothing else was said."""
-    from parallelflow.engine_manager import get_manager
+    """Have the engine manager follow the package's configuration, where nothing else was said.
 
+    Without a session of the user's it follows what the last one has kept, from its beginning on.
+    """
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.host import core
+
+    if core.is_running():
+        return
     manager, wanted = get_manager(), settings()
     if manager.profile == DEFAULTS.profile:
         try:
@@ -71,17 +77,6 @@ def _configure() -> None:
             debug.warning(f"Parallel Flow's configuration: {e}")
     if manager.launcher is None:
         manager.launcher = wanted.launcher or None
-    if wanted.engines > 0 and manager.engines_wanted is None and not _has_window():
-        # A window asks, or starts this many for work that finds none; no more are added there.
-        manager.engines_wanted = wanted.engines
-
-
-def _has_window() -> bool:
-    """Whether VisTrails runs with a window; in batch mode it has none, whatever it has loaded."""
-    application: Any = get_vistrails_application()
-    if application is None or not application.is_running_gui():
-        return False
-    return not getattr(application.temp_configuration, "batch", False)
 
 
 def handle_module_upgrade_request(controller: Any, module_id: int, pipeline: Any) -> Any:

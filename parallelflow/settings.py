@@ -1,9 +1,14 @@
-"""The package's settings: VisTrails' configuration of it, with the command line's before it."""
+"""The package's settings: VisTrails' configuration of it, in its session or from its file."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
+import sys
+import xml.etree.ElementTree
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import parallelflow
@@ -48,11 +53,20 @@ class Settings:
 
 
 def settings() -> Settings:
-    """Return the settings in force: VisTrails' where it runs, else the defaults."""
-    configuration = _configuration()
+    """Return the settings in force.
+
+    Returns
+    -------
+    Settings
+        Those of the user's VisTrails session where there is one. At a terminal, in a script or a
+        notebook: those that the last such session has kept in ``~/.vistrails/startup.xml``.
+    """
+    package = None if _is_headless() else _package()
+    if package is None:
+        return _kept()
     values: dict[str, Any] = {}
     for field in fields(Settings):
-        value = getattr(configuration, field.name, field.default)
+        value = getattr(package.configuration, field.name, field.default)
         values[field.name] = value if type(value) is type(field.default) else field.default
     return Settings(**values)
 
@@ -84,16 +98,43 @@ def remember(**values: Any) -> bool:
     return True
 
 
-def _configuration() -> Any:
-    """Return VisTrails' configuration of the package, None where it is not enabled."""
-    package = _package()
-    return None if package is None else package.configuration
+def _kept() -> Settings:
+    """Return what VisTrails' file says, the defaults where it says nothing that can be read."""
+    file = Path.home() / ".vistrails" / "startup.xml"
+    try:
+        return _read(file, file.stat().st_mtime_ns)
+    except (OSError, RuntimeError, xml.etree.ElementTree.ParseError):
+        return Settings()
+
+
+@functools.lru_cache(maxsize=1)
+def _read(file: Path, changed: int) -> Settings:
+    root = xml.etree.ElementTree.parse(file).getroot()
+    found = root.iterfind("./packages/package[@name='parallelflow']//key")
+    texts = {key.get("name"): key[0].get("value", "") for key in found if len(key)}
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        text = texts.get(field.name)
+        if text is None:
+            continue
+        if isinstance(field.default, bool):
+            values[field.name] = text == "True"
+        elif isinstance(field.default, int):
+            with contextlib.suppress(ValueError):
+                values[field.name] = int(text)
+        else:
+            values[field.name] = text
+    return Settings(**values)
+
+
+def _is_headless() -> bool:
+    """Whether this process runs our own headless core, which has not read the user's file."""
+    core = sys.modules.get("parallelflow.host.core")
+    return core is not None and core.is_running()
 
 
 def _package() -> Any:
     """Return VisTrails' package, None where it is not enabled."""
-    import sys
-
     if "vistrails.core.packagemanager" not in sys.modules:
         return None
     manager = sys.modules["vistrails.core.packagemanager"].get_package_manager()

@@ -81,6 +81,9 @@ exit codes:
 """
 
 
+PROFILE_HELP = "IPython profile (default: the one chosen last in the window, else default)"
+
+
 def add(commands: Any) -> None:
     """Add the commands.
 
@@ -99,9 +102,12 @@ def add(commands: Any) -> None:
     )
     start.add_argument(
         "--engines",
+        "--launcher",
         metavar="LAUNCHER",
-        help="how to start them: local, ssh, mpi, slurm, pbs, sge, lsf, htcondor "
-        "(default: as the profile says, else local)",
+        dest="launcher",
+        type=_launcher,
+        help="how to start them: local, ssh, sshproxy, mpi, slurm, pbs, sge, lsf, htcondor "
+        "(default: as the configuration or the profile says, else local)",
     )
     start.add_argument(
         "--dry-run",
@@ -132,8 +138,16 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if profile:
-        command.add_argument("--profile", metavar="P", help="IPython profile (default: default)")
+        command.add_argument("--profile", metavar="P", help=PROFILE_HELP)
     return command
+
+
+def _launcher(text: str) -> str:
+    if text.isdigit():
+        raise argparse.ArgumentTypeError(
+            f"{text} is no launcher; the number of engines is -n {text}"
+        )
+    return text
 
 
 def _number(text: str) -> int:

@@ -48,8 +48,19 @@ engines:
   this run and stopped after it.
 
 exit codes:
-  0 the workflow ran; 1 one of its modules failed; 2 it could not be run (file,
-  version, alias, profile, package); 130 after Ctrl-C, 143 after SIGTERM.
+  0 the workflow ran; 1 one of its modules failed or waits for a job, or the
+  engines could not be started; 2 it could not be run (file, version, alias,
+  profile, package); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+"""
+
+_GUI_EPILOG = """\
+examples:
+  parallelflow gui
+  parallelflow gui sweep.vt:final
+
+exit codes:
+  0 the window was closed; 2 the window or the file cannot be opened; 143 after
+  SIGTERM.
 """
 
 _CHECK_DESCRIPTION = """\
@@ -111,15 +122,17 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="a vistrail (.vt), and which of its versions: a tag or a number (default: the latest)",
     )
     run.add_argument(
+        "-n",
         "--engines",
         metavar="N",
         type=_engines,
-        help="how many engines to work with (default: one per core)",
+        help="how many engines to work with (default: those that run; where none run, the "
+        "configured number, else one per core)",
     )
     run.add_argument(
         "--profile",
         metavar="P",
-        help="IPython profile whose cluster is used or started (default: default)",
+        help=cluster_parser.PROFILE_HELP,
     )
     run.add_argument(
         "--parallel-maps",
@@ -152,8 +165,15 @@ def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
             Open VisTrails' window, your own session of it, with Parallel Flow enabled.
             """
         ),
+        epilog=_GUI_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    gui.add_argument("file", metavar="FILE", nargs="?", help="a vistrail (.vt) to open in it")
+    gui.add_argument(
+        "file",
+        metavar="FILE[:VERSION]",
+        nargs="?",
+        help="a vistrail (.vt) to open in it, and which of its versions",
+    )
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -21,7 +21,7 @@ _ON_PURPOSE = "vistrails_module.ModuleError"
 NOTICEABLE_SECONDS = 0.05
 
 
-def results(pipeline: Any, objects: Mapping[int, Any]) -> Iterator[str]:
+def results(pipeline: Any, objects: Mapping[int, Any], whole: bool = True) -> Iterator[str]:
     """Yield a line per value that comes out at the end of the workflow.
 
     These are the output ports of the modules that nothing is connected to.
@@ -32,6 +32,8 @@ def results(pipeline: Any, objects: Mapping[int, Any]) -> Iterator[str]:
         The workflow that was run.
     objects : mapping
         Module object by module id, as VisTrails' interpreter returns them.
+    whole : bool
+        Whether values are given whole, however long they are; else for reading on a screen.
 
     Yields
     ------
@@ -50,7 +52,7 @@ def results(pipeline: Any, objects: Mapping[int, Any]) -> Iterator[str]:
             value = computed.outputPorts.get(port)
             # `self` is the module; None stands for a port that was not set.
             if port != "self" and value is not None and not _is_invalid(value):
-                yield f"{name or f'{title(module)}.{port}'} = {_shown(value)}"
+                yield f"{name or f'{title(module)}.{port}'} = {_shown(value, whole)}"
 
 
 def title(module: Any) -> str:
@@ -78,12 +80,12 @@ def _is_invalid(value: object) -> bool:
     return value is InvalidOutput or isinstance(value, Module)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, whole: bool) -> str:
     try:
         text = repr(value)
     except Exception as e:
         return f"<{type(value).__name__} that cannot be shown: {e}>"
-    if len(text) > RESULT_CHARACTERS:
+    if len(text) > RESULT_CHARACTERS and not whole:
         return f"{text[:RESULT_CHARACTERS]}... ({len(text)} characters in all)"
     return text
 

@@ -112,7 +112,8 @@ def _run(
         for line in report.failure(workflow.pipeline, result.errors):
             tell(line)
         return Exit.FAILED
-    for line in report.results(workflow.pipeline, result.objects):
+    on_screen = sys.stdout.isatty()
+    for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
         print(line)
     sys.stdout.flush()
     if result.suspended:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.interaction import Interaction
+from parallelflow.settings import settings
 
 from . import profiles
 from .core import PRIVATE, ManagerCore
@@ -158,7 +159,8 @@ class EngineSource(ManagerCore):
         running = len(cluster.ids) if cluster is not None else 0
         if running:
             return max((self.engines_wanted or 0) - running, 0)
-        return self.interaction.engines_to_start(self.profile, self.suggested_engines())
+        wanted = self.engines_wanted or settings().engines
+        return self.interaction.engines_to_start(self.profile, wanted or self.suggested_engines())
 
     def _provide(self, missing: int, cancel: threading.Event) -> None:
         if missing:

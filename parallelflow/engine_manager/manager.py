@@ -8,8 +8,9 @@ import os
 import threading
 from pathlib import Path
 
-from parallelflow.errors import EngineUnreachable, ParallelFlowError
+from parallelflow.errors import EngineUnreachable, ParallelFlowError, ProfileError
 from parallelflow.interaction import Interaction
+from parallelflow.settings import settings
 
 from . import profiles
 from .core import PRIVATE
@@ -408,9 +409,15 @@ _manager_lock = threading.Lock()
 
 
 def get_manager() -> EngineManager:
-    """Return this process' engine manager, made at the first call."""
+    """Return this process' engine manager, made at the first call by the settings in force."""
     global _manager
     with _manager_lock:
         if _manager is None or _manager._owner != os.getpid():
-            _manager = EngineManager()
+            known = settings()
+            try:
+                _manager = EngineManager(profiles.check_name(known.profile))
+            except ProfileError as e:
+                logger.warning("Parallel Flow's configuration: %s", e)
+                _manager = EngineManager()
+            _manager.launcher = known.launcher or None
         return _manager

@@ -67,7 +67,6 @@ class WindowInteraction(QObject):
     def engines_to_start(self, profile: str, suggested: int) -> int:
         """Ask how many engines to start, unless the user has answered *always* before."""
         known = settings()
-        suggested = known.engines or suggested
         self._cancel.clear()
         if not known.askToStart:
             logger.info("starting %d engines on the profile %s", suggested, profile)

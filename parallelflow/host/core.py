@@ -102,6 +102,14 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
     return app
 
 
+_started = False
+
+
+def is_running() -> bool:
+    """Whether the VisTrails of this process is this headless core, not a session of the user's."""
+    return _started
+
+
 def _running_application() -> Any:
     activate()
     installation = find_vistrails()
@@ -125,7 +133,9 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None)
     else:
         private.prepare(folder)
     _offer_user_modules(folder, user_packages)
+    global _started
     startup = application.VistrailsStartup
+    _started = True
     # Without a startup.xml of its own the session has nothing to parse and, at every package
     # enabled, nothing to write.
     application.VistrailsStartup = functools.partial(startup, use_dot_vistrails=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 import parallelflow as package
 from parallelflow.engine_manager.manager import EngineManager
 
-from .conftest import Run
+from .conftest import Run, environment
 
 # What the summary says when the engines were of no use, which three doublings are not.
 SUMMARY = r"parallelflow: 3 elements on [12] engines? in \d+\.\d s; one after the other 0\.\d s: "
@@ -201,3 +203,49 @@ def test_engines_that_cannot_be_started(parallelflow: Run, cases: Path, home: Pa
 def test_the_users_own_session_is_left_alone(parallelflow: Run, cases: Path, home: Path) -> None:
     parallelflow("run", f"{cases}:serial_map")
     assert not (home / ".vistrails").exists()
+
+
+@pytest.mark.own_cluster
+def test_what_was_chosen_in_the_window_holds_at_the_terminal(
+    parallelflow: Run, cases: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / ".vistrails" / "startup.xml"
+    kept.parent.mkdir()
+    keys = '<key name="engines"><int value="1"/></key><key name="profile"><str value="mine"/></key>'
+    kept.write_text(
+        '<startup version="0.1"><configuration/><packages><package name="parallelflow">'
+        f"<configuration>{keys}</configuration></package></packages></startup>"
+    )
+    before = kept.read_text()
+    env = {**environment(), "HOME": str(tmp_path)}
+    told = parallelflow("info", env=env)
+    assert (told.returncode, told.stderr) == (1, "") and "profile      mine" in told.stdout
+    result = parallelflow("run", f"{cases}:parallel_map", env=env)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert "parallelflow: 3 elements on 1 engine in " in result.stderr
+    result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", "default", env=env)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert kept.read_text() == before
+
+
+def test_a_long_result_is_whole_in_a_file_and_short_on_a_screen(
+    parallelflow: Run, cases: Path, running: str
+) -> None:
+    arguments = (
+        "run",
+        f"{cases}:open_end",
+        "--profile",
+        running,
+        "--set",
+        f"values={['x' * 2000]}",
+    )
+    result = parallelflow(*arguments)
+    assert result.stdout == f"mapped.Result = {['x' * 4000]}\n", result.stderr
+    master, slave = pty.openpty()
+    try:
+        parallelflow(*arguments, capture_output=False, stdout=slave, stderr=subprocess.DEVNULL)
+        shown = os.read(master, 4096).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert shown.endswith("x... (4004 characters in all)\r\n") and len(shown) < 2100

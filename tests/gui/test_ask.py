@@ -80,14 +80,10 @@ def test_the_question_is_answered_once_and_for_always_if_wanted(
     assert desk.remembered == remembered
 
 
-def test_the_configured_number_is_suggested_and_always_asks_no_more(desk: Desk) -> None:
-    desk.settings = Settings(engines=5)
-    answer(desk, "start")
-    assert desk.interaction.engines_to_start("default", 4) == 5
-    desk.settings = Settings(engines=5, askToStart=False)
-    assert desk.interaction.engines_to_start("default", 4) == 5
+def test_always_asks_no_more(desk: Desk) -> None:
     desk.settings = Settings(askToStart=False)
     assert desk.interaction.engines_to_start("default", 4) == 4
+    assert desk.asks() is None
 
 
 def test_a_controller_without_engines_is_told_of(desk: Desk, manager: FakeManager) -> None:

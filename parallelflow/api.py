@@ -10,8 +10,8 @@ for: the first three return None there and `parallel_map` computes in the engine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, Set, Sized
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, overload
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
 
 T = TypeVar("T")
+# What has as many items as its length says.
+COUNTED = (Sequence, Set, Mapping, MappingView)
 OnError = Literal["raise", "finish", "return"]
 
 
@@ -31,8 +33,8 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     ----------
     ask : bool
         What to do where no engine runs. True: in VisTrails' window the user is asked whether
-        to start some, on a terminal local ones are started. False: nothing is asked or
-        started, and the answer comes at once.
+        to start some; elsewhere they are started, as the configuration says. False: nothing
+        is asked or started, and the answer comes at once.
 
     Returns
     -------
@@ -54,11 +56,11 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     if on_engine():
         return None
     from parallelflow.engine_manager import get_manager
-    from parallelflow.errors import ClusterError
+    from parallelflow.errors import ParallelFlowError
 
     try:
         return get_manager().ensure_engines(ask=ask)
-    except ClusterError:
+    except ParallelFlowError:
         if ask:
             raise
         return None
@@ -171,8 +173,9 @@ def parallel_map(
 
     On the cluster where there is one, otherwise in this process, with the same values and
     the same exceptions. Lambdas, closures and functions of a notebook will do. An engine
-    that is lost costs nothing; Ctrl-C ends what the engines do. On the thread of VisTrails'
-    window the window stays alive meanwhile.
+    that is lost costs nothing; Ctrl-C ends what the engines do. What the function writes to
+    stdout and stderr is written here, in the order of the elements. On the thread of
+    VisTrails' window the window stays alive meanwhile.
 
     Parameters
     ----------
@@ -180,7 +183,7 @@ def parallel_map(
         Called with one item of each iterable.
     *iterables : iterable
         At least one; the shortest one ends it. Generators are read as their items are
-        needed.
+        needed, each item being taken as it is at that moment.
     ask : bool
         Whether engines may be started where none run; as `get_client` has it.
     ipython : bool
@@ -298,15 +301,28 @@ def _check(
     if on_error not in policies:
         raise ValueError(f"on_error must be one of {', '.join(policies)}, not {on_error!r}")
     for name, size in (("chunk_size", chunk_size), ("buffer_size", buffer_size)):
-        if size is not None and size < 1:
+        if size is not None and not isinstance(size, SupportsIndex):
+            raise TypeError(f"{name} must be a whole number, not {size!r}")
+        if size is not None and size.__index__() < 1:
             raise ValueError(f"{name} must be at least 1, not {size}")
 
 
 def _length(iterables: tuple[Iterable[Any], ...]) -> int | None:
-    """Return the number of elements, None if an iterable does not know its length."""
-    if all(isinstance(iterable, Sized) for iterable in iterables):
-        return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
+    """Return the number of elements, None if it is not certain.
+
+    A length need not be the number of items: that of a table may be its rows, of which it has
+    as many items as columns.
+    """
+    try:
+        if all(isinstance(iterable, COUNTED) or _is_array(iterable) for iterable in iterables):
+            return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
+    except (TypeError, OverflowError):  # an array of no dimensions; a range of 10**30
+        pass
     return None
+
+
+def _is_array(iterable: object) -> bool:
+    return type(iterable).__module__ == "numpy" and hasattr(iterable, "ndim")
 
 
 class _Zipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import platform
 import socket
@@ -19,7 +20,7 @@ from vistrails.core.vistrail.pipeline import Pipeline
 import parallelflow
 from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
 
-__all__ = ["describe", "travellers"]
+__all__ = ["classes", "describe", "travellers"]
 
 # What moduleInfo holds beyond these belongs to the client's session: objects of its
 # window and of its job monitor.
@@ -125,6 +126,29 @@ def travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any
     for function in functions:
         visit(function, input_ports)
     return found
+
+
+def classes(modules: Iterable[Any]) -> list[type]:
+    """Return the classes of modules, and of all that is inside their Groups and SubWorkflows.
+
+    Parameters
+    ----------
+    modules : iterable of Module
+        As `travellers` returns them.
+    """
+    return [
+        found
+        for module in modules
+        for found in _classes(module.moduleInfo["pipeline"].modules[_id(module)])
+    ]
+
+
+def _classes(module: Any) -> Iterable[type]:
+    with contextlib.suppress(Exception):  # a Group has none of its own
+        yield module.module_descriptor.module
+    if module.is_group() or module.is_abstraction():
+        for member in module.pipeline.module_list:
+            yield from _classes(member)
 
 
 def _pipeline(taking_part: Sequence[Any]) -> Pipeline:

@@ -4,7 +4,7 @@ One element's way: `map_in_parallel` checks the list as the serial Map does and 
 `function_spec.describe` describe the function; `map_run.MapRun` has `work.run.Run` send
 both to the engines, where `engine.function.VistrailsFunction` evaluates the element; its
 value comes back into `Run.values`, its execution into `provenance.MapLog`, what it
-wrote into `messages.OutputOrder`.
+wrote into `work.output.OutputOrder`.
 """
 
 from __future__ import annotations

@@ -19,12 +19,13 @@ from parallelflow.engine.spec import FunctionSpec
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError, ElementFailure, ParallelFlowError
 from parallelflow.settings import STOP, settings
+from parallelflow.work.output import OutputOrder
 from parallelflow.work.resume import Unfinished, function_key
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
-from .function_spec import travellers
-from .messages import OutputOrder
+from .function_spec import classes, travellers
+from .messages import show_marked
 from .provenance import MapLog
 
 __all__ = ["MapRun", "unfinished"]
@@ -73,7 +74,7 @@ class MapRun:
         self._spec = spec
         self._stop_on_error = on_error == STOP
         self._label = _label(module)
-        self._output = OutputOrder(self._label, len(elements))
+        self._output = OutputOrder(show_marked(self._label, len(elements)))
         self._key = b""
         self._executed: set[int] = set()
 
@@ -98,7 +99,7 @@ class MapRun:
 
     def _evaluate(self) -> list[Any]:
         with contextlib.suppress(Exception):  # what cannot be pickled is reported by the run
-            self._key = function_key(_identity(self._spec, self._functions))
+            self._key = function_key(_identity(self._spec, self._travelled()))
         manager = get_manager()
         client = manager.ensure_engines()
         if client is None:
@@ -126,7 +127,6 @@ class MapRun:
             self._output.add(index, 1, {})
         try:
             self._drive(run)
-            self._bring_files(run)
             self._run_deferred(run)
         except BaseException:
             self._keep(run)
@@ -176,7 +176,9 @@ class MapRun:
                     raise AbortExecution("Execution aborted")
         except BaseException:
             self._replace(run.cancel())
+            self._bring_files(run)
             raise
+        self._bring_files(run)
         if not run.failures:
             for function in self._functions:
                 function.logging.end_update(function)
@@ -227,15 +229,20 @@ class MapRun:
         Raises
         ------
         ModuleSuspended
-            On the Map if any of them waits for its job, with the serial Map's text.
+            On the Map if any of them waits for its job and none has failed, with the serial
+            Map's text.
         """
         suspended = []
+        # The serial Map ends at a failure, and that is what it tells then.
+        end = min(run.failures, default=len(self._elements)) if self._stop_on_error else None
         for index in sorted(run.deferred):
+            if end is not None and index > end:
+                break
             try:
                 run.values[index] = self._run_here(index)
             except ModuleSuspended as e:
                 suspended.append(e)
-        if suspended:
+        if suspended and not run.failures:
             raise ModuleSuspended(
                 self._module,
                 f"function module suspended in {len(suspended)}/{len(self._elements)} iterations",
@@ -305,15 +312,14 @@ def _label(module: Any) -> str:
     return "Map"
 
 
-def _identity(spec: FunctionSpec, functions: Sequence[Any]) -> Any:
+def _identity(spec: FunctionSpec, modules: Sequence[Any]) -> Any:
     """Return what decides a function's results, as far as the client can tell.
 
     The classes' identities are part of it: a package that was reloaded has new ones.
     """
-    classes = [id(type(function)) for function in functions]
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
-        spec.input_ports, spec.output_port, classes,
+        spec.input_ports, spec.output_port, [id(one) for one in classes(modules)],
     )  # fmt: skip
 
 

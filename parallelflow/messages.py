@@ -1,15 +1,18 @@
-"""What elements write, shown in their order and marked with the element."""
+"""What elements write, as it is shown in VisTrails or on the terminal."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["OutputOrder"]
+from parallelflow.work.output import Written
+
+__all__ = ["show_marked", "tell"]
 
 
-class OutputOrder:
-    """Holds back what elements wrote until those before them have finished.
+def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
+    """Return what shows an element's output line by line, marked with the element.
 
     Parameters
     ----------
@@ -19,33 +22,12 @@ class OutputOrder:
         Number of elements.
     """
 
-    def __init__(self, label: str, total: int) -> None:
-        self._label = label
-        self._total = total
-        self._next = 0
-        self._finished: dict[int, int] = {}
-        self._written: dict[int, list[tuple[str, str]]] = {}
-
-    def add(self, start: int, count: int, outputs: dict[int, list[tuple[str, str]]]) -> None:
-        """Take what a chunk of `count` elements from index `start` on wrote; show what is due."""
-        self._finished[start] = max(count, self._finished.get(start, 0))
-        for position, written in outputs.items():
-            self._written[start + position] = written
-        while self._next in self._finished:
-            upto = self._next + self._finished.pop(self._next)
-            for index in range(self._next, upto) if self._written else ():
-                self._show(index)
-            self._next = upto
-
-    def flush(self) -> None:
-        """Show all that is held back, after a failure or a cancel."""
-        for index in sorted(self._written):
-            self._show(index)
-
-    def _show(self, index: int) -> None:
-        for stream, text in self._written.pop(index, ()):
+    def show(index: int, written: Written) -> None:
+        for stream, text in written:
             for line in text.splitlines():
-                tell(f"[{self._label}, element {index} of {self._total}] {line}", stream)
+                tell(f"[{label}, element {index} of {total}] {line}", stream)
+
+    return show
 
 
 def tell(line: str, stream: str) -> None:

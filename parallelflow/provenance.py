@@ -38,6 +38,7 @@ class MapLog:
         self._records: deque[tuple[int, list[Record], Worker]] = deque()
         self._iterations: dict[int, list[LoopIteration]] = {}
         self._machines: dict[str, int] = {}
+        self._here = False
 
     @property
     def wanted(self) -> bool:
@@ -65,6 +66,7 @@ class MapLog:
 
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""
+        self._here = True
         self._loop.begin_iteration(module, index)
 
     def end_iteration(self, module: Any) -> None:
@@ -84,6 +86,10 @@ class MapLog:
             for index in sorted(self._iterations):
                 for iteration in self._iterations[index]:
                     self._loop.log.loop_exec.add_loop_iteration(iteration)
+            if self._here:
+                # Those that ran in this process were written as they began.
+                written = self._loop.log.loop_exec.db_loop_iterations
+                written.sort(key=lambda iteration: iteration.iteration)
         if finished:
             self._loop.end_loop_execution()
 

@@ -135,9 +135,8 @@ def _is_headless() -> bool:
 
 def _package() -> Any:
     """Return VisTrails' package, None where it is not enabled."""
-    if "vistrails.core.packagemanager" not in sys.modules:
-        return None
-    manager = sys.modules["vistrails.core.packagemanager"].get_package_manager()
+    # Imported is not yet constructed; asked too early, VisTrails raises an internal error.
+    manager = getattr(sys.modules.get("vistrails.core.packagemanager"), "_package_manager", None)
     if manager is None or not manager.has_package(parallelflow.identifier):
         return None
     return manager.get_package(parallelflow.identifier)

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 __all__ = ["Stopped", "exit_code", "handled", "name"]
@@ -75,13 +75,17 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
     """
     global _received
     _received = None
-    before = {number: signal.signal(number, _raise) for number in _SIGNALS}
+    # Whoever began us with a signal ignored, as nohup does, wants it ignored; but a shell ignores
+    # Ctrl-C for what it runs in the background, where "kill -INT" still means this process.
+    nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    ours = [n for n in _SIGNALS if not (nohup and n == signal.SIGHUP)]
+    before = {number: signal.signal(number, _raise) for number in ours}
     # The interpreter writes a signal's number here at once, whatever the main thread does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(
-        target=_watch, args=(reader, last_resort), name="parallelflow-signals", daemon=True
+        target=_watch, args=(reader, ours, last_resort), name="parallelflow-signals", daemon=True
     )
     watcher.start()
     try:
@@ -103,9 +107,9 @@ def _raise(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
 
 
-def _watch(reader: socket.socket, last_resort: Callable[[], object]) -> None:
-    ours = {int(number) for number in _SIGNALS}
-
+def _watch(
+    reader: socket.socket, ours: Sequence[signal.Signals], last_resort: Callable[[], object]
+) -> None:
     def next_signal() -> int | None:
         """Return the next signal of ours, None when the block has ended."""
         while received := reader.recv(1):

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["dump", "load", "no_collection"]
+__all__ = ["Frozen", "dump", "load", "no_collection"]
 
 # A buffer below this travels inside the pickle: as a frame of its own it would cost more
 # in messages than its copy does (ipyparallel draws the line at 1 024 bytes, too).
@@ -98,3 +98,30 @@ def load(frames: Sequence[Frame]) -> Any:
         Whatever the value's own unpickling raises, e.g. a missing module.
     """
     return pickle.loads(frames[0], buffers=[bytearray(frame) for frame in frames[1:]])
+
+
+class Frozen:
+    """A value as it was at one moment; unpickled, it is the value itself.
+
+    Parameters
+    ----------
+    value : object
+        Anything that `dump` takes.
+
+    Raises
+    ------
+    Exception
+        Whatever the value's own pickling raises.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._frames = [bytes(frame) for frame in dump(value)]
+
+    @property
+    def value(self) -> Any:
+        """A copy of the value."""
+        return load(self._frames)
+
+    def __reduce__(self) -> Any:
+        # Large buffers stay out of the pickle that this becomes part of.
+        return load, ([self._frames[0], *map(pickle.PickleBuffer, self._frames[1:])],)

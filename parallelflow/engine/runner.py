@@ -8,7 +8,6 @@ one that cannot be sent back would leave the client without any reply.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import platform
 import reprlib
@@ -16,12 +15,14 @@ import socket
 import sys
 import time
 import traceback
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 
+from .capture import Capture
+from .interrupts import Interrupts
 from .payload import Frame, dump, load
 
 __all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
@@ -32,8 +33,6 @@ MAX_FUNCTIONS = 16
 
 # A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
 MAX_TRACE_CHARS = 20_000
-# An element that writes more than this to one stream has the rest cut off.
-MAX_OUTPUT_CHARS = 100_000
 
 
 @dataclass
@@ -164,9 +163,10 @@ def setup(key: str, *frames: Frame) -> dict[str, Any]:
     begin = time.perf_counter()
     trouble = None
     try:
-        if key not in _functions:  # a client that waits for long sends it again
-            maker, arguments = load(frames)
-            _functions[key] = maker(*arguments)
+        with Interrupts() as interrupts, interrupts.allowed():
+            if key not in _functions:  # a client that waits for long sends it again
+                maker, arguments = load(frames)
+                _functions[key] = maker(*arguments)
         while len(_functions) > MAX_FUNCTIONS:
             _close(_functions.popitem(last=False)[1])
     except BaseException as e:
@@ -219,23 +219,39 @@ def run_chunk(
     list of memoryview
         A `dump` of a `ChunkResult`.
     """
+    with Interrupts() as interrupts:
+        return _run_chunk(interrupts, key, start, stop_on_error, seconds, frames)
+
+
+def _run_chunk(
+    interrupts: Interrupts,
+    key: str,
+    start: int,
+    stop_on_error: bool,
+    seconds: float | None,
+    frames: Sequence[Frame],
+) -> list[Any]:
     result = ChunkResult(started=time.time())
     function = _functions.get(key)
     if function is None:
         # Too many runs since, or another process under the same id: the client sets it up again.
         raise LookupError("this engine does not have the run's function")
     try:
-        elements = list(load(frames))
+        with interrupts.allowed():
+            elements = list(load(frames))
     except BaseException as e:
         # The client sends the elements again one by one, to find those that cannot be read.
         result.unreadable = trouble_of(e, "input")
         elements = []
     begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)
-    with around(), _Capture(result.outputs) as capture:
+    with around(), Capture(result.outputs) as capture:
         for position, element in enumerate(elements):
+            if interrupts.pending:
+                break
             capture.position = position
-            go_on = _evaluate(result, function, position, start + position, element)
+            index = start + position
+            go_on = _evaluate(interrupts, result, function, position, index, element)
             if not go_on or (stop_on_error and _failed(result)):
                 break
             if seconds is not None and time.perf_counter() - begin > seconds:
@@ -246,81 +262,28 @@ def run_chunk(
     return [memoryview(frame) for frame in _dump_result(result)]
 
 
-class _Capture:
-    """Collects what elements write to stdout and stderr, by position in the chunk.
-
-    Parameters
-    ----------
-    outputs : dict
-        Filled as `ChunkResult.outputs`.
-    """
-
-    def __init__(self, outputs: dict[int, list[tuple[str, str]]]) -> None:
-        self.position = 0
-        self._outputs = outputs
-
-    def __enter__(self) -> _Capture:
-        self._saved = sys.stdout, sys.stderr, warnings.showwarning
-        sys.stdout = _Stream(self, "stdout")
-        sys.stderr = _Stream(self, "stderr")
-        # VisTrails has warnings go to its own log, which nobody reads on an engine.
-        warnings.showwarning = self._show_warning
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.stdout, sys.stderr, warnings.showwarning = self._saved
-
-    def _show_warning(
-        self,
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        text = warnings.formatwarning(message, category, filename, lineno, line)
-        (file or sys.stderr).write(text)
-
-    def add(self, stream: str, text: str) -> None:
-        """Add text to what the current element has written."""
-        written = self._outputs.setdefault(self.position, [])
-        if sum(len(t) for _, t in written[-1:]) < MAX_OUTPUT_CHARS:
-            if written and written[-1][0] == stream:
-                written[-1] = (stream, written[-1][1] + text)
-            else:
-                written.append((stream, text))
-
-
-class _Stream(io.TextIOBase):
-    """A text stream that writes into a `_Capture`."""
-
-    encoding = "utf-8"
-
-    def __init__(self, capture: _Capture, name: str) -> None:
-        self._capture = capture
-        self._name = name
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if text:
-            self._capture.add(self._name, text)
-        return len(text)
-
-
 def _failed(result: ChunkResult) -> bool:
     return any(trouble.stage != "client" for trouble in result.troubles.values())
 
 
-def _evaluate(result: ChunkResult, function: Any, position: int, index: int, element: Any) -> bool:
+def _evaluate(
+    interrupts: Interrupts,
+    result: ChunkResult,
+    function: Any,
+    position: int,
+    index: int,
+    element: Any,
+) -> bool:
     """Evaluate one element into the result; False if the chunk must end here."""
     value = None
     go_on = True
     begin = time.perf_counter()
     try:
-        value, record = function(index, element)
+        try:  # `allowed`, without the microsecond that a context manager takes
+            interrupts.inside = True
+            value, record = function(index, element)
+        finally:
+            interrupts.inside = False
         if record is not None:
             result.records[position] = record
     except NeedsClient as e:
@@ -386,6 +349,25 @@ def short(value: Any) -> str:
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
+
+
+def load_function(folders: Sequence[str], frames: Sequence[Frame]) -> Any:
+    """Return a function that was sent, with the folders in which its modules may be.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        Of the client's ``sys.path``; those that this machine has are looked at last from now on.
+    frames : sequence of bytes-like
+        A `dump` of the function.
+
+    Raises
+    ------
+    Exception
+        Whatever its unpickling raises, such as a module that is missing.
+    """
+    sys.path += [f for f in folders if f not in sys.path and Path(f).is_dir()]
+    return load(frames)
 
 
 def plain_function(function: Callable[..., Any], star: bool = False) -> Prepared:

@@ -208,8 +208,11 @@ class EngineManager(EngineSource):
         ClusterError
             If there is no such engine, or it does not take the signal.
         """
+        from parallelflow.work import interrupt
+
         from . import stopping
 
+        interrupt.note_asked(engine)
         stopping.interrupt_engine(self, engine)
 
     def replace_engine(self, engine: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from .chunks import Chunk, ChunkSizer, Feed
@@ -14,6 +14,10 @@ __all__ = ["Backlog"]
 # only while more than this many chunks' worth of work is left for each engine: at the end it
 # would wait behind a long one while another engine is free.
 AHEAD_CHUNKS = 1
+# Of a chunk that cannot be sent or read, so many parts go again: one bad element among thousands
+# is found in a few rounds, and the others travel together.
+PARTS = 4
+DRAIN_ELEMENTS = 1000
 
 
 class Backlog:
@@ -102,18 +106,33 @@ class Backlog:
         if self._wanted(chunk):
             self._again.appendleft(chunk)
 
-    def put_back_singly(self, chunk: Chunk) -> None:
-        """Have a chunk's elements go again, each alone."""
-        for single in reversed(list(chunk.singles())):
-            self.put_back(single)
+    def put_back_in_parts(self, chunk: Chunk) -> None:
+        """Have a chunk's elements go again in `PARTS`, to find the one that is the trouble."""
+        for part in reversed(list(chunk.parts(PARTS))):
+            self.put_back(part)
 
     def suspect(self, chunk: Chunk) -> None:
-        """Have a single element that may have ended an engine go again, last of all."""
+        """Have a chunk that may have ended an engine go again, alone and last of all."""
         if self._wanted(chunk):
             self._suspects.append(chunk)
 
     def _wanted(self, chunk: Chunk) -> bool:
         return self._before is None or chunk.start < self._before
+
+    def suspected(self) -> str:
+        """Return the indices of the elements that may have ended an engine; empty if none."""
+        if not self._suspects:
+            return ""
+        first = min(chunk.start for chunk in self._suspects)
+        last = max(chunk.last for chunk in self._suspects)
+        return f"{first} to {last}"
+
+    def drain(self) -> Iterator[Chunk]:
+        """Yield all that waits, and forget it; not for lists of unknown length."""
+        while waiting := self._again or self._suspects:
+            yield waiting.popleft()
+        while (rest := self.feed.take(DRAIN_ELEMENTS)) is not None:
+            yield rest
 
     def only_before(self, index: int) -> None:
         """Give up what comes after an element; what comes before it still goes."""

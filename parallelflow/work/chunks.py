@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from parallelflow.engine.payload import Frozen
 
 __all__ = ["Chunk", "ChunkSizer", "Feed"]
 
@@ -33,6 +36,8 @@ MAX_ELEMENTS = 20_000
 # So do more bytes, there or back. Before anything is known of the time, less may travel in vain.
 MAX_BYTES = 16_000_000
 FIRST_BYTES = 1_000_000
+# An iterator may take its time for each element: engines, and whoever waits, get what there is.
+READ_SECONDS = 0.03
 
 
 @dataclass(eq=False)
@@ -47,6 +52,10 @@ class Chunk:
         The elements, in order, without gaps.
     deaths : int
         Engines that ended while they had this chunk.
+    sent : int
+        Which of this process' chunks it was, by the order in which they were sent.
+    interrupts : int
+        How often it was interrupted by somebody else.
     seconds : float or None
         After how long it ends early, leaving elements undone; None for never.
     nbytes : int
@@ -58,16 +67,20 @@ class Chunk:
     deaths: int = 0
     seconds: float | None = None
     nbytes: int = 0
+    sent: int = 0
+    interrupts: int = 0
 
     @property
     def last(self) -> int:
         """Index of the last element."""
         return self.start + len(self.elements) - 1
 
-    def singles(self, skip: int = 0) -> Iterator[Chunk]:
-        """Yield each element from position `skip` on as a chunk of its own."""
-        for position, element in enumerate(self.elements[skip:], skip):
-            yield Chunk(self.start + position, [element], self.deaths)
+    def parts(self, number: int) -> Iterator[Chunk]:
+        """Yield the chunk in so many parts, in order; fewer if it has fewer elements."""
+        size = -(-len(self.elements) // number)
+        for position in range(0, len(self.elements), size):
+            elements = self.elements[position : position + size]
+            yield Chunk(self.start + position, elements, self.deaths)
 
     def first(self, count: int) -> Chunk:
         """Return the chunk's first `count` elements."""
@@ -184,9 +197,20 @@ class Feed:
     Parameters
     ----------
     elements : iterable
-        A list, or anything that gives its elements one by one.
+        A list, or anything that gives its elements one by one. Of what does not know its
+        length, each element is taken as it is at that moment, and so are a few only if making
+        them takes long.
     finished : collection of int
         Indices to pass over.
+
+    Attributes
+    ----------
+    total : int or None
+        How many there are; None if unknown.
+    taken : int
+        How many were taken, or passed over.
+    error : Exception or None
+        What making an element has raised; no more are taken then.
     """
 
     def __init__(self, elements: Iterable[Any], finished: Collection[int] = ()) -> None:
@@ -195,6 +219,7 @@ class Feed:
         self.total = len(elements) if isinstance(elements, Sized) else None
         self.taken = 0
         self.closed = False
+        self.error: Exception | None = None
 
     @property
     def left(self) -> int | None:
@@ -211,7 +236,7 @@ class Feed:
                 self.taken += 1
             upto = (i for i in range(self.taken, self.taken + count) if i in self._finished)
             count = next(upto, self.taken + count) - self.taken
-        elements = [] if self.closed else list(islice(self._iterator, count))
+        elements = [] if self.closed else self._read(count)
         if not elements:
             self.closed = True
             return None
@@ -219,6 +244,29 @@ class Feed:
         self.taken += len(elements)
         return chunk
 
+    def _read(self, count: int) -> list[Any]:
+        if self.total is not None:
+            return list(islice(self._iterator, count))
+        found: list[Any] = []
+        end = time.monotonic() + READ_SECONDS
+        try:
+            for element in islice(self._iterator, count):
+                found.append(_frozen(element))
+                if time.monotonic() > end:
+                    break
+        except Exception as e:
+            self.error = e
+            self.close()
+        return found
+
     def close(self) -> None:
         """Give no more."""
         self.closed = True
+
+
+def _frozen(element: Any) -> Any:
+    """Return an element as it is now: who makes them one by one may use one object for all."""
+    try:
+        return Frozen(element)
+    except (Exception, SystemExit):  # its own failure, when it is sent
+        return element

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ __all__ = ["forget", "leave_unread", "note_received"]
 GARBAGE_BYTES = 64_000_000
 
 _unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
 _received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
@@ -32,10 +34,13 @@ def forget(client: ipyparallel.Client, answer: Any) -> None:
 
 def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
     """Forget answers that nobody waits for, when they have come."""
-    waiting = _unread.setdefault(client, [])
-    waiting += answers
-    for answer in [a for a in waiting if a.done()]:
-        waiting.remove(answer)
+    with _lock:  # runs in several threads may share a client
+        done: list[Any] = []
+        waiting: list[Any] = []
+        for answer in (*_unread.get(client, ()), *answers):
+            (done if answer.done() else waiting).append(answer)
+        _unread[client] = waiting
+    for answer in done:
         forget(client, answer)
 
 

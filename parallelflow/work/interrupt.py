@@ -16,15 +16,19 @@ from .worker import Worker
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["INTERRUPT_SECONDS", "interrupt"]
+__all__ = ["INTERRUPT_SECONDS", "interrupt", "note_asked", "was_asked"]
 
 # An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
 INTERRUPT_SECONDS = 1.0
+# How long an interrupt that the user has asked for takes to come back as an element's failure.
+USER_SECONDS = 10.0
 # An interrupt may be swallowed by an element's own "except"; asked again, the chunk ends.
 ASK_AGAIN_SECONDS = 0.4
 # An interrupt on its way must not meet the next run: its nanny says when it has been sent.
 DELIVERY_SECONDS = 0.5
 LOOK_SECONDS = 0.02
+
+_asked: dict[int, float] = {}
 
 Event = tuple[Worker, "Chunk | None", Any]
 
@@ -61,6 +65,9 @@ def interrupt(
     # First what waits: an engine that is interrupted would begin it.
     with contextlib.suppress(Exception):
         client.abort(waiting, targets=[w.id for w in busy], block=False)
+    for worker in busy:
+        if worker.serves_another():
+            worker.jobs.clear()  # they were dropped; what runs is not ours to interrupt
     begin = time.monotonic()
     sent: list[Any] = []
     while any(w.jobs for w in busy) and time.monotonic() - begin < INTERRUPT_SECONDS:
@@ -73,6 +80,16 @@ def interrupt(
     for worker in busy:
         worker.jobs.clear()
     return stuck
+
+
+def note_asked(engine: int) -> None:
+    """Note that the user has interrupted what an engine works at: it fails by that."""
+    _asked[engine] = time.monotonic()
+
+
+def was_asked(engine: int) -> bool:
+    """Whether the user has just done so."""
+    return time.monotonic() - _asked.get(engine, -USER_SECONDS) < USER_SECONDS
 
 
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:

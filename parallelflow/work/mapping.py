@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload
-from parallelflow.engine.runner import plain_function, short, trouble_of
+from parallelflow.engine.runner import (
+    ChunkResult,
+    load_function,
+    plain_function,
+    short,
+    trouble_of,
+)
 from parallelflow.errors import ElementError, ElementFailure
 
+from .output import OutputOrder, Written
 from .progress import Progress, RunState, Snapshot
 
 if TYPE_CHECKING:
@@ -87,6 +97,12 @@ def map_on_cluster(
     from .run import Run
 
     finished: list[int] = []
+    output = OutputOrder(_write)
+
+    def take(start: int, result: ChunkResult, _: object) -> None:
+        finished.extend(range(start, start + result.count))
+        output.add(start, result.count, result.outputs)
+
     run = Run(
         client,
         plain_function,
@@ -95,7 +111,7 @@ def map_on_cluster(
         getattr(function, "__name__", "function"),
         chunk_size=chunk_size,
         stop_on_error=on_error == RAISE,
-        on_chunk=lambda start, result, _: finished.extend(range(start, start + result.count)),
+        on_chunk=take,
         alive=alive,
         ahead=buffer_size,
         on_lost=on_lost,
@@ -115,6 +131,10 @@ def map_on_cluster(
             if on_lost is not None:
                 on_lost(stuck)
         raise
+    finally:
+        output.flush()
+    if run.feed_error is not None and (on_error != RAISE or not run.failures):
+        raise run.feed_error
     exceptions = {index: exception_of(failure) for index, failure in run.failures.items()}
     _raise_first(exceptions, run.failures, on_error)
     for index, exception in exceptions.items():
@@ -164,37 +184,41 @@ def map_here(
     values: list[Any] = []
     failures: dict[int, ElementFailure] = {}
     exceptions: dict[int, BaseException] = {}
-    for index, element in enumerate(elements):
-        if timeout is not None and time.monotonic() - begin > timeout:
-            model.enter(RunState.CANCELLED)
-            raise _late(model, timeout)
-        if total is None:
-            model.total = index + 1
-        started = time.perf_counter()
-        try:
-            values.append(function(*element))
-            model.done += 1
-        except (Exception, SystemExit) as e:
-            failures[index] = _failure(index, model.total, element, e)
-            # An engine does not end by it either.
-            own = ElementError([failures[index]]) if isinstance(e, SystemExit) else e
-            values.append(own)
-            exceptions[index] = own
-            model.failed += 1
-            if on_error == RAISE:
-                break
-        except BaseException:
-            model.enter(RunState.CANCELLED)
-            raise
-        finally:
-            model.element_seconds += time.perf_counter() - started
-        model.announce()
-        if tick is not None and time.monotonic() - ticked > POLL_SECONDS:
-            tick()
-            ticked = time.monotonic()
-        if progress is not None:
-            progress(model.snapshot())
+    try:
+        for index, element in enumerate(elements):
+            if timeout is not None and time.monotonic() - begin > timeout:
+                raise _late(model, timeout)
+            if total is None:
+                model.total = index + 1
+            started = time.perf_counter()
+            try:
+                values.append(function(*element))
+                model.done += 1
+            except (Exception, SystemExit) as e:
+                failures[index] = _failure(index, model.total, element, e)
+                # An engine does not end by it either.
+                own = ElementError([failures[index]])
+                if not isinstance(e, SystemExit):
+                    e.__cause__ = own
+                exceptions[index] = own if isinstance(e, SystemExit) else e
+                values.append(exceptions[index])
+                model.failed += 1
+                if on_error == RAISE:
+                    break
+            finally:
+                model.element_seconds += time.perf_counter() - started
+            model.announce()
+            if tick is not None and time.monotonic() - ticked > POLL_SECONDS:
+                tick()
+                ticked = time.monotonic()
+            if progress is not None:
+                progress(model.snapshot())
+    except BaseException:
+        model.enter(RunState.CANCELLED)
+        raise
     model.enter(RunState.FAILED if failures else RunState.DONE)
+    if progress is not None:
+        progress(model.snapshot())
     _raise_first(exceptions, failures, on_error)
     return values
 
@@ -203,35 +227,59 @@ def _travelling(function: Callable[..., Any]) -> Any:
     """Return a function as it is sent: one of a user package with its code.
 
     Engines may have no copy of the package, and would import it by a name that only VisTrails
-    makes known.
+    makes known. Modules beside a script are found by the script's folder.
     """
+    frames = payload.dump(function)
     package = sys.modules.get(USER_PACKAGES)
-    if package is None or USER_PACKAGES.encode() not in payload.dump(function)[0]:
-        return function
-    import cloudpickle
+    if package is not None and USER_PACKAGES.encode() in frames[0]:
+        import cloudpickle
 
-    with _by_value:
-        cloudpickle.register_pickle_by_value(package)
-        try:
-            return _Pickled(cloudpickle.dumps(function, protocol=5))
-        finally:
-            cloudpickle.unregister_pickle_by_value(package)
+        with _by_value:
+            cloudpickle.register_pickle_by_value(package)
+            try:
+                frames = [cloudpickle.dumps(function, protocol=5)]
+            finally:
+                cloudpickle.unregister_pickle_by_value(package)
+    return _Travelling(frames, _own_folders())
 
 
-class _Pickled:
-    """Something pickled, which becomes itself again when this is unpickled.
+def _own_folders() -> list[str]:
+    """Return where this process finds modules beyond those that its Python has installed."""
+    installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    folders = [str(Path(folder).absolute()) for folder in sys.path]
+    return [
+        folder
+        for folder in folders
+        if Path(folder).is_dir()
+        and not folder.endswith(("site-packages", "dist-packages"))
+        and not any(folder == base or folder.startswith(base + os.sep) for base in installed)
+    ]
+
+
+class _Travelling:
+    """A function on its way, which becomes itself again where it is unpickled.
 
     Parameters
     ----------
-    data : bytes
-        The pickle.
+    frames : list of bytes or memoryview
+        A `payload.dump` of it.
+    folders : list of str
+        Where its modules may be, beyond what is installed.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, frames: list[payload.Frame], folders: list[str]) -> None:
+        self._frames = frames
+        self._folders = folders
 
     def __reduce__(self) -> Any:
-        return payload.load, ([self._data],)
+        rest = map(pickle.PickleBuffer, self._frames[1:])
+        return load_function, (self._folders, [self._frames[0], *rest])
+
+
+def _write(index: int, written: Written) -> None:
+    """Write what an element wrote, as it would have been written here."""
+    for stream, text in written:
+        (sys.stderr if stream == "stderr" else sys.stdout).write(text)
 
 
 def exception_of(failure: ElementFailure) -> BaseException:

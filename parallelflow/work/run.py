@@ -24,7 +24,7 @@ from parallelflow.errors import ClusterLost, ElementFailure, SetupFailed
 from .backlog import Backlog
 from .chunks import Chunk
 from .garbage import forget, leave_unread, note_received
-from .interrupt import Event, interrupt
+from .interrupt import Event, interrupt, was_asked
 from .progress import Progress, RunState
 from .worker import Worker
 
@@ -41,6 +41,13 @@ REPLACEMENT_SECONDS = 5.0
 ALIVE_SECONDS = 1.0
 # An element that ended this many engines is not given to another one.
 MAX_DEATHS = 2
+# Of a chunk whose engine has ended, so many parts go alone. Elements that travel by more are so
+# short that going singly would take minutes; one that ends engines takes one more to be found.
+SUSPECTS = 256
+# An element that somebody else has interrupted, who meant another one, is run again so often.
+MAX_INTERRUPTS = 1
+# How long chunks are made before somebody else has a turn: pickling may fail for thousands.
+DISPATCH_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +135,7 @@ class Run:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._unfit: set[int] = set()
         self._setup_deaths = 0
+        self._setup_failed: SetupFailed | None = None
         self._nobody_since: float | None = None
         self._finished = finished or {}
         self._ranges: list[tuple[int, int]] = []
@@ -149,6 +157,11 @@ class Run:
     def over(self) -> bool:
         """Whether nothing more will happen."""
         return self.progress.state.over
+
+    @property
+    def feed_error(self) -> Exception | None:
+        """What making an element has raised."""
+        return self._backlog.feed.error
 
     @property
     def done(self) -> set[int]:
@@ -176,11 +189,13 @@ class Run:
         if self.over:
             return
         self._meet_engines()
-        self._dispatch()
+        all_sent = self._dispatch()
         with contextlib.suppress(queue.Empty):
-            self._handle(*self._events.get(timeout=seconds))
+            self._handle(*self._events.get(timeout=seconds if all_sent else 0))
             while True:
                 self._handle(*self._events.get_nowait())
+        if self._stop_on_error and self.failures:
+            self._stop_after(min(self.failures))
         self._miss_engines()
         self._dispatch()
         if not self._open():
@@ -214,6 +229,8 @@ class Run:
         said: list[Any] = []
         for worker in self._workers.values():
             self._try_to_send(worker, lambda w: said.append(w.drop(self._key)))
+        if state is RunState.DONE:
+            del self.values[self._backlog.feed.taken :]
         # They refer to the run and it to them: the values would stay until Python looks for cycles.
         self._workers.clear()
         self.progress.enter(state)
@@ -256,7 +273,7 @@ class Run:
             if worker.id not in present and worker.missed(GRACE_SECONDS):
                 del self._workers[worker.id]
                 self._rescue(worker)
-        if self._workers:
+        if self._workers.keys() - self._unfit:
             self._nobody_since = None
         elif self._open():
             self._nobody_since = self._nobody_since or now
@@ -268,14 +285,28 @@ class Run:
 
         Raises
         ------
+        SetupFailed
+            If there are engines, but the function cannot be set up on them.
         ClusterLost
             If the engines' end is none of the run's doing.
         """
-        if any(failure.stage == "lost" for failure in self.failures.values()):
+        if self._stop_on_error and self.failures:
             self._finish(RunState.FAILED)
             return
+        suspects = self._backlog.suspected()
+        blamed = any(failure.stage == "lost" for failure in self.failures.values())
+        if blamed and self._backlog.feed.total is not None:
+            why = "it was not run: no engine was left"
+            for chunk in self._backlog.drain():
+                for index, element in enumerate(chunk.elements, chunk.start):
+                    self._fail(index, element, Trouble("lost", "NoEngineLeft", why), None)
+            self._finish(RunState.FAILED)
+            return
+        if self._workers and self._setup_failed is not None:
+            raise self._setup_failed
+        hint = f" One of the elements {suspects} may have ended it." if suspects else ""
         raise ClusterLost(
-            f"the last engine went away with {self._left_text()}. "
+            f"the last engine went away with {self._left_text()}.{hint} "
             "Start new engine processes and run it again."
         )
 
@@ -284,20 +315,22 @@ class Run:
         return f"{left} of {self.progress.total} elements unfinished"
 
     def _rescue(self, worker: Worker) -> None:
-        """Queue the elements of an engine that is gone, singly and as suspects."""
+        """Queue the elements of an engine that is gone; what it worked at, as suspects."""
         if not worker.ready and worker.id not in self._unfit:
             self._note_setup_death(worker)
-        for position, chunk in enumerate(worker.jobs):
-            if position > 0:  # only the first one was being worked at
-                self._backlog.put_back_singly(chunk)
-                continue
+        # Only the first one was being worked at.
+        for chunk in list(worker.jobs)[:0:-1]:
+            self._backlog.put_back(chunk)
+        for chunk in list(worker.jobs)[:1]:
             chunk.deaths += 1
-            for single in chunk.singles():
-                if single.deaths < MAX_DEATHS:
-                    self._backlog.suspect(single)
-                else:
-                    lost = Trouble("lost", "EngineLost", f"it ended {MAX_DEATHS} engines")
-                    self._fail(single.start, single.elements[0], lost, worker)
+            if len(chunk.elements) == 1 and chunk.deaths >= MAX_DEATHS:
+                lost = Trouble("lost", "EngineLost", f"it ended {MAX_DEATHS} engines")
+                self._fail(chunk.start, chunk.elements[0], lost, worker)
+                continue
+            # Which of its elements it was is not known.
+            chunk.deaths = min(chunk.deaths, MAX_DEATHS - 1)
+            for part in chunk.parts(SUSPECTS):
+                self._backlog.suspect(part)
         if worker.jobs:
             self._tell(
                 f"engine {worker.id} ({worker.host}) was lost; its elements run again elsewhere"
@@ -320,24 +353,38 @@ class Run:
 
     # -- sending ------------------------------------------------------------------------
 
-    def _dispatch(self) -> None:
-        """Give a chunk to every engine that has room for one; the idle ones first."""
-        ready = [w for w in self._workers.values() if w.ready and w.gone_since is None]
+    def _dispatch(self) -> bool:
+        """Give a chunk to every engine that has room for one; the idle ones first.
+
+        Returns
+        -------
+        bool
+            False if it has taken long, and there may be more to send.
+        """
+        ready = [
+            worker
+            for worker in self._workers.values()
+            if worker.ready and worker.gone_since is None and worker.id not in self._unfit
+        ]
+        end = time.monotonic() + DISPATCH_SECONDS
         for depth in range(2 if self._backlog.two_each(len(ready)) else 1):
             for worker in ready:
                 while len(worker.jobs) <= depth:
+                    if time.monotonic() > end:
+                        return False
                     chunk = self._next_chunk(len(ready))
                     if chunk is None:
-                        return
+                        return True
                     if not self._send(worker, chunk):
                         break
+        return True
 
     def _next_chunk(self, engines: int) -> Chunk | None:
         finished = self.progress.done + self.progress.failed
         chunk = self._backlog.next(engines, finished, not self._busy())
         if chunk is not None and chunk.last >= len(self.values):
             # The list's length was not known.
-            self.values.extend([None] * len(chunk.elements))
+            self.values.extend([None] * (chunk.last + 1 - len(self.values)))
             self.progress.total = len(self.values)
         return chunk
 
@@ -370,7 +417,7 @@ class Run:
         reply, error = None, None
         try:
             reply = answer.get(timeout=0)
-        except BaseException as e:
+        except Exception as e:
             error = e
         forget(self._client, answer)
         if chunk is None:
@@ -396,6 +443,12 @@ class Run:
         trouble = trouble_of(error, "setup") if error is not None else None
         if reply is not None:
             worker.info, trouble = reply, reply["trouble"]
+        if trouble is not None and trouble.error_type == "KeyboardInterrupt":
+            # Somebody meant what the engine worked at before, or after.
+            worker.setup_interrupts += 1
+            if worker.setup_interrupts <= MAX_INTERRUPTS:
+                self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
+                return
         if trouble is None:
             worker.ready = True
             self.progress.engines.add(worker.id)
@@ -404,8 +457,10 @@ class Run:
         # It stays known, so that it is not asked again, and never gets ready.
         self._unfit.add(worker.id)
         self._tell(f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}")
+        why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
+        self._setup_failed = why
         if self._unfit.issuperset(self._workers):
-            raise SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
+            raise why
 
     def _handle_reply(self, worker: Worker, chunk: Chunk, reply: Any) -> None:
         self._received += _nbytes(reply)
@@ -417,12 +472,33 @@ class Run:
         if result.unreadable is not None:
             self._fail_or_split(chunk, result.unreadable, worker)
             return
+        interrupts = self._retract_interrupted(worker, chunk, result)
         self._take(worker, chunk, result, _nbytes(reply))
         for position, trouble in result.troubles.items():
             self._fail(chunk.start + position, chunk.elements[position], trouble, worker)
         if result.count < len(chunk.elements) and not (self._stop_on_error and self.failures):
-            self._backlog.put_back(chunk.rest(result.count))
+            rest = chunk.rest(result.count)
+            rest.interrupts = interrupts
+            (self._backlog.suspect if chunk.deaths else self._backlog.put_back)(rest)
         self.progress.announce()
+
+    def _retract_interrupted(self, worker: Worker, chunk: Chunk, result: ChunkResult) -> int:
+        """Have an element go again that was interrupted by another run's or session's end.
+
+        Returns
+        -------
+        int
+            How often what has not finished was interrupted; 0 if that does not matter.
+        """
+        last = result.count - 1
+        trouble = result.troubles.get(last)
+        if trouble is None or trouble.stage != "interrupted" or was_asked(worker.id):
+            return 0
+        if last == 0 and chunk.interrupts >= MAX_INTERRUPTS:
+            return 0
+        del result.troubles[last], result.values[last], result.seconds[last]
+        result.count = last
+        return chunk.interrupts + 1 if last == 0 else 1
 
     def _take(self, worker: Worker, chunk: Chunk, result: ChunkResult, nbytes: int) -> None:
         """Take a chunk's values, which came in so many bytes, and tell of it."""
@@ -450,7 +526,7 @@ class Run:
         if len(chunk.elements) == 1:
             self._fail(chunk.start, chunk.elements[0], trouble, worker)
         else:
-            self._backlog.put_back_singly(chunk)
+            self._backlog.put_back_in_parts(chunk)
 
     def _fail(self, index: int, element: Any, trouble: Trouble, worker: Worker | None) -> None:
         if trouble.stage == "client":
@@ -459,7 +535,7 @@ class Run:
         self.failures[index] = ElementFailure(
             index=index,
             total=self.progress.total,
-            input=short(element),
+            input=short(element.value if isinstance(element, payload.Frozen) else element),
             stage=trouble.stage,
             error_type=trouble.error_type,
             message=trouble.message,
@@ -471,18 +547,35 @@ class Run:
         )
         self.progress.failed += 1
         if self._stop_on_error:
-            self._stop_after(min(self.failures))
+            self._backlog.only_before(min(self.failures))
 
     # -- stopping -----------------------------------------------------------------------
 
     def _stop_after(self, index: int) -> None:
-        """Give up what comes after an element; what comes before it is still finished.
+        """End what engines do after a failed element; what comes before it is still finished.
 
         The serial Map would have stopped at the lowest failing index, which may be below.
         """
-        self._backlog.only_before(index)
         workers = [w for w in self._workers.values() if w.jobs]
-        self._interrupt([w for w in workers if all(chunk.start > index for chunk in w.jobs)])
+        late = [w for w in workers if all(chunk.start > index for chunk in w.jobs)]
+        for stuck in self._interrupt(late):
+            # It gets no more of this run, and another one is started in its place if it is ours.
+            self._unfit.add(stuck)
+            self._on_lost(stuck)
+        self._drop_waiting(index)
+
+    def _drop_waiting(self, index: int) -> None:
+        """Have engines not begin chunks after an element that wait behind others."""
+        dropped: dict[int, list[Any]] = {}
+        for worker in self._workers.values():
+            for chunk in list(worker.jobs)[1:]:
+                if chunk.start > index:
+                    dropped.setdefault(worker.id, []).append(worker.jobs.pop(chunk))
+        for engine, answers in dropped.items():
+            waiting = [answer for answer in answers if answer is not None]
+            with contextlib.suppress(Exception):
+                self._client.abort(waiting, targets=[engine], block=False)
+            leave_unread(self._client, waiting)
 
     def _interrupt(self, workers: list[Worker]) -> list[int]:
         """End what engines are doing for this run; return the ids of those that hang."""

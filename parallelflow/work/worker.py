@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,10 @@ __all__ = ["Worker"]
 SETUP_SECONDS = 2.0
 # How fast a function with large inputs travels at the least: what is late is sent again.
 SETUP_BYTES_PER_SECOND = 10e6
+
+# Chunks are numbered as they are sent: an engine works at them in that order.
+_numbers = itertools.count(1)
+_all: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 Reply = Callable[["Worker", "Chunk | None", Any], None]
 
@@ -48,6 +54,8 @@ class Worker:
         AsyncResult of each chunk that it has, in the order they were sent.
     info : dict
         What `runner.setup` told: host, pid, python.
+    setup_interrupts : int
+        How often setting the function up was interrupted by somebody else.
     """
 
     client: ipyparallel.Client
@@ -57,8 +65,12 @@ class Worker:
     gone_since: float | None = None
     jobs: dict[Chunk, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    setup_interrupts: int = 0
     _asked_at: float = 0.0
     _patience: float = SETUP_SECONDS
+
+    def __post_init__(self) -> None:
+        _all.add(self)
 
     @property
     def host(self) -> str | None:
@@ -85,8 +97,19 @@ class Worker:
 
     def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
         """Send a chunk."""
+        chunk.sent = next(_numbers)
         self.jobs[chunk] = self._send(
             chunk, runner.run_chunk, key, chunk.start, stop_on_error, chunk.seconds, *_views(frames)
+        )
+
+    def serves_another(self) -> bool:
+        """Whether the engine works at a chunk of another run of this process, and ours wait."""
+        mine = min((chunk.sent for chunk in self.jobs), default=0)
+        return any(
+            chunk.sent < mine
+            for other in list(_all)
+            if other is not self and (other.client, other.id) == (self.client, self.id)
+            for chunk in list(other.jobs)
         )
 
     def drop(self, key: str) -> Any:

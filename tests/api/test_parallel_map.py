@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError
 
 TIMES = 3
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,135 @@ def test_progress_reaches_the_end_and_may_end_the_work(where: str) -> None:
         api.parallel_map(lambda x: time.sleep(0.01), range(1000), progress=stop)
 
 
+def test_what_is_told_last_is_the_end(where: str) -> None:
+    from parallelflow.work.progress import RunState, Snapshot, listen
+
+    told: dict[int, Snapshot] = {}
+    stop = listen(lambda s: told.update({s.run: s}))
+    seen: list[Snapshot] = []
+
+    def fails(snapshot: Snapshot) -> None:
+        raise KeyError("enough")
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("no more")
+
+    try:
+        api.parallel_map(abs, [1, 2], progress=seen.append)
+        assert seen[-1].state is RunState.DONE
+        with pytest.raises(KeyError):
+            api.parallel_map(abs, [1, 2], progress=fails)
+        with pytest.raises(RuntimeError):
+            api.parallel_map(abs, broken())
+    finally:
+        stop()
+    assert len(told) == 3 and all(s.state.over for s in told.values())
+
+
+class Table:
+    """As a data frame: its length is that of its rows, its items are its columns."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(f"C{n}" for n in range(self.columns))
+
+
+class Shy(Table):
+    """It has a length that it does not tell."""
+
+    def __len__(self) -> int:
+        raise TypeError("who knows")
+
+
+def test_the_items_count_and_not_what_a_length_says(where: str) -> None:
+    assert api.parallel_map(str.lower, Table(6, 3)) == ["c0", "c1", "c2"]
+    assert api.parallel_map(str.lower, Table(2, 5)) == ["c0", "c1", "c2", "c3", "c4"]
+    assert api.parallel_map(str.lower, Shy(2, 2)) == ["c0", "c1"]
+    assert api.parallel_map(pow, range(10**30), [1, 2]) == [0, 1]
+    numpy = pytest.importorskip("numpy")
+    assert api.parallel_map(float, numpy.arange(3)) == [0.0, 1.0, 2.0]
+    with pytest.raises(TypeError):
+        api.parallel_map(abs, numpy.array(1))
+    with pytest.raises(TypeError):
+        api.parallel_map(abs, 3)  # type: ignore[call-overload]
+
+
+def test_an_iterator_may_use_one_object_for_all_items(where: str) -> None:
+    numpy = pytest.importorskip("numpy")
+
+    def numbers() -> Iterator[Any]:
+        item, large = [0], numpy.zeros(20_000)
+        for n in range(60):
+            item[0] = n
+            large[:] = n
+            yield item, large
+
+    values = api.parallel_map(lambda both: (both[0][0], float(both[1].mean())), numbers())
+    assert values == [(n, float(n)) for n in range(60)]
+
+
+def test_an_earlier_failure_comes_before_the_iterators_own(where: str) -> None:
+    def numbers() -> Iterator[int]:
+        yield 0
+        yield 1
+        raise RuntimeError("no more")
+
+    with pytest.raises(ZeroDivisionError):
+        api.parallel_map(lambda x: 1 / x, numbers())
+    for on_error in ("finish", "return"):
+        with pytest.raises(RuntimeError, match="no more"):
+            api.parallel_map(lambda x: 1 / x, numbers(), on_error=on_error)
+
+
+def test_a_slow_iterator_holds_nothing_up(where: str) -> None:
+    taken = []
+
+    def numbers() -> Iterator[int]:
+        for n in range(40):
+            time.sleep(0.3)
+            taken.append(n)
+            yield n
+
+    with pytest.raises(TimeoutError):
+        api.parallel_map(abs, numbers(), timeout=1.0)
+    assert len(taken) < 20
+
+
+def test_what_a_function_writes_is_shown_in_order(
+    where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def function(x: int) -> int:
+        time.sleep(0.02 * (x % 3))
+        print("element", x)
+        print("warned", x, file=sys.stderr)
+        return x
+
+    api.parallel_map(function, range(12), chunk_size=2)
+    out, err = capsys.readouterr()
+    assert out == "".join(f"element {x}\n" for x in range(12))
+    assert err == "".join(f"warned {x}\n" for x in range(12))
+
+
+def test_what_is_written_is_cut_for_each_stream(
+    cluster: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def function(x: int) -> None:
+        for _ in range(2000):
+            print("o" * 99)
+            print("e", file=sys.stderr)
+
+    api.parallel_map(function, [0])
+    out, err = capsys.readouterr()
+    assert len(out) < 101_000 and out.endswith("\n[what more was written is cut off]\n")
+    assert err == "e\n" * 2000
+
+
 def test_a_function_that_leaves_fails_for_its_element_only(where: str) -> None:
     def leave(x: int) -> int:
         if x == 2:
@@ -158,6 +289,7 @@ def test_time_runs_out(where: str) -> None:
         ({"on_error": "ignore"}, ValueError, "on_error must be one of raise, finish, return"),
         ({"chunk_size": 0}, ValueError, "chunk_size must be at least 1"),
         ({"buffer_size": -1}, ValueError, "buffer_size must be at least 1"),
+        ({"chunk_size": 2.5}, TypeError, "chunk_size must be a whole number, not 2.5"),
         ({"blocking": True}, TypeError, "blocking"),
     ],
 )
@@ -293,6 +425,42 @@ def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
     unusable = {k: v for k, v in os.environ.items() if k != "IPYTHONDIR"} | {"HOME": "/proc"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=unusable)
     assert "ProfileUnusable: the folder of the profiles cannot be used" in done.stderr
+
+
+def test_a_module_beside_a_script_is_found_wherever_it_is_started(tmp_path: Path) -> None:
+    folder = tmp_path / "analysis"
+    folder.mkdir()
+    (folder / "helper.py").write_text("def double(x):\n    return 2 * x\n")
+    (folder / "main.py").write_text(
+        "import helper\n"
+        "from parallelflow.api import parallel_map\n"
+        "from parallelflow.engine_manager import get_manager\n"
+        "if __name__ == '__main__':\n"
+        "    get_manager().configure(engines=1, private=True)\n"
+        "    print(parallel_map(helper.double, [1, 2], ask=True, ipython=True))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "analysis/main.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.stdout == "([2, 4], True)\n", told.stderr
+
+
+def test_where_there_can_be_no_profile_it_computes_here() -> None:
+    code = "from parallelflow.api import parallel_map\nprint(parallel_map(abs, [-1]))"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "HOME": "/proc", "IPYTHONDIR": "/proc/ipython"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.stdout == "[1]\n", told.stderr
 
 
 def test_engines_that_join_later_get_tasks_of_a_view_that_is_there(cluster: Any) -> None:

@@ -106,3 +106,23 @@ def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) 
     returned, errors = end(process, signal.SIGINT)  # twice: now
     assert returned == 130
     assert "stopped without waiting any longer" in errors
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(cases: Path) -> None:
+    process = subprocess.Popen(
+        ["nohup", *command("run", f"{cases}:slow", "--engines", "2")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while "/100 elements (" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    while "/100 elements (" not in process.stderr.readline():
+        assert process.poll() is None, "it ended"
+    returned, _ = end(process, signal.SIGTERM)
+    assert returned == 143

@@ -96,6 +96,16 @@ def test_24_a_function_that_waits_for_a_job() -> None:
     assert results[1][1][1] == "function module suspended in 1/3 iterations"
 
 
+def test_24_a_failure_comes_before_a_job_that_is_waited_for() -> None:
+    code = SUSPENDING + "\nif i == 5:\n    raise ValueError('five')"
+    results = []
+    for package in (CONTROL_FLOW, PARALLEL_FLOW):
+        result = run(mapped(source(code), [1, 2, 5, 3]), package, job_monitor=Jobs())
+        results.append((result.errors, 1 in result.raw.suspended))
+    assert results[0] == results[1]
+    assert list(results[0][0]) == [0] and not results[0][1]
+
+
 def test_24_a_module_that_asks_for_the_job_monitor_runs_on_the_client() -> None:
     import os
 

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from parallelflow.engine.runner import plain_function
-from parallelflow.errors import ClusterLost
+from parallelflow.errors import ClusterLost, SetupFailed
+from parallelflow.work import interrupt
+from parallelflow.work.interrupt import note_asked
 from parallelflow.work.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
@@ -158,6 +160,93 @@ def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
     assert run.values[20] is None  # nothing was delivered later
 
 
+def test_a_cancel_at_any_moment_finds_the_engines_answering(client: Any) -> None:
+    # Elements end and replies are sent after 0.1 s, 0.2 s and so on: some cancels hit just that.
+    for number in range(25):
+        run = Run(client, plain_function, (pause,), [0.1] * 100, "test")
+        end = time.monotonic() + 0.05 + 0.012 * number
+        while time.monotonic() < end:
+            run.poll(0.05)
+        assert run.cancel() == [], number
+
+
+def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
+    long = Run(client, plain_function, (pause,), [1.5] * 4, "long", chunk_size=1)
+    while long.progress.state is RunState.PREPARING:
+        long.poll(0.05)
+    short = Run(client, plain_function, (pause,), [0.02] * 100, "short")
+    begin = time.monotonic()
+    while time.monotonic() - begin < 0.5:
+        short.poll(0.05)
+        long.poll(0.05)
+    assert short.cancel() == []
+    drive(long)
+    assert long.values == [1.5] * 4 and not long.failures
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bool) -> None:
+    pids = engine_pids(client)
+    run = Run(client, plain_function, (pause,), [1.0] * 4, "test", stop_on_error=False)
+    begin, interrupted = time.monotonic(), False
+    while not run.over:
+        run.poll(0.05)
+        if not interrupted and time.monotonic() - begin > 0.5:
+            interrupted = True
+            for engine, pid in pids.items():
+                if asked:
+                    note_asked(engine)
+                os.kill(pid, signal.SIGINT)
+    assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2
+    assert [f.stage for f in run.failures.values()] == (["interrupted"] * 2 if asked else [])
+    interrupt._asked.clear()
+
+
+def test_one_bad_element_among_thousands_is_found_in_a_few_rounds(client: Any) -> None:
+    chunks: list[int] = []
+    elements: list[Any] = list(range(20_000))
+    elements[7_777] = threading.Lock()
+    run = run_of(
+        client,
+        lambda i: i,
+        elements,
+        stop_on_error=False,
+        on_chunk=lambda start, result, worker: chunks.append(result.count),
+    )
+    assert list(run.failures) == [7_777] and run.failures[7_777].stage == "pickle"
+    assert run.done == set(range(20_000)) - {7_777}
+    assert sum(chunks) == 19_999 and len(chunks) < 200
+
+
+def test_after_a_failure_nothing_is_begun_that_comes_later(client: Any) -> None:
+    def function(i: float) -> float:
+        pause(min(i, 60))
+        return 1 / (0.4 - i) if i == 0.4 else i
+
+    elements = [0.01] * 8 + [1.5, 0.4] + [60.0] * 10
+    begin = time.monotonic()
+    run = run_of(client, function, elements, chunk_size=1)
+    assert list(run.failures) == [9] and run.values[8] == 1.5
+    assert time.monotonic() - begin < 30  # an element takes 60
+    assert client[:].apply_async(os.getpid).get(timeout=10)
+
+
+def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any) -> None:
+    def function(i: int) -> None:
+        if i == 0:
+            pause(0.5)
+            raise ValueError("early")
+        stuck_in_c(i)
+
+    pids = engine_pids(client)
+    lost: list[int] = []
+    run = run_of(client, function, [0, 1], chunk_size=1, on_lost=lost.append)
+    assert list(run.failures) == [0] and len(lost) == 1
+    os.kill(pids[lost[0]], signal.SIGKILL)
+    while lost[0] in client.ids:
+        time.sleep(0.05)
+
+
 def stuck_in_c(i: int) -> None:
     """Hold the main thread in C code that looks at no signal, for a minute or so."""
     if i:
@@ -198,6 +287,83 @@ def test_an_engine_killed_in_the_middle_costs_nothing(client: Any, caplog: Any) 
     assert run.values == list(range(200)) and not run.failures
     told = [r.getMessage() for r in caplog.records if "was lost" in r.getMessage()]
     assert len(told) == 1 and f"engine {min(pids)}" in told[0]
+
+
+def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client: Any) -> None:
+    pids = engine_pids(client)
+    chunks: list[int] = []
+    run = Run(
+        client,
+        plain_function,
+        (lambda i: (pause(0.0002), i)[1],),
+        range(12_000),
+        "test",
+        chunk_size=3000,
+        on_chunk=lambda start, result, worker: chunks.append(result.count),
+    )
+    begin, running, killed = time.monotonic(), 0.0, False
+    while not run.over:
+        run.poll(0.05)
+        if run.progress.state is RunState.RUNNING:
+            running = running or time.monotonic()
+            if not killed and time.monotonic() - running > 0.2:
+                os.kill(pids[max(pids)], signal.SIGKILL)
+                killed = True
+        assert time.monotonic() - begin < 60
+    assert run.values == list(range(12_000)) and not run.failures
+    assert sum(chunks) == 12_000 and 100 < len(chunks) < 400
+
+
+def test_one_that_ends_engines_is_found_among_very_many(client: Any, manager: Any) -> None:
+    def replace(engine: int) -> None:
+        lost.append(engine)
+        manager.start_engines(1)
+
+    lost: list[int] = []
+    run = run_of(
+        client,
+        lambda i: os._exit(1) if i == 700 else i,
+        range(2000),
+        chunk_size=1000,
+        stop_on_error=False,
+        on_lost=replace,
+    )
+    assert list(run.failures) == [700] and run.failures[700].stage == "lost"
+    assert run.values == [None if i == 700 else i for i in range(2000)]
+    assert len(lost) == 3
+
+
+def test_what_was_not_run_is_told_when_an_element_ends_the_last_engine(client: Any) -> None:
+    run = run_of(
+        client,
+        lambda i: os._exit(1) if i == 3 else i,
+        range(10),
+        chunk_size=1,
+        stop_on_error=False,
+    )
+    lost = {i: f.message for i, f in run.failures.items()}
+    assert lost[3] == "it ended 2 engines"
+    assert run.done | lost.keys() == set(range(10)) and not run.done & lost.keys()
+    assert {lost[i] for i in lost if i != 3} <= {"it was not run: no engine was left"}
+
+
+def unless_on(pid: int) -> Any:
+    """Make a function on every engine but one; it ends its engine at the element 3."""
+    if os.getpid() == pid:
+        raise RuntimeError("not here")
+
+    def function(index: int, i: int) -> Any:
+        return (os._exit(1) if i == 3 else i), None
+
+    return function
+
+
+def test_engines_that_cannot_run_it_do_not_count(client: Any) -> None:
+    pids = engine_pids(client)
+    begin = time.monotonic()
+    with pytest.raises(SetupFailed, match="not here"):
+        drive(Run(client, unless_on, (pids[min(pids)],), range(10), "test"))
+    assert time.monotonic() - begin < 20
 
 
 def test_an_engine_that_joins_in_the_middle_gets_work(client: Any, manager: Any) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import ipyparallel
 
     from .link import Link
+    from .records import SessionRecord
     from .session import Session
 
 __all__ = ["PRIVATE", "ManagerCore"]
@@ -262,8 +263,14 @@ class ManagerCore:
         if session.owns_controller:
             self._drop_link()
         left = session.stop()
+        self._tell_of(session.record)
         atexit.unregister(self.stop)
         return left
+
+    def _tell_of(self, record: SessionRecord) -> None:
+        """Tell which jobs of a record could not be ended."""
+        for line in record.not_ended:
+            self.interaction.tell(line)
 
     def stop(self) -> list[int]:
         """Stop what this session started; see `EngineManager`."""

@@ -68,7 +68,8 @@ class EngineSet:
 
     def stop(self) -> None:
         """Stop all, whether they were recorded or not."""
-        end_all(self.jobs)
+        for line in end_all(self.jobs):
+            logger.warning("%s", line)
         stop_trees(self.processes)
 
     def logs(self) -> list[str]:

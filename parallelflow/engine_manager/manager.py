@@ -346,6 +346,7 @@ class EngineManager(EngineSource):
             for record in read_all(profiles.profile_folder(self.profile)):
                 if origin_of(record) is Origin.LEFT:
                     left += record.stop()
+                    self._tell_of(record)
             return left
 
     def leave_running(self) -> None:

@@ -49,6 +49,12 @@ def _ipython_folder() -> Path:
 
 @functools.cache
 def _ipython_folder_of(ipythondir: str | None, home: str | None) -> Path:
+    # The usual case, without the 0.1 s that IPython takes to load; where it sees a choice, or
+    # anything amiss, the answer is its own (IPython 9.1, IPython.paths.get_ipython_dir).
+    named = Path(ipythondir or "~/.ipython").expanduser()
+    older = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "ipython"
+    if (ipythondir or not older.exists()) and os.access(named, os.W_OK):
+        return Path(os.path.normpath(named))
     from IPython.paths import get_ipython_dir
 
     try:

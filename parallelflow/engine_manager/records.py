@@ -58,31 +58,35 @@ class JobRecord:
     created: float
     host: str = ""
 
-    def end(self) -> None:
+    def end(self) -> str:
         """Run the command that ends it.
 
-        One that fails is told in the log only: the job may have ended already, and engines
-        that lose their controller leave by themselves.
+        Returns
+        -------
+        str
+            What the user should know if that has failed, else nothing. The job may have ended
+            already, and engines that lose their controller leave by themselves.
         """
         try:
             subprocess.run(self.stop, timeout=JOB_SECONDS, capture_output=True, check=True)
         except subprocess.CalledProcessError as e:
-            said = e.stderr.decode(errors="replace").strip()
-            logger.warning("%s was not stopped, it may have ended already: %s", self.text, said)
+            said = e.stderr.decode(errors="replace").strip() or f"exit code {e.returncode}"
+            return f"{self.text} was not stopped, it may have ended already: {said}"
         except (OSError, subprocess.SubprocessError) as e:
-            logger.warning("%s could not be stopped: %s", self.text, e)
+            return f"{self.text} could not be stopped: {e}"
+        return ""
 
 
-def end_all(jobs: Sequence[JobRecord]) -> None:
-    """End jobs, all at once."""
+def end_all(jobs: Sequence[JobRecord]) -> list[str]:
+    """End jobs, all at once; return a line for each that could not be."""
     if not jobs:
-        return
+        return []
     try:
         with ThreadPoolExecutor(len(jobs)) as pool:
-            list(pool.map(JobRecord.end, jobs))
+            told = list(pool.map(JobRecord.end, jobs))
     except RuntimeError:  # at the interpreter's end there are no new threads
-        for job in jobs:
-            job.end()
+        told = [job.end() for job in jobs]
+    return [line for line in told if line]
 
 
 @dataclass
@@ -112,6 +116,8 @@ class SessionRecord:
         need not ask them again, which it could not while they are busy.
     keep : bool
         Left running on purpose: the end of the session does not stop them.
+    not_ended : list of str
+        Of the jobs that the last `stop` could not end, a line each.
     """
 
     path: Path
@@ -124,6 +130,7 @@ class SessionRecord:
     files: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     keep: bool = False
+    not_ended: list[str] = field(default_factory=list)
 
     @classmethod
     def of_this_session(cls, profile_folder: Path, cluster_id: str = "") -> SessionRecord:
@@ -193,7 +200,7 @@ class SessionRecord:
         """
         if not self.here:
             return []
-        end_all(self.jobs)
+        self.not_ended = end_all(self.jobs)
         self.jobs = []
         left = stop_trees(self.processes + marked(self.token))
         self._forget(0, left)
@@ -272,4 +279,6 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
         ended = record.here and record.keep and not record.alive() and not record.jobs
         if record.abandoned or ended:
             left += record.stop()
+            for line in record.not_ended:
+                logger.warning("%s", line)
     return left

@@ -134,7 +134,8 @@ class Start:
                 self._set(number, Stage.WAITING, note="stopped again")
         self._tell()
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
-        end_all(started)
+        for line in end_all(started):
+            self._manager.interaction.tell(line)
         if first == 0 and jobs == 0:
             self._manager._end_session()
         else:

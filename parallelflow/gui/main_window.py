@@ -42,8 +42,9 @@ def main_window() -> Any:
 def parent_for_dialogs() -> QWidget | None:
     """Return the window that a dialog should belong to: the one that is worked in."""
     for window in (QApplication.activeModalWidget(), QApplication.activeWindow()):
-        # One that has been closed takes its children along when it is deleted, a moment later.
-        if window is not None and window.isVisible():
+        # One that has been closed takes its children along when it is deleted, a moment later;
+        # VisTrails' progress dialog goes when the workflow does, which a dialog may outlive.
+        if window is not None and window.isVisible() and not isinstance(window, QProgressDialog):
             return window
     return main_window()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from typing import Any
 
 from .alias import ALIAS, REAL
@@ -39,6 +40,34 @@ def _restore_after_failed_import(manager: Any) -> None:
             self._currently_importing_package = current
 
     manager.PackageManager._import_override = restoring_override
+
+
+def _follow_own_thread_only(manager: Any) -> None:
+    begin, override = manager.PackageManager.__init__, manager.PackageManager._import_override
+
+    @functools.wraps(begin)
+    def begin_and_remember(self: Any, *arguments: Any, **options: Any) -> None:
+        self._own_thread = threading.get_ident()
+        begin(self, *arguments, **options)
+
+    @functools.wraps(override)
+    def own_override(
+        self: Any,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        if threading.get_ident() != self._own_thread:
+            return self._orig_import(name, globals, locals, fromlist, level)
+        if not globals or "__name__" not in globals:
+            # VisTrails would look for the caller on the stack, where this function stands now.
+            globals = sys._getframe(1).f_globals
+        return override(self, name, globals, locals, fromlist, level)
+
+    manager.PackageManager.__init__ = begin_and_remember
+    manager.PackageManager._import_override = own_override
 
 
 class _Imported:
@@ -165,6 +194,17 @@ REPAIRS = (
         modules=(_MANAGER,),
         needed=always,
         after=_restore_after_failed_import,
+    ),
+    Repair(
+        name="import-threads",
+        symptom="RuntimeError: dictionary changed size during iteration, when a thread imports "
+        "something while VisTrails looks for packages",
+        cause="the hook goes through the lists of packages at every import of any thread; it also "
+        "takes what a thread imports for a part of the package being loaded",
+        affected="VisTrails 3.0",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_follow_own_thread_only,
     ),
     Repair(
         name="lazy-submodules",

@@ -266,8 +266,7 @@ class Run:
         now = time.monotonic()
         if now - self._alive_at > ALIVE_SECONDS:
             self._alive_at = now
-            if not self._alive():
-                raise ClusterLost(f"the cluster went away with {self._left_text()}.")
+            self._check_alive()
         present = set(self._client.ids)
         for worker in list(self._workers.values()):
             if worker.id not in present and worker.missed(GRACE_SECONDS):
@@ -279,6 +278,10 @@ class Run:
             self._nobody_since = self._nobody_since or now
             if now - self._nobody_since > REPLACEMENT_SECONDS:
                 self._give_up()
+
+    def _check_alive(self) -> None:
+        if not self._alive():
+            raise ClusterLost(f"the cluster went away with {self._left_text()}.")
 
     def _give_up(self) -> None:
         """End a run that no engine is left for: with the elements that ended them, if known.
@@ -489,11 +492,17 @@ class Run:
         -------
         int
             How often what has not finished was interrupted; 0 if that does not matter.
+
+        Raises
+        ------
+        ClusterLost
+            If it was interrupted because the cluster is being shut down.
         """
         last = result.count - 1
         trouble = result.troubles.get(last)
         if trouble is None or trouble.stage != "interrupted" or was_asked(worker.id):
             return 0
+        self._check_alive()  # a shutdown interrupts what runs, too
         if last == 0 and chunk.interrupts >= MAX_INTERRUPTS:
             return 0
         del result.troubles[last], result.values[last], result.seconds[last]

@@ -1,4 +1,4 @@
-"""P7: from nothing to VisTrails on two engines; P13: what an open, idle cluster costs.
+"""P7: a start from nothing; P13: what an idle cluster costs; A1: to ask where there is none.
 
 Each start is a fresh process with a fresh home, so that nothing is loaded yet, on either
 side. The other side is ipyparallel's own `Cluster` and VisTrails started on its engines
@@ -82,20 +82,44 @@ manager.stop()
 """
 
 
-def rows(wanted: Iterable[str] = ("P7", "P13")) -> list[dict[str, Any]]:
+# A connection file whose controller has gone, and one whose port is another program's.
+ASK = """
+import json, os, socket, time
+from pathlib import Path
+security = Path(os.environ["IPYTHONDIR"]) / "profile_default" / "security"
+security.mkdir(parents=True)
+file = security / "ipcontroller-client.json"
+mute = socket.socket()
+mute.bind(("127.0.0.1", 0))
+def leave(port):
+    file.write_text(json.dumps({"interface": "tcp://127.0.0.1", "registration": port}))
+    file.chmod(0o600)
+def seconds():
+    begin = time.perf_counter()
+    assert api.get_client(ask=False) is None
+    return time.perf_counter() - begin
+leave(mute.getsockname()[1])
+from parallelflow import api
+first, again = seconds(), seconds()
+mute.listen()
+print(json.dumps([first, again, seconds()]))
+"""
+
+
+def rows(wanted: Iterable[str] = ("P7", "P13", "A1")) -> list[dict[str, Any]]:
     """Measure the rows.
 
     Parameters
     ----------
     wanted : iterable of str
-        ``P7`` and ``P13``, or one of them.
+        Of ``P7``, ``P13`` and ``A1``.
 
     Returns
     -------
     list of dict
         The fields of `Row`.
     """
-    measure = {"P7": _start, "P13": _idle}
+    measure = {"P7": _start, "P13": _idle, "A1": _ask}
     with tempfile.TemporaryDirectory(prefix="pf-bench-") as compiled:
         return [asdict(measure[name](compiled)) for name in wanted if name in measure]
 
@@ -122,6 +146,16 @@ def _idle(compiled: str) -> Row:
     say(f"   with information each second: {looked_at[0]:.2f} %, {looked_at[1]:.2f} %")
     what = "idle cluster with information each second, client"
     return Row("P13", what, looked_at[0], 0.0, "%", "one core", 1.0)
+
+
+def _ask(compiled: str) -> Row:
+    say("A1 get_client(ask=False) on a profile whose controller has gone")
+    _in_fresh_process(ASK, compiled)
+    turns = [json.loads(_in_fresh_process(ASK, compiled)) for _ in range(REPEATS)]
+    first, again, mute = (1000 * statistics.median(turn) for turn in zip(*turns, strict=True))
+    say(f"   first call {first:.0f} ms, second {again:.1f} ms, port that is mute {mute:.0f} ms")
+    what = "get_client(ask=False), stale profile, a process' first call"
+    return Row("A1", what, first, 0.0, "ms", "", 100.0)
 
 
 def _in_fresh_process(code: str, compiled: str) -> str:

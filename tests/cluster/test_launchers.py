@@ -22,6 +22,7 @@ import pytest
 from parallelflow.engine_manager import EngineManager, State, profiles
 from parallelflow.engine_manager.model import Origin
 from parallelflow.errors import EnginesFailed
+from parallelflow.interaction import ConsoleInteraction
 
 from .sessions import running, session, wait_until
 
@@ -160,6 +161,25 @@ def test_a_batch_job_is_submitted_told_and_cancelled(
     assert manager.replace_engine(0) is False
     manager.stop()
     assert (batch_system / "cancelled").read_text() == f"{number}\n"
+    wait_until(lambda: running(profile) == {}, 20)
+
+
+def test_a_job_that_cannot_be_cancelled_is_told(
+    manager: EngineManager, profile: str, batch_system: Path
+) -> None:
+    told: list[str] = []
+
+    class Hears(ConsoleInteraction):
+        def tell(self, message: str) -> None:
+            told.append(message)
+
+    manager.interaction = Hears()
+    manager.start_engines(1, "slurm")
+    manager.leave_running()
+    scancel = batch_system / "scancel"
+    scancel.write_text(scancel.read_text() + "echo 'no permission' >&2; exit 1\n")
+    assert manager.cleanup() == []
+    assert len(told) == 1 and told[0].startswith("job ") and told[0].endswith(": no permission")
     wait_until(lambda: running(profile) == {}, 20)
 
 

@@ -160,6 +160,8 @@ def test_a_map_asks_shows_its_progress_and_is_cancelled(
         "provenance_shows_each_element",
         "cancel_in_the_progress_dialog",
         "information_beside_a_running_map",
+        "start_two_engines",
+        "the_other_entries_beside_a_running_map",
         "quit_by_menu_unsaved",
         vistrail=True,
     )

@@ -599,6 +599,96 @@ def information_beside_a_running_map() -> Iterator[None]:
     assert not get_manager().started()
 
 
+def beside(steps: Iterator[None]) -> None:
+    """Take steps while a workflow executes; `KNOWN["beside"]` is then what ended them."""
+    KNOWN["beside"] = "unfinished"
+
+    def advance() -> bool:
+        try:
+            next(steps)
+        except StopIteration:
+            KNOWN["beside"] = "all taken"
+        except BaseException as e:
+            KNOWN["beside"] = e
+            get_manager().stop()  # which ends the workflow
+            raise
+        else:
+            return False
+        return True
+
+    later(advance)
+
+
+@step
+def the_other_entries_beside_a_running_map() -> Iterator[None]:
+    """While a Map runs, *More* in the information window offers all the other entries."""
+    before = len(engines())
+    beside(more_beside_a_running_map(before))
+    (result,) = execute("endless")
+    assert KNOWN["beside"] == "all taken", KNOWN["beside"]
+    (error,) = result.errors.values()
+    assert "went away" in error.msg and "of 10000 elements unfinished" in error.msg, error.msg
+    yield from gone("ShutdownDialog")
+    assert get_manager().state is State.NO_CLUSTER and not get_manager().started()
+    dialog("ClusterWindow").close()
+    yield from gone("ClusterWindow")
+
+
+def more_beside_a_running_map(before: int) -> Iterator[None]:
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    manager = get_manager()
+    yield from until(lambda: any(run.done for run in manager.runs()), "the Map")
+    entry(INFORMATION).trigger()
+    yield from opened("ClusterWindow")
+    shown = dialog("ClusterWindow")
+    more = {action.text(): action for action in shown.more_button.menu().actions()}
+    assert list(more) == [START, PROFILE, CLEANUP, SHUTDOWN]
+
+    more[START].trigger()
+    yield from opened("StartDialog")
+    asked = dialog("StartDialog")
+    yield from until(asked.start_button.isEnabled, "the launchers")
+    asked.number.setValue(1)
+    press(asked.start_button)
+    yield from until(lambda: asked.under_way or asked.view.snapshot, "the start")
+    yield from until(lambda: not asked.under_way, "the engine")
+    assert asked.error.isHidden(), asked.error.message.text()
+    key(asked, Qt.Key_Return)
+    yield from gone("StartDialog")
+    assert len(engines()) == before + 1
+    yield from until(lambda: manager.runs()[0].engines == before + 1, "the new engine at work")
+
+    more[PROFILE].trigger()
+    yield from opened("ProfileDialog")
+    asked = dialog("ProfileDialog")
+    yield from until(lambda: asked.profiles, "the profiles")
+    QTest.keyClicks(asked.name, "aside")
+    press(asked.create_button)
+    yield from until(lambda: asked.chosen() == "aside", "the new profile")
+    press(asked.use_button)
+    yield from opened("CleanupDialog")
+    question = dialog("CleanupDialog")
+    yield from until(lambda: question.stop_button.isEnabled(), "the processes")
+    text = question.text.text()
+    assert "1 Map run is under way: to change the profile ends it with an error." in text, text
+    key(question, Qt.Key_Escape)
+    yield from gone("CleanupDialog")
+    key(asked, Qt.Key_Escape)
+    yield from gone("ProfileDialog")
+    assert manager.profile == "default" and manager.runs()
+
+    more[SHUTDOWN].trigger()
+    yield from opened("ShutdownDialog")
+    asked = dialog("ShutdownDialog")
+    yield from until(lambda: asked.shutdown_button.isEnabled(), "the plan")
+    text = asked.text.text()
+    assert "1 Map run of this session is under way and will fail." in text, text
+    assert f"{before + 1} engines" in text and "running or waiting will be lost" in text, text
+    press(asked.shutdown_button)
+
+
 def leave() -> None:
     """Quit without the question whether to save: an execution is a change."""
     base.controller().set_changed(False)
@@ -639,20 +729,30 @@ def run_until_a_signal() -> None:
     execute("endless")
 
 
+def timers_of_ours() -> list[Any]:
+    """Return the timers whose parents are objects of Parallel Flow, active or not."""
+    import gc
+
+    from PyQt5 import sip
+    from PyQt5.QtCore import QTimer
+
+    timers = [t for t in gc.get_objects() if isinstance(t, QTimer) and not sip.isdeleted(t)]
+    return [t for t in timers if type(t.parent()).__module__.startswith("parallelflow")]
+
+
 @step
 def disable_and_enable() -> Iterator[None]:
     """Disabled, the package leaves no thread, timer, key or process; enabled, it is back."""
     import threading
 
-    from PyQt5.QtCore import QTimer
-
     dead = [entry(text) for text in FIVE]
     own = get_manager().started()
+    assert timers_of_ours(), "the menu has one"
     base.manager().late_disable_package("parallelflow")
     yield
     assert not any(t.name.startswith("parallelflow") for t in threading.enumerate())
-    timers = [t for t in window().findChildren(QTimer) if "parallelflow" in str(type(t.parent()))]
-    assert not timers
+    yield
+    assert not timers_of_ours()
     assert not any(action.shortcut().toString() for action in dead)
     from parallelflow.gui import session, tasks
 

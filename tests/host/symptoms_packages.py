@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,35 @@ def libraries_whose_parts_are_imported_when_asked_for_can_be_imported() -> None:
     sys.path.insert(0, str(library.parent))
     manager = start_with({"curious": "import lazy_library.part as part\nassert part.value == 1"})
     assert manager.has_package("org.test.curious")
+
+
+class Changing(dict[str, Any]):
+    """A list of packages that another thread adds to whenever it is looked at."""
+
+    def values(self) -> Any:
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+@symptom("import-threads", r"RuntimeError: dictionary changed size during iteration")
+def threads_import_while_packages_are_looked_for() -> None:
+    manager = start_with({})
+    errors: list[Exception] = []
+
+    def load() -> None:
+        try:
+            import colorsys
+        except Exception as e:
+            errors.append(e)
+        else:
+            assert colorsys
+
+    packages, manager._package_list = manager._package_list, Changing()
+    thread = threading.Thread(target=load)
+    thread.start()
+    thread.join()
+    manager._package_list = packages
+    for error in errors:
+        raise error
 
 
 @symptom("entry-points", r"org.test.entered is not available")

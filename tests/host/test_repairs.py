@@ -23,7 +23,15 @@ SYMPTOMS = symptoms.load()
 LIMIT = 120
 
 #: Faults whose check spoils the process for another one's.
-ALONE = {"first-start", "entry-points", "import-hook", "install-offer", "lazy-submodules", "unload"}
+ALONE = {
+    "first-start",
+    "entry-points",
+    "import-hook",
+    "import-threads",
+    "install-offer",
+    "lazy-submodules",
+    "unload",
+}
 WINDOW = {
     repair.name
     for repair in REPAIRS

@@ -147,18 +147,23 @@ def test_a_damaged_record_is_passed_over(folder: Path, text: str) -> None:
     assert read_all(folder) == []
 
 
-def test_a_job_is_ended_by_its_command_and_forgotten(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_job_is_ended_by_its_command_and_forgotten(folder: Path, tmp_path: Path) -> None:
     ended = tmp_path / "ended"
     record = SessionRecord.of_this_session(folder)
     touch = (sys.executable, "-c", f"open({str(ended)!r}, 'w')")
     record.add(
-        jobs=[JobRecord("job", "works", touch, 0.0), JobRecord("job", "fails", ("false",), 0.0)]
+        jobs=[
+            JobRecord("job", "works", touch, 0.0),
+            JobRecord("job", "fails", ("false",), 0.0),
+            JobRecord("job", "is gone", ("no-such-command",), 0.0),
+        ]
     )
     record.stop()
     assert ended.exists() and not record.path.exists()
-    assert "fails was not stopped" in caplog.text and "works" not in caplog.text
+    assert [line.partition(":")[0] for line in record.not_ended] == [
+        "fails was not stopped, it may have ended already",
+        "is gone could not be stopped",
+    ]
 
 
 def test_the_guard_ends_what_is_recorded_when_its_pipe_does(folder: Path) -> None:

@@ -13,6 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, Set, Sized
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, overload
 
+# Here, and not where they are needed: the first question is to be answered at once, too.
+from parallelflow.engine.runner import on_engine
+from parallelflow.engine_manager.manager import get_manager
+from parallelflow.errors import ClusterLost, ParallelFlowError
+
 if TYPE_CHECKING:
     import ipyparallel
 
@@ -51,12 +56,8 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     >>> get_client(ask=False) is None  # nothing runs
     True
     """
-    from parallelflow.engine.runner import on_engine
-
     if on_engine():
         return None
-    from parallelflow.engine_manager import get_manager
-    from parallelflow.errors import ParallelFlowError
 
     try:
         return get_manager().ensure_engines(ask=ask)
@@ -250,7 +251,6 @@ def parallel_map(
             tick=_keep_window_alive,
         )
         return (values, False) if ipython else values
-    from parallelflow.engine_manager import get_manager
 
     manager = get_manager()
     values = mapping.map_on_cluster(
@@ -278,12 +278,8 @@ def _keep_window_alive() -> None:
     ClusterLost
         If VisTrails is quitting.
     """
-    from parallelflow.engine.runner import on_engine
-
     if on_engine():
         return
-    from parallelflow.engine_manager import get_manager
-    from parallelflow.errors import ClusterLost
 
     if get_manager().interaction.leaving():
         raise ClusterLost("the work was given up, since this session is being ended.")

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import logging
 import sys
-import xml.etree.ElementTree
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -100,15 +99,17 @@ def remember(**values: Any) -> bool:
 
 def _kept() -> Settings:
     """Return what VisTrails' file says, the defaults where it says nothing that can be read."""
-    file = Path.home() / ".vistrails" / "startup.xml"
     try:
+        file = Path.home() / ".vistrails" / "startup.xml"
         return _read(file, file.stat().st_mtime_ns)
-    except (OSError, RuntimeError, xml.etree.ElementTree.ParseError):
+    except (OSError, RuntimeError, SyntaxError):  # ElementTree's errors are syntax errors
         return Settings()
 
 
 @functools.lru_cache(maxsize=1)
 def _read(file: Path, changed: int) -> Settings:
+    import xml.etree.ElementTree
+
     root = xml.etree.ElementTree.parse(file).getroot()
     found = root.iterfind("./packages/package[@name='parallelflow']//key")
     texts = {key.get("name"): key[0].get("value", "") for key in found if len(key)}

@@ -507,7 +507,9 @@ def test_without_a_cluster_nothing_is_started_and_the_answer_comes_at_once() -> 
     manager = EngineManager(profile="nothing-runs-here")
     begin = time.monotonic()
     assert manager.ensure_engines(ask=False) is None
-    assert time.monotonic() - begin < 5  # a bound against waiting; row A1 has the figure
+    assert (
+        time.monotonic() - begin < 5
+    )  # a bound against waiting; the benchmark's row A1 has the figure
     assert manager.started() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QSize, Qt, QTimer
-from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication, QTextCursor
+from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication, QTextCursor, QTextOption
 from PyQt5.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -73,10 +73,13 @@ def icon_label(kind: QStyle.StandardPixmap, widget: QWidget) -> QLabel:
 
 
 def code(text: str = "", lines: int = FEW_LINES) -> QPlainTextEdit:
-    """Return commands or a log: unwrapped, in a font of fixed width, to be copied from."""
+    """Return commands or a log: in a font of fixed width, to be copied from as they are.
+
+    Long lines go on in the next one: of a log they end in what matters most.
+    """
     made = QPlainTextEdit(text)
     made.setReadOnly(True)
-    made.setLineWrapMode(QPlainTextEdit.NoWrap)
+    made.setWordWrapMode(QTextOption.WrapAtWordBoundaryOrAnywhere)
     made.setTabChangesFocus(True)
     font = QFontDatabase.systemFont(QFontDatabase.FixedFont)
     if not QFontInfo(font).fixedPitch():  # where there is no desktop that names one
@@ -92,7 +95,7 @@ def code(text: str = "", lines: int = FEW_LINES) -> QPlainTextEdit:
 def show_end(shown: QPlainTextEdit) -> None:
     """Scroll to the beginning of the last line."""
     shown.moveCursor(QTextCursor.End)
-    shown.moveCursor(QTextCursor.StartOfLine)
+    shown.moveCursor(QTextCursor.StartOfBlock)
 
 
 def copy(text: str) -> None:

@@ -254,6 +254,7 @@ class StartDialog(PlainDialog):
             super().reject()
             return
         self.view.line.setText("The engines have not come up.")
+        self.view.bar.hide()
         self.view.table.setVisible(self.view.snapshot is not None)
         self.error.show_error(error)
         self.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from .alias import ALIAS, REAL
@@ -18,11 +19,12 @@ OUR_CODEPATH = REAL
 # -- the hook that follows packages' imports ----------------------------------------
 
 
-def _restore_after_failed_import(manager: Any) -> None:
+def _wrap_hook(manager: Any, around: Callable[..., Any]) -> None:
+    """Have `around` called with the manager, its hook and what the hook is called with."""
     override = manager.PackageManager._import_override
 
     @functools.wraps(override)
-    def restoring_override(
+    def wrapped(
         self: Any,
         name: str,
         globals: Any = None,
@@ -33,41 +35,37 @@ def _restore_after_failed_import(manager: Any) -> None:
         if not globals or "__name__" not in globals:
             # VisTrails would look for the caller on the stack, where this function stands now.
             globals = sys._getframe(1).f_globals
+        return around(self, override, name, globals, locals, fromlist, level)
+
+    manager.PackageManager._import_override = wrapped
+
+
+def _restore_after_failed_import(manager: Any) -> None:
+    def restore(self: Any, override: Callable[..., Any], *asked_for: Any) -> Any:
         current = self._currently_importing_package
         try:
-            return override(self, name, globals, locals, fromlist, level)
+            return override(self, *asked_for)
         finally:
             self._currently_importing_package = current
 
-    manager.PackageManager._import_override = restoring_override
+    _wrap_hook(manager, restore)
 
 
 def _follow_own_thread_only(manager: Any) -> None:
-    begin, override = manager.PackageManager.__init__, manager.PackageManager._import_override
+    begin = manager.PackageManager.__init__
 
     @functools.wraps(begin)
     def begin_and_remember(self: Any, *arguments: Any, **options: Any) -> None:
         self._own_thread = threading.get_ident()
         begin(self, *arguments, **options)
 
-    @functools.wraps(override)
-    def own_override(
-        self: Any,
-        name: str,
-        globals: Any = None,
-        locals: Any = None,
-        fromlist: Any = (),
-        level: int = 0,
-    ) -> Any:
+    def follow(self: Any, override: Callable[..., Any], *asked_for: Any) -> Any:
         if threading.get_ident() != self._own_thread:
-            return self._orig_import(name, globals, locals, fromlist, level)
-        if not globals or "__name__" not in globals:
-            # VisTrails would look for the caller on the stack, where this function stands now.
-            globals = sys._getframe(1).f_globals
-        return override(self, name, globals, locals, fromlist, level)
+            return self._orig_import(*asked_for)
+        return override(self, *asked_for)
 
     manager.PackageManager.__init__ = begin_and_remember
-    manager.PackageManager._import_override = own_override
+    _wrap_hook(manager, follow)
 
 
 class _Imported:

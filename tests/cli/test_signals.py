@@ -20,10 +20,12 @@ LOOK_SECONDS = 0.05
 pytestmark = pytest.mark.own_cluster
 
 
-def start(cases: Path, case: str, *options: object) -> subprocess.Popen[str]:
+def start(
+    cases: Path, case: str, *options: object, before: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
     """Start the command in a session of its own, as a terminal's shell would."""
     return subprocess.Popen(
-        command("run", f"{cases}:{case}", *options),
+        [*before, *command("run", f"{cases}:{case}", *options)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -109,15 +111,7 @@ def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) 
 
 
 def test_under_nohup_a_closed_terminal_ends_nothing(cases: Path) -> None:
-    process = subprocess.Popen(
-        ["nohup", *command("run", f"{cases}:slow", "--engines", "2")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-        start_new_session=True,
-    )
+    process = start(cases, "slow", "--engines", 2, before=("nohup",))
     assert process.stderr is not None
     while "/100 elements (" not in process.stderr.readline():
         assert process.poll() is None

@@ -237,6 +237,7 @@ def parallel_map(
     from parallelflow.work import mapping
 
     _check(iterables, chunk_size, buffer_size, on_error, mapping.POLICIES)
+    function, iterables = mapping.with_constants(function, iterables)
     total = _length(iterables)
     elements = _Zipped(iterables, total) if total is not None else zip(*iterables, strict=False)
     client = get_client(ask) if total != 0 else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
-from parallelflow.work.output import Written
+from parallelflow.work.output import Written, write
 
 __all__ = ["show_marked", "tell"]
 
@@ -47,6 +47,7 @@ def tell(line: str, stream: str) -> None:
     if app is not None and app.is_running_gui():
         (debug.warning if stream == "stderr" else debug.log)(line)
     else:
-        target = sys.stderr if stream == "stderr" else sys.stdout
-        target.write(f"{line}\n")
-        target.flush()
+        target: TextIO | None = sys.stderr if stream == "stderr" else sys.stdout
+        write(target, f"{line}\n")
+        if target is not None:
+            target.flush()

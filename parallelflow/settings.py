@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def settings() -> Settings:
     for field in fields(Settings):
         value = getattr(package.configuration, field.name, field.default)
         values[field.name] = value if type(value) is type(field.default) else field.default
-    return Settings(**values)
+    return _sensible(Settings(**values))
 
 
 def remember(**values: Any) -> bool:
@@ -125,7 +125,17 @@ def _read(file: Path, changed: int) -> Settings:
                 values[field.name] = int(text)
         else:
             values[field.name] = text
-    return Settings(**values)
+    return _sensible(Settings(**values))
+
+
+def _sensible(found: Settings) -> Settings:
+    """Return settings as they can be used: nothing keeps a user from typing -2."""
+    return replace(
+        found,
+        profile=found.profile.strip() or Settings.profile,
+        engines=max(found.engines, 0),
+        chunkSize=max(found.chunkSize, 0),
+    )
 
 
 def _is_headless() -> bool:

@@ -174,7 +174,8 @@ def _cleanup(manager: EngineManager, options: Namespace) -> int:
     left = manager.cleanup()
     if left:
         tell(f"did not stop: processes {', '.join(map(str, left))}")
-        return Exit.FAILED
+    if left or manager.inventory().of(Origin.HERE, Origin.LEFT):
+        return Exit.FAILED  # of jobs it has been told why
     print("stopped.")
     return Exit.OK
 
@@ -240,6 +241,11 @@ def _count(number: int, noun: str) -> str:
 def _confirmed(options: Namespace, question: str) -> bool:
     if options.yes:
         return True
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UserMistake("there is no terminal to ask at: give --yes to do it without a question.")
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
+    return answer.strip().lower() in ("y", "yes")

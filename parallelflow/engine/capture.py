@@ -29,15 +29,18 @@ class Capture:
         self._sizes: Counter[tuple[int, str]] = Counter()
 
     def __enter__(self) -> Capture:
+        global _current
+        self._outer, _current = _current, self
         self._saved = sys.stdout, sys.stderr, warnings.showwarning
-        sys.stdout = _Stream(self, "stdout")
-        sys.stderr = _Stream(self, "stderr")
+        sys.stdout, sys.stderr = _streams["stdout"], _streams["stderr"]
         # VisTrails has warnings go to its own log, which nobody reads on an engine.
         warnings.showwarning = self._show_warning
         return self
 
     def __exit__(self, *_: object) -> None:
+        global _current
         sys.stdout, sys.stderr, warnings.showwarning = self._saved
+        _current = self._outer
 
     def _show_warning(
         self,
@@ -67,18 +70,29 @@ class Capture:
 
 
 class _Stream(io.TextIOBase):
-    """A text stream that writes into a `Capture`."""
+    """A text stream that writes into the `Capture` of the moment, else into the real one.
+
+    One for the whole process: logging, and whoever else keeps ``sys.stderr``, goes on with it in
+    the next chunk.
+    """
 
     encoding = "utf-8"
 
-    def __init__(self, capture: Capture, name: str) -> None:
-        self._capture = capture
+    def __init__(self, name: str) -> None:
         self._name = name
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        if text:
-            self._capture.add(self._name, text)
-        return len(text)
+        if _current is not None:
+            if text:
+                _current.add(self._name, text)
+            return len(text)
+        real = getattr(sys, self._name)
+        real = getattr(sys, f"__{self._name}__") if real is self else real
+        return len(text) if real is None else int(real.write(text))
+
+
+_current: Capture | None = None
+_streams = {name: _Stream(name) for name in ("stdout", "stderr")}

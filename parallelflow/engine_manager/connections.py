@@ -117,13 +117,11 @@ class Connection:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether it is a controller of another machine that listens on that machine only.
+        """Whether it is a controller of another machine.
 
         The folder of a profile may be shared by several machines.
         """
-        if self.beyond_this_machine or not self.location:
-            return False
-        return not _is_this_machine(self.location)
+        return bool(self.location) and not _is_this_machine(self.location)
 
     @property
     def beyond_this_machine(self) -> bool:

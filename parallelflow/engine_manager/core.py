@@ -171,11 +171,17 @@ class ManagerCore:
             return cluster.client  # also while engines are being started, which may take hours
         folder = profiles.profile_folder(self.profile)
         if at_once:
-            if cluster is not None or any(record.abandoned for record in read_all(folder)):
+            if any(record.abandoned for record in read_all(folder)):
                 return None
             if not self._lock.acquire(blocking=False):
                 return None
             try:
+                if cluster is not None and cluster is self._link:
+                    session = self._session
+                    if session is not None and session.record.alive():
+                        return None  # what is left of it takes a while to stop
+                    self._end_session()
+                    self._drop_link()
                 return None if self._link is not None else self._connect_to_any(AT_ONCE_SECONDS)
             finally:
                 self._lock.release()

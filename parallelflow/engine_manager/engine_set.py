@@ -68,7 +68,7 @@ class EngineSet:
 
     def stop(self) -> None:
         """Stop all, whether they were recorded or not."""
-        for line in end_all(self.jobs):
+        for line in end_all(self.jobs)[1]:
             logger.warning("%s", line)
         stop_trees(self.processes)
 

@@ -163,12 +163,24 @@ class EngineSource(ManagerCore):
         return self.interaction.engines_to_start(self.profile, wanted or self.suggested_engines())
 
     def _provide(self, missing: int, cancel: threading.Event) -> None:
-        if missing:
+        if missing > 0:
             interaction = self.interaction
             try:
-                self._start(missing, None, interaction.starting, cancel, Stage.REGISTERED)
+                self._start(
+                    missing, None, interaction.starting, cancel, Stage.REGISTERED, self._still
+                )
             finally:
                 interaction.start_ended()
+
+    def _still(self, missing: int) -> int:
+        """Return how many of the engines that were missing still are: others start some, too."""
+        if self._link is None and not self.private:
+            self.connect()
+        cluster = self._link if self.alive() else None
+        running = len(cluster.ids) if cluster is not None else 0
+        if not running:
+            return missing
+        return min(missing, max((self.engines_wanted or 0) - running, 0))
 
     def _in_thread(self, work: Callable[[threading.Event], None]) -> _Work:
         cancel = threading.Event()
@@ -196,6 +208,7 @@ class EngineSource(ManagerCore):
         progress: Progress,
         cancel: threading.Event,
         until: Stage,
+        still: Callable[[int], int] = int,
     ) -> None:
         from .starting import Start
 
@@ -206,6 +219,9 @@ class EngineSource(ManagerCore):
                 if cancel.is_set():
                     raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
+                n = still(n)
+                if n < 1:
+                    return
                 start = functools.partial(
                     Start, self, n, launcher or self.launcher, progress, cancel.is_set
                 )

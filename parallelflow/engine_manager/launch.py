@@ -294,16 +294,13 @@ class Launch:
     # -- the end --------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """Take note that everything was stopped: remove logs, cluster and connection files."""
+        """Take note that everything was stopped, and remove the logs."""
         controller, self.cluster.controller = self.cluster.controller, None
         self.cluster.engines = {}
         names = [name for engines in self._sets for name in engines.logs()]
         for name in [*names, *(log_names(controller) if controller else [])]:
             with contextlib.suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
-        if controller:
-            with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
-                self.remove_stale_files()
 
     def close(self) -> None:
         """End the event loop; processes are not touched."""

@@ -109,7 +109,7 @@ def names() -> list[str]:
     """Return the names of the profiles that have a folder."""
     folders = _ipython_folder().glob("profile_*")
     found = [f.name.removeprefix("profile_") for f in folders if f.is_dir()]
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    return sorted(name for name in found if _NAME.fullmatch(name) and ".." not in name)
 
 
 def create(name: str) -> Path:

@@ -9,6 +9,7 @@ psutil only.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import logging
@@ -23,7 +24,15 @@ from typing import Any
 
 from .processes import ProcessRecord, born_here, marked, record_of, stop_trees
 
-__all__ = ["JobRecord", "SessionRecord", "end_all", "read", "read_all", "stop_abandoned"]
+__all__ = [
+    "JobRecord",
+    "SessionRecord",
+    "end_all",
+    "fingerprint",
+    "read",
+    "read_all",
+    "stop_abandoned",
+]
 
 # A batch system's delete command answers within a second or two; one that hangs must not
 # keep the stopping of everything else.
@@ -58,35 +67,38 @@ class JobRecord:
     created: float
     host: str = ""
 
-    def end(self) -> str:
+    def end(self) -> tuple[bool, str]:
         """Run the command that ends it.
 
         Returns
         -------
+        bool
+            Whether it was run: the job has ended, or had before. Engines that lose their
+            controller leave by themselves.
         str
-            What the user should know if that has failed, else nothing. The job may have ended
-            already, and engines that lose their controller leave by themselves.
+            What the user should know if that has failed, else nothing.
         """
         try:
             subprocess.run(self.stop, timeout=JOB_SECONDS, capture_output=True, check=True)
         except subprocess.CalledProcessError as e:
             said = e.stderr.decode(errors="replace").strip() or f"exit code {e.returncode}"
-            return f"{self.text} was not stopped, it may have ended already: {said}"
+            return True, f"{self.text} was not stopped, it may have ended already: {said}"
         except (OSError, subprocess.SubprocessError) as e:
-            return f"{self.text} could not be stopped: {e}"
-        return ""
+            return False, f"{self.text} could not be stopped: {e}"
+        return True, ""
 
 
-def end_all(jobs: Sequence[JobRecord]) -> list[str]:
-    """End jobs, all at once; return a line for each that could not be."""
+def end_all(jobs: Sequence[JobRecord]) -> tuple[list[JobRecord], list[str]]:
+    """End jobs, all at once; return those that may run on, and a line for each failure."""
     if not jobs:
-        return []
+        return [], []
     try:
         with ThreadPoolExecutor(len(jobs)) as pool:
-            told = list(pool.map(JobRecord.end, jobs))
+            ends = list(pool.map(JobRecord.end, jobs))
     except RuntimeError:  # at the interpreter's end there are no new threads
-        told = [job.end() for job in jobs]
-    return [line for line in told if line]
+        ends = [job.end() for job in jobs]
+    left = [job for job, (ended, _) in zip(jobs, ends, strict=True) if not ended]
+    return left, [line for _, line in ends if line]
 
 
 @dataclass
@@ -114,6 +126,12 @@ class SessionRecord:
     engines : dict of str to dict
         What the engines told of themselves, by their identity in the cluster: another session
         need not ask them again, which it could not while they are busy.
+    connection : str
+        `fingerprint` of the connection file that its controller has written, empty if it has
+        none: another controller may have written another one in its place.
+    namespace : str
+        The process ids' namespace (Linux): two containers of one machine may share the folder,
+        and do not see each other's processes. Empty if there is no such thing.
     keep : bool
         Left running on purpose: the end of the session does not stop them.
     not_ended : list of str
@@ -129,6 +147,8 @@ class SessionRecord:
     jobs: list[JobRecord] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    connection: str = ""
+    namespace: str = field(default_factory=lambda: _namespace())
     keep: bool = False
     not_ended: list[str] = field(default_factory=list)
 
@@ -144,7 +164,10 @@ class SessionRecord:
     @property
     def here(self) -> bool:
         """Whether its processes run on this machine, also if its name has changed meanwhile."""
-        return self.host == socket.gethostname() or born_here(self.session.birth) is True
+        born = born_here(self.session.birth)
+        if born and self.namespace != _namespace():
+            return False  # in another container
+        return self.host == socket.gethostname() or born is True
 
     @property
     def abandoned(self) -> bool:
@@ -178,6 +201,8 @@ class SessionRecord:
             "processes": [p.to_dict() for p in self.processes],
             "jobs": [asdict(j) for j in self.jobs],
             "files": self.files,
+            "connection": self.connection,
+            "namespace": self.namespace,
             "engines": self.engines,
         }
         new = self.path.with_suffix(".new")
@@ -200,8 +225,7 @@ class SessionRecord:
         """
         if not self.here:
             return []
-        self.not_ended = end_all(self.jobs)
-        self.jobs = []
+        self.jobs, self.not_ended = end_all(self.jobs)
         left = stop_trees(self.processes + marked(self.token))
         self._forget(0, left)
         if not self.processes:
@@ -228,13 +252,32 @@ class SessionRecord:
 
     def _remove_files(self) -> None:
         folder = self.path.parent.parent
+        clients = [name for name in self.files if name.endswith("-client.json")]
+        # A controller that ends in good order has removed it; nobody else has another one then.
+        ours = any(fingerprint(folder / name) in ("", self.connection) for name in clients)
         for name in self.files:
             # A record that was tampered with cannot reach outside these folders.
             where, _, file = name.partition("/")
-            if where in ("security", "log") and "/" not in file and file not in ("", ".."):
+            wanted = where == "log" or (where == "security" and ours)
+            if wanted and "/" not in file and file not in ("", ".."):
                 with contextlib.suppress(OSError):
                     (folder / where / file).unlink()
         self.files = []
+
+
+def fingerprint(file: Path) -> str:
+    """Return what tells a connection file from all others, empty if it is not there."""
+    try:
+        return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
 
 
 def read(path: Path) -> SessionRecord | None:
@@ -251,6 +294,8 @@ def read(path: Path) -> SessionRecord | None:
             [JobRecord(**{**j, "stop": tuple(j["stop"])}) for j in fields["jobs"]],
             [str(name) for name in fields["files"]],
             dict(fields["engines"]),
+            str(fields.get("connection", "")),
+            str(fields.get("namespace", _namespace())),
             bool(fields["keep"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

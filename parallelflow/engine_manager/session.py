@@ -12,7 +12,7 @@ from parallelflow.errors import ProfileUnusable
 
 from .guard import Guard
 from .processes import MARK, ProcessRecord
-from .records import SessionRecord
+from .records import SessionRecord, fingerprint
 
 if TYPE_CHECKING:
     from .launch import EngineSet, Launch
@@ -44,6 +44,7 @@ class Session:
 
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)
+        self._coming_up = False
         self.launch: Launch = Launch(folder, cluster_id, self.record.token)
         try:
             self._guard = self._start_guard()
@@ -74,7 +75,15 @@ class Session:
         self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
         self.record.files += self.launch.logs()
+        self._coming_up = True
         self._add([process] if process else [])
+
+    def note_connection(self) -> None:
+        """Note the connection file that the controller has written, to know it again."""
+        client = next(path for path in self.launch.files if path.name.endswith("-client.json"))
+        self.record.connection = fingerprint(client)
+        self._coming_up = False
+        self._add([])
 
     def add_engines(self, engines: EngineSet) -> None:
         """Note a set of engines that was started."""
@@ -119,6 +128,9 @@ class Session:
         """
         left = self.record.stop()
         self.launch.forget()
+        if self._coming_up:
+            with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
+                self.launch.remove_stale_files()
         self._end()
         return left
 

@@ -134,7 +134,7 @@ class Start:
                 self._set(number, Stage.WAITING, note="stopped again")
         self._tell()
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
-        for line in end_all(started):
+        for line in end_all(started)[1]:
             self._manager.interaction.tell(line)
         if first == 0 and jobs == 0:
             self._manager._end_session()
@@ -156,6 +156,7 @@ class Start:
         if at_once:
             self._start_engines(session)
         self._wait_for_controller(session)
+        session.note_connection()
         cluster_id = session.record.cluster_id
         for connection in connections(manager.profile):
             if connection.cluster_id == cluster_id:
@@ -177,7 +178,7 @@ class Start:
             if connection.cluster_id == session.record.cluster_id and connection.elsewhere:
                 raise ConnectFailed(
                     f"the profile {self._manager.profile} belongs to a cluster on "
-                    f"{connection.location}, which listens on that machine only. Stop it there, or "
+                    f"{connection.location}, which does not answer here. Stop it there, or "
                     f"choose another profile. If it has ended, remove {connection.path}."
                 )
 
@@ -211,7 +212,7 @@ class Start:
             new = [e for e in cluster.ids if e not in self._before]
             self._note_registered(cluster, new)
             # Whose facts are known has answered, and can be reached by whoever comes next.
-            known = sum(engine in cluster.facts for engine in new)
+            known = self.snapshot.count(Stage.REGISTERED)
             if known >= self._n or (len(new) >= self._n and self._at_work()):
                 break
             self._check(cluster, deadline, f"did not register in {seconds:.0f} s")

@@ -163,7 +163,9 @@ class CleanupDialog(PlainDialog):
     def _clean(self, choice: Choice) -> object:
         if choice is Choice.LEAVE:
             return self._manager.leave_running()
-        return self._manager.cleanup()
+        left: list[object] = [*self._manager.cleanup()]
+        jobs = self._manager.inventory().of(Origin.HERE, Origin.LEFT)
+        return [*left, *(job.text for job in jobs if job.pid is None)]
 
     def _do(self, choice: Choice) -> None:
         self._doing = True
@@ -187,11 +189,15 @@ class CleanupDialog(PlainDialog):
         if not left or not isinstance(left, list):
             self.accept()
             return
-        pids = ", ".join(map(str, left))
-        self.text.setText(
-            f"{count(len(left), 'process', 'processes')} did not stop, even when killed "
-            f"(pid {pids}): they hang in the system, on a disk or a network drive."
-        )
+        pids = [pid for pid in left if isinstance(pid, int)]
+        lines = [f"{job} could not be stopped; the messages say why." for job in left[len(pids) :]]
+        if pids:
+            lines.append(
+                f"{count(len(pids), 'process', 'processes')} did not stop, even when killed "
+                f"(pid {', '.join(map(str, pids))}): they hang in the system, on a disk or a "
+                "network drive."
+            )
+        self.text.setText("\n".join(lines))
         self._offer_close()
 
     def _fail(self, error: Exception) -> None:

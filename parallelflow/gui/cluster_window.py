@@ -22,7 +22,7 @@ from PyQt5.QtWidgets import (
 
 from parallelflow.engine_manager.information import ClusterInfo, EngineInfo
 from parallelflow.engine_manager.model import Origin, State
-from parallelflow.errors import ParallelFlowError
+from parallelflow.errors import EngineUnreachable, ParallelFlowError
 
 from .engine_table import COLUMNS, EngineModel, EngineOrder
 from .parts import Roomy, copy, label, text_of
@@ -170,7 +170,7 @@ class ClusterWindow(QWidget):
 
     def _gather(self, task: Task, look: bool) -> ClusterInfo:
         """Gather what is known; in a thread."""
-        if look and self._manager.state is State.NO_CLUSTER:
+        if look and self._manager.state in (State.NO_CLUSTER, State.LOST):
             try:
                 self._manager.connect()
                 task.tell("")
@@ -285,13 +285,25 @@ class ClusterWindow(QWidget):
         box.open()
 
     def _do(self, doing: str, engines: list[EngineInfo], action: Any) -> None:
-        ids = [engine.id for engine in engines]
+        manager = self._manager
 
         def work(task: Task) -> None:
-            for engine in ids:
-                action(engine)
+            # The question may have stood for long: another cluster has engines of the same ids.
+            now = {engine.id: (engine.pid, engine.host) for engine in manager.info().engines}
+            troubles = []
+            for engine in engines:
+                try:
+                    if now.get(engine.id) != (engine.pid, engine.host):
+                        raise EngineUnreachable(f"engine {engine.id} is not there any more.")
+                    action(engine.id)
+                except ParallelFlowError as e:
+                    troubles.append(e)
+            if len(troubles) == 1:
+                raise troubles[0]
+            if troubles:
+                raise EngineUnreachable(" ".join(map(text_of, troubles)))
 
-        self._doing = f"{doing} {', '.join(f'engine {i}' for i in ids)} ..."
+        self._doing = f"{doing} {', '.join(f'engine {engine.id}' for engine in engines)} ..."
         self._say(self._doing)
         task = Task(work)
         # Methods, which Qt disconnects when the window goes; it would call a lambda.

@@ -88,7 +88,8 @@ class StartDialog(PlainDialog):
         self.cluster = label(f"{self._manager.profile}: looking for a running cluster ...")
         self.number = QSpinBox()
         self.number.setRange(1, MOST)
-        self.number.setValue(self._manager.suggested_engines())
+        self._suggested = self._manager.suggested_engines()
+        self.number.setValue(self._suggested)
         self.number.selectAll()
         self.machine = QLabel(self._machine())
         self.launcher = QComboBox()
@@ -146,8 +147,10 @@ class StartDialog(PlainDialog):
         connected = self._manager.state in (State.CONTROLLER, State.ENGINES)
         how = "the engines join its cluster" if connected else "a controller is started first"
         self.cluster.setText(f"{self._manager.profile}; {how}")
-        self.number.setValue(self._manager.suggested_engines())
-        self.number.selectAll()
+        if self.number.value() == self._suggested:  # not what the user has typed meanwhile
+            self._suggested = self._manager.suggested_engines()
+            self.number.setValue(self._suggested)
+            self.number.selectAll()
         self.machine.setText(self._machine())
 
     def _show_launchers(self, choices: list[LauncherChoice]) -> None:

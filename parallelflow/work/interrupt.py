@@ -65,13 +65,13 @@ def interrupt(
     # First what waits: an engine that is interrupted would begin it.
     with contextlib.suppress(Exception):
         client.abort(waiting, targets=[w.id for w in busy], block=False)
-    for worker in busy:
-        if worker.serves_another():
-            worker.jobs.clear()  # they were dropped; what runs is not ours to interrupt
     begin = time.monotonic()
     sent: list[Any] = []
     while any(w.jobs for w in busy) and time.monotonic() - begin < INTERRUPT_SECONDS:
         if time.monotonic() - begin >= len(sent) * ASK_AGAIN_SECONDS:
+            for worker in busy:
+                if worker.jobs and worker.serves_another():
+                    worker.jobs.clear()  # they were dropped; what runs is not ours to interrupt
             sent.append(_send(client, [w.id for w in busy if w.jobs]))
         with contextlib.suppress(queue.Empty):
             handle(*events.get(timeout=LOOK_SECONDS))
@@ -95,6 +95,8 @@ def was_asked(engine: int) -> bool:
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:
     """Send SIGINT by way of the engines' nannies, which works while they compute."""
     with contextlib.suppress(Exception):
+        if not engines:
+            return None
         return client.send_signal(signal.SIGINT, targets=engines, block=False)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import sys
@@ -22,13 +23,13 @@ from parallelflow.engine.runner import (
 )
 from parallelflow.errors import ElementError, ElementFailure
 
-from .output import OutputOrder, Written
+from .output import OutputOrder, Written, write
 from .progress import Progress, RunState, Snapshot
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster"]
+__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster", "with_constants"]
 
 RAISE, FINISH, RETURN = "raise", "finish", "return"
 POLICIES = (RAISE, FINISH, RETURN)
@@ -243,6 +244,55 @@ def _travelling(function: Callable[..., Any]) -> Any:
     return _Travelling(frames, _own_folders())
 
 
+def with_constants(
+    function: Callable[..., Any], iterables: tuple[Iterable[Any], ...]
+) -> tuple[Callable[..., Any], tuple[Iterable[Any], ...]]:
+    """Return function and iterables with what ``itertools.repeat`` repeats in the function.
+
+    There it is sent once to each engine, and the number of elements can be known.
+    """
+    constants = {
+        place: next(iterable)
+        for place, iterable in enumerate(iterables)
+        if isinstance(iterable, itertools.repeat) and _is_endless(iterable)
+    }
+    if not constants or len(constants) == len(iterables):
+        return function, iterables
+    rest = tuple(each for place, each in enumerate(iterables) if place not in constants)
+    return _WithConstants(function, constants), rest
+
+
+def _is_endless(repeated: itertools.repeat[Any]) -> bool:
+    try:
+        repeated.__length_hint__()
+    except TypeError:  # which operator.length_hint takes for 0
+        return True
+    return False
+
+
+class _WithConstants:
+    """A function some of whose arguments are always the same.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+    constants : dict of int to object
+        Arguments by their places.
+    """
+
+    def __init__(self, function: Callable[..., Any], constants: dict[int, Any]) -> None:
+        self._function = function
+        self._constants = sorted(constants.items())
+        self.__name__ = getattr(function, "__name__", "function")
+
+    def __call__(self, *arguments: Any) -> Any:
+        every = list(arguments)
+        for place, value in self._constants:
+            every.insert(place, value)
+        return self._function(*every)
+
+
 def _own_folders() -> list[str]:
     """Return where this process finds modules beyond those that its Python has installed."""
     installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
@@ -279,7 +329,7 @@ class _Travelling:
 def _write(index: int, written: Written) -> None:
     """Write what an element wrote, as it would have been written here."""
     for stream, text in written:
-        (sys.stderr if stream == "stderr" else sys.stdout).write(text)
+        write(sys.stderr if stream == "stderr" else sys.stdout, text)
 
 
 def exception_of(failure: ElementFailure) -> BaseException:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TextIO
 
-__all__ = ["OutputOrder", "Written"]
+__all__ = ["OutputOrder", "Written", "write"]
 
 Written = list[tuple[str, str]]
 """What an element wrote: (``stdout`` or ``stderr``, text), in order."""
@@ -45,3 +46,22 @@ class OutputOrder:
         written = self._written.pop(index, None)
         if written:
             self._show(index, written)
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Write what an element wrote, as ``print`` does where there is no such stream: not at all.
+
+    Parameters
+    ----------
+    stream : text stream or None
+        Where to; characters that it cannot take are written by their numbers.
+    text : str
+        What.
+    """
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

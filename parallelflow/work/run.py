@@ -446,7 +446,8 @@ class Run:
         trouble = trouble_of(error, "setup") if error is not None else None
         if reply is not None:
             worker.info, trouble = reply, reply["trouble"]
-        if trouble is not None and trouble.error_type == "KeyboardInterrupt":
+        interrupted = trouble is not None and trouble.error_type == "KeyboardInterrupt"
+        if interrupted or _was_interrupted(error):
             # Somebody meant what the engine worked at before, or after.
             worker.setup_interrupts += 1
             if worker.setup_interrupts <= MAX_INTERRUPTS:
@@ -506,6 +507,7 @@ class Run:
         if last == 0 and chunk.interrupts >= MAX_INTERRUPTS:
             return 0
         del result.troubles[last], result.values[last], result.seconds[last]
+        result.outputs.pop(last, None)
         result.count = last
         return chunk.interrupts + 1 if last == 0 else 1
 
@@ -527,6 +529,10 @@ class Run:
             worker.ready = False
             self._backlog.put_back(chunk)
             self._try_to_send(worker, lambda w: w.set_up(self._key, self._function))
+        elif _was_interrupted(error) and chunk.interrupts < MAX_INTERRUPTS:
+            self._check_alive()
+            chunk.interrupts += 1
+            (self._backlog.suspect if chunk.deaths else self._backlog.put_back)(chunk)
         else:
             self._fail_or_split(chunk, trouble_of(error, "run"), worker)
 
@@ -544,7 +550,7 @@ class Run:
         self.failures[index] = ElementFailure(
             index=index,
             total=self.progress.total,
-            input=short(element.value if isinstance(element, payload.Frozen) else element),
+            input=_shown(element),
             stage=trouble.stage,
             error_type=trouble.error_type,
             message=trouble.message,
@@ -604,7 +610,7 @@ class Run:
             result: ChunkResult = payload.load(reply)
             good = min(result.troubles, default=result.count)
             result.values, result.seconds = result.values[:good], result.seconds[:good]
-            result.count = good
+            result.count, result.troubles = good, {}
             self._take(worker, chunk, result, _nbytes(reply))
         forget(self._client, answer)
 
@@ -612,6 +618,21 @@ class Run:
 def _nbytes(frames: Iterable[Any]) -> int:
     """Return how many bytes frames take."""
     return sum(memoryview(frame).nbytes for frame in frames)
+
+
+def _shown(element: Any) -> str:
+    """Return an element as an error shows it; safe also if it cannot be read."""
+    if not isinstance(element, payload.Frozen):
+        return short(element)
+    try:
+        return short(element.value)
+    except BaseException as e:
+        return f"<an element that cannot be unpickled: {type(e).__name__}>"
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether SIGINT has hit an engine before it could begin with what it was sent."""
+    return getattr(error, "ename", "") == "KeyboardInterrupt"
 
 
 def _died(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ SETUP_BYTES_PER_SECOND = 10e6
 # Chunks are numbered as they are sent: an engine works at them in that order.
 _numbers = itertools.count(1)
 _all: weakref.WeakSet[Worker] = weakref.WeakSet()
+_lock = threading.Lock()
 
 Reply = Callable[["Worker", "Chunk | None", Any], None]
 
@@ -70,7 +72,8 @@ class Worker:
     _patience: float = SETUP_SECONDS
 
     def __post_init__(self) -> None:
-        _all.add(self)
+        with _lock:
+            _all.add(self)
 
     @property
     def host(self) -> str | None:
@@ -105,11 +108,13 @@ class Worker:
     def serves_another(self) -> bool:
         """Whether the engine works at a chunk of another run of this process, and ours wait."""
         mine = min((chunk.sent for chunk in self.jobs), default=0)
+        with _lock:
+            others = [other for other in _all if other is not self and other.id == self.id]
         return any(
-            chunk.sent < mine
-            for other in list(_all)
-            if other is not self and (other.client, other.id) == (self.client, self.id)
-            for chunk in list(other.jobs)
+            chunk.sent < mine and answer is not None and not answer.done()
+            for other in others
+            if other.client is self.client
+            for chunk, answer in list(other.jobs.items())
         )
 
     def drop(self, key: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -241,6 +243,61 @@ def test_what_is_written_is_cut_for_each_stream(
     out, err = capsys.readouterr()
     assert len(out) < 101_000 and out.endswith("\n[what more was written is cut off]\n")
     assert err == "e\n" * 2000
+
+
+class Unreadable:
+    """What can be sent and not be read."""
+
+    def __reduce__(self) -> Any:
+        return int, ("x",)
+
+
+def test_an_item_that_cannot_be_read_costs_one_element(cluster: Any) -> None:
+    for elements in ([1, Unreadable(), 3], iter([1, Unreadable(), 3])):
+        values: list[Any] = api.parallel_map(lambda x: x, elements, on_error="return")
+        assert values[::2] == [1, 3] and isinstance(values[1], ElementError)
+    with pytest.raises(ElementError, match="element 1 of"):
+        api.parallel_map(lambda x: x, iter([1, Unreadable(), 3]))
+
+
+def test_what_is_repeated_is_an_argument_like_others(where: str) -> None:
+    forever, thrice = itertools.repeat, functools.partial(itertools.repeat, times=3)
+    assert api.parallel_map(pow, range(4), forever(2)) == [0, 1, 4, 9]
+    assert api.parallel_map(pow, forever(2), range(4), forever(5)) == [1, 2, 4, 3]
+    assert api.parallel_map(pow, thrice(2), range(9)) == [1, 2, 4]
+    assert api.parallel_map(abs, thrice(-2)) == [2, 2, 2]
+    assert api.parallel_map(pow, iter([2, 3]), forever(2)) == [4, 9]
+
+
+def test_what_is_logged_is_shown_from_all_elements(
+    where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def function(x: int) -> int:
+        import logging
+        import sys
+
+        logger = logging.getLogger("tests.of.parallel_map")
+        if not logger.handlers:
+            logger.addHandler(logging.StreamHandler(sys.stderr))
+            logger.propagate = False
+        logger.warning("element %d", x)
+        return x
+
+    api.parallel_map(function, range(12), chunk_size=1)
+    assert capsys.readouterr().err == "".join(f"element {x}\n" for x in range(12))
+
+
+@pytest.mark.parametrize("stream", ["none", "ascii"])
+def test_a_terminal_that_cannot_show_it_ends_nothing(
+    cluster: Any, monkeypatch: Any, stream: str
+) -> None:
+    written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", None if stream == "none" else written)
+    values = api.parallel_map(lambda x: (print("\u00e9", x), x)[1], [1, 2])
+    written.seek(0)
+    text = written.read()
+    monkeypatch.undo()
+    assert values == [1, 2] and text == ("" if stream == "none" else "\\xe9 1\n\\xe9 2\n")
 
 
 def test_a_function_that_leaves_fails_for_its_element_only(where: str) -> None:

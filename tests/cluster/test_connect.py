@@ -363,3 +363,44 @@ def test_changing_the_profile_stops_or_leaves_what_was_started(
     manager.change_profile(f"{profile}b")
     manager.cleanup()
     assert running(f"{profile}b") == {}
+
+
+def test_a_folder_that_is_no_profile_is_passed_over(manager: EngineManager, profile: str) -> None:
+    folder = profiles.ensure_folder(profile)
+    odd = folder.with_name("profile_a..b")
+    odd.mkdir()
+    try:
+        assert profile in [p.name for p in manager.profiles()]
+    finally:
+        odd.rmdir()
+
+
+@pytest.mark.own_cluster
+def test_the_files_of_a_cluster_that_came_later_are_left_alone(
+    new_manager: Callable[..., EngineManager], profile: str
+) -> None:
+    first, second, third = new_manager(), new_manager(), new_manager()
+    first.start_engines(1)
+    assert second.connect() is not None
+    second.shutdown_cluster()
+    second.start_engines(1)
+    # Without asking, the first one finds the new cluster, and its end does not take it away.
+    wait_until(lambda: first.ensure_engines(ask=False) is not None, 10)
+    first.stop()
+    client = third.connect()
+    assert client is not None and len(client.ids) == 1
+
+
+@pytest.mark.own_cluster
+def test_two_threads_that_need_engines_start_them_once(manager: EngineManager) -> None:
+    manager.configure(engines=1)
+    found: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(manager.ensure_engines())) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 2 and None not in found
+    assert len(manager.info().engines) == 1

@@ -150,7 +150,8 @@ def test_stopping_a_busy_or_foreign_engine_is_asked_about(
 ) -> None:
     from PyQt5.QtWidgets import QApplication, QMessageBox
 
-    shown.show_info(information(engine(4, **fields)))
+    manager.information = information(engine(4, **fields))
+    shown.show_info(manager.information)
     for agree in (False, True):
         shown.table.selectRow(0)
         shown.stop_button.click()

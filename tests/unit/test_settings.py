@@ -43,6 +43,11 @@ def test_they_are_those_that_vistrails_has_kept(kept: Path) -> None:
     assert settings().profile == "home"
 
 
+def test_what_makes_no_sense_is_left_out(kept: Path) -> None:
+    kept.write_text(KEPT.format(profile=" ").replace('value="3"', 'value="-2"'))
+    assert (settings().profile, settings().engines) == ("default", 0)
+
+
 @pytest.mark.parametrize("text", ["", "<startup", "<startup/>", "<packages/>"])
 def test_a_file_that_says_nothing_leaves_the_defaults(kept: Path, text: str) -> None:
     kept.write_text(text)

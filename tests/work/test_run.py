@@ -184,6 +184,21 @@ def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
     assert long.values == [1.5] * 4 and not long.failures
 
 
+def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -> None:
+    idle = Run(client, plain_function, (pause,), [0.01] * 2, "idle", chunk_size=1)
+    while idle.progress.state is RunState.PREPARING:
+        idle.poll(0.02)
+    long = Run(client, plain_function, (pause,), [60.0] * 2, "long", chunk_size=1)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1:
+        long.poll(0.05)
+    assert long.cancel() == [] and long.progress.done == 0
+    begin = time.monotonic()
+    assert client[:].apply_async(os.getpid).get(timeout=20)
+    drive(idle)
+    assert idle.values == [0.01] * 2
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bool) -> None:
     pids = engine_pids(client)
@@ -307,7 +322,8 @@ def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client:
         if run.progress.state is RunState.RUNNING:
             running = running or time.monotonic()
             if not killed and time.monotonic() - running > 0.2:
-                os.kill(pids[max(pids)], signal.SIGKILL)
+                victim = next(w.id for w in run._workers.values() if w.jobs)
+                os.kill(pids[victim], signal.SIGKILL)
                 killed = True
         assert time.monotonic() - begin < 60
     assert run.values == list(range(12_000)) and not run.failures

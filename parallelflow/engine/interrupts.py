@@ -24,11 +24,15 @@ class Interrupts:
     ----------
     inside : bool
         Whether it raises now.
+    hit : bool
+        Whether one has come inside, since this was last set to False. What was interrupted may
+        have made another exception of it, as VisTrails' modules do.
     pending : bool
         Whether one has come outside: nothing more should be begun.
     """
 
     def __init__(self) -> None:
+        self.hit = False
         self.pending = False
         self.inside = False
         self._ours = False
@@ -56,6 +60,7 @@ class Interrupts:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.inside:
+            self.hit = True
             raise KeyboardInterrupt
         self.pending = True
 

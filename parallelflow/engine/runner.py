@@ -280,7 +280,7 @@ def _evaluate(
     begin = time.perf_counter()
     try:
         try:  # `allowed`, without the microsecond that a context manager takes
-            interrupts.inside = True
+            interrupts.inside, interrupts.hit = True, False
             value, record = function(index, element)
         finally:
             interrupts.inside = False
@@ -292,7 +292,9 @@ def _evaluate(
         result.troubles[position] = trouble_of(e, "interrupted")
         go_on = False
     except BaseException as e:  # also SystemExit: it must not end the engine
-        result.troubles[position] = trouble_of(e, "run")
+        trouble = result.troubles[position] = trouble_of(e, "run")
+        if interrupts.hit:
+            trouble.stage, go_on = "interrupted", False
     result.seconds.append(time.perf_counter() - begin)
     result.values.append(value)
     result.count += 1

@@ -71,6 +71,7 @@ class Percolation(Module):
             with suppress(OSError):  # there may be no connection any more
                 view.client.abort(results, block=False)
             raise
+        self.logging.update_progress(self, 1.0)  # the last ones may have come since
         counts = [result.get() for result in results]
         view.client.purge_local_results(results)  # it would keep them as long as VisTrails runs
         return counts

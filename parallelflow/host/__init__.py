@@ -1,4 +1,4 @@
-"""The host: find VisTrails 3.0, mend it on a current Python, and start it.
+"""The host: find VisTrails 3.0, repair it for a current Python, and start it.
 
 The names below are loaded when they are first asked for: importing this package
 costs nothing, because the distribution's ``.pth`` file imports it in every Python.
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from .core import start_core as start_core
     from .core import start_engine_core as start_engine_core
     from .core import stop_core as stop_core
-    from .find import VistrailsInstallation as VistrailsInstallation
-    from .find import find_vistrails as find_vistrails
+    from .installation import VistrailsInstallation as VistrailsInstallation
+    from .installation import find_vistrails as find_vistrails
     from .window import run_window as run_window
 
 _HOME = {
     "activate": "alias",
-    "find_vistrails": "find",
-    "VistrailsInstallation": "find",
+    "find_vistrails": "installation",
+    "VistrailsInstallation": "installation",
     "start_core": "core",
     "start_engine_core": "core",
     "stop_core": "core",

@@ -1,10 +1,10 @@
-"""One package under two names, and repairs at the right moment.
+"""Import hook: one package under two names, and repairs when VisTrails is imported.
 
 VisTrails finds its packages under ``vistrails.packages``, where it brings a broken
 ``parallelflow`` of its own. The finder installed here answers
 ``vistrails.packages.parallelflow`` (and every module below it) with the modules of
 this distribution: the same objects, whichever name is imported first. It also
-applies the repairs of this folder when VisTrails' modules are imported.
+applies the repairs of the folder ``repairs`` when VisTrails' modules are imported.
 
 This file is read at the start of every Python of an environment where Parallel Flow
 is installed (by the distribution's ``.pth`` file), so it imports nothing that is not
@@ -15,18 +15,16 @@ from __future__ import annotations
 
 import sys
 
+from .names import ALIAS, PACKAGE, VISTRAILS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-REAL = "parallelflow"
-ALIAS = "vistrails.packages.parallelflow"
-HOST = "vistrails"
 
-
-class _SameModule:
+class _AliasLoader:
     """Loader that answers an alias with the module itself, unchanged."""
 
     def __init__(self, real_name: str) -> None:
@@ -46,8 +44,8 @@ class _SameModule:
         module.__spec__ = self._real_spec
 
 
-class _Mended:
-    """Loader that adds our repairs to what a module's own loader does."""
+class _RepairingLoader:
+    """Loader that applies repairs around what a module's own loader does."""
 
     def __init__(self, loader: object) -> None:
         self._loader = loader
@@ -88,7 +86,7 @@ class VistrailsFinder:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find the module of an alias, or one to be mended.
+        """Find the module of an alias, or one that has repairs.
 
         Parameters
         ----------
@@ -104,19 +102,19 @@ class VistrailsFinder:
         ModuleSpec or None
             None leaves the name to the other finders.
         """
-        if fullname.partition(".")[0] != HOST and fullname not in self.others:
+        if fullname.partition(".")[0] != VISTRAILS and fullname not in self.others:
             return None
         if fullname == ALIAS or fullname.startswith(ALIAS + "."):
             return self._alias(fullname)
         from . import repairs
 
-        if fullname == HOST:
-            self.others = repairs.names_outside_vistrails()
+        if fullname == VISTRAILS:
+            self.others = repairs.modules_outside_vistrails()
         spec = self._other_finders(fullname, path, target) or repairs.find_standin(fullname)
         if spec is None:
             return None
-        if spec.loader is not None and repairs.wanted_for(fullname):
-            spec.loader = _Mended(spec.loader)  # type: ignore[assignment]
+        if spec.loader is not None and repairs.has_repairs(fullname):
+            spec.loader = _RepairingLoader(spec.loader)  # type: ignore[assignment]
         return spec
 
     @staticmethod
@@ -124,11 +122,11 @@ class VistrailsFinder:
         from importlib.machinery import ModuleSpec
         from importlib.util import find_spec
 
-        real_name = REAL + fullname[len(ALIAS) :]
+        real_name = PACKAGE + fullname[len(ALIAS) :]
         real = find_spec(real_name)
         if real is None:
             return None
-        spec = ModuleSpec(fullname, _SameModule(real_name), origin=real.origin)  # type: ignore[arg-type]
+        spec = ModuleSpec(fullname, _AliasLoader(real_name), origin=real.origin)  # type: ignore[arg-type]
         spec.submodule_search_locations = real.submodule_search_locations
         return spec
 
@@ -144,7 +142,7 @@ class VistrailsFinder:
 
 
 def activate() -> None:
-    """Make Parallel Flow findable by VisTrails, and mend VisTrails when it is imported.
+    """Make Parallel Flow importable by VisTrails, and repair VisTrails when it is imported.
 
     Safe to call any number of times, before or after VisTrails was imported. It
     imports neither VisTrails nor Qt.
@@ -153,8 +151,8 @@ def activate() -> None:
         return
     finder = VistrailsFinder()
     sys.meta_path.insert(0, finder)
-    if HOST in sys.modules:
+    if VISTRAILS in sys.modules:
         from . import repairs
 
-        finder.others = repairs.names_outside_vistrails()
-        repairs.mend_loaded()
+        finder.others = repairs.modules_outside_vistrails()
+        repairs.repair_imported_modules()

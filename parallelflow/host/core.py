@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import VistrailsNotFound
-from . import private, user_modules
+from . import session_folder, user_modules
 from .alias import activate
-from .find import HOW_TO_GET_IT, find_vistrails
+from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
@@ -128,10 +128,10 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None)
     from vistrails.core import api, application
 
     if folder is None:
-        private.sweep_abandoned()
-        folder = private.make_private_folder()
+        session_folder.sweep_abandoned()
+        folder = session_folder.make_private_folder()
     else:
-        private.prepare(folder)
+        session_folder.prepare(folder)
     _offer_user_modules(folder, user_packages)
     global _started
     startup = application.VistrailsStartup
@@ -166,7 +166,7 @@ def stop_core() -> None:
         app.destroy()
         # The application's own __del__ would do it again while the interpreter is taken down.
         app.destroy = _do_nothing
-    private.remove_private_folders()
+    session_folder.remove_private_folders()
 
 
 def _do_nothing() -> None:

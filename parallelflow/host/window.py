@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import display
-from .alias import REAL, activate
-from .find import find_vistrails
+from .alias import activate
+from .installation import find_vistrails
+from .names import PACKAGE
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 ENABLED_ONCE = "parallelflow-enabled"
 
 #: Our codepath, and that of the package we depend on.
-_ENABLED_AT_FIRST = ("controlflow", REAL)
+_ENABLED_AT_FIRST = ("controlflow", PACKAGE)
 
 
 def run_window(argv: list[str]) -> int:
@@ -113,7 +114,7 @@ def _start_quietly(singleton: Any, signals: display.SignalWatch) -> None:
 def _leave(code: int) -> NoReturn:
     # PyQt5's clean-up at the interpreter's end crashes in most runs once this window has been
     # open, after everything is saved. So nothing is left to it.
-    manager = sys.modules.get(f"{REAL}.engine_manager")
+    manager = sys.modules.get(f"{PACKAGE}.engine_manager")
     if manager is not None:
         manager.get_manager().stop()
     with contextlib.suppress(Exception):  # a signal may come in the middle of writing

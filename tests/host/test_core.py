@@ -229,8 +229,8 @@ def test_what_a_killed_session_left_is_removed_by_the_next_and_a_living_ones_is_
 ) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     code = (
-        "from parallelflow.host import private\n"
-        "print(private.make_private_folder(), flush=True)\ninput()"
+        "from parallelflow.host import session_folder\n"
+        "print(session_folder.make_private_folder(), flush=True)\ninput()"
     )
     sessions = [
         subprocess.Popen(
@@ -249,7 +249,8 @@ def test_what_a_killed_session_left_is_removed_by_the_next_and_a_living_ones_is_
         sessions[0].wait()
         assert killed.is_dir() and living.is_dir()
         removed = run_python(
-            "from parallelflow.host import private; print(*private.sweep_abandoned())",
+            "from parallelflow.host.session_folder import sweep_abandoned\n"
+            "print(*sweep_abandoned())",
             environment={"TMPDIR": str(tmp_path)},
         )
         assert removed.split() == [str(killed)]
@@ -266,8 +267,8 @@ def test_a_fork_does_not_take_the_folder_away() -> None:
     run_python(
         """
         import os, sys
-        from parallelflow.host import private
-        folder = private.make_private_folder()
+        from parallelflow.host import session_folder
+        folder = session_folder.make_private_folder()
         child = os.fork()
         if child == 0:
             sys.exit(0)

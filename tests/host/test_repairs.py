@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.host.repair import Repair
-from parallelflow.host.repairs import REPAIRS, SKIP_VARIABLE
+from parallelflow.host.repairs import REPAIRS, SKIP_VARIABLE, Repair
 from tests.host import symptoms
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""What a repair is."""
+"""What a repair is, and functions that repairs share."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Repair:
     needed : callable
         Returns whether the fault is present, here and now.
     before : callable or None
-        Mends what the module needs when it is imported.
+        Repairs what the module needs before it is imported.
     after : callable or None
-        Mends the module once it is imported; called with it.
+        Repairs the module once it is imported; called with it.
     around : callable or None
         Returns a context that is entered for the module's import only.
     instead : Path or None
@@ -59,12 +59,12 @@ def always() -> bool:
     return True
 
 
-def loaded(name: str) -> Any:
+def imported_module(name: str) -> Any:
     """Return a module that is imported already, without type."""
     return sys.modules[name]
 
 
-def with_names(module: ModuleType, **names: object) -> ModuleType:
+def copy_with_names(module: ModuleType, **names: object) -> ModuleType:
     """Return a copy of a module that has more names.
 
     A library gets back a name it lost for the one VisTrails module that looks it up,

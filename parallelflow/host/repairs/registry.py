@@ -11,15 +11,17 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from types import ModuleType
 
+from ..names import VISTRAILS
 from . import (
-    repairs_core,
-    repairs_groups,
-    repairs_imports,
-    repairs_library,
-    repairs_qt,
-    repairs_standins,
-    repairs_widgets,
-    repairs_xml,
+    core,
+    elementtree,
+    group_outputs,
+    import_hook,
+    package_manager,
+    qt,
+    removed_modules,
+    standard_library,
+    window,
 )
 from .repair import Repair
 
@@ -30,14 +32,15 @@ _log = logging.getLogger(__name__)
 SKIP_VARIABLE = "PARALLELFLOW_SKIP_REPAIRS"
 
 REPAIRS: tuple[Repair, ...] = (
-    *repairs_library.REPAIRS,
-    *repairs_standins.REPAIRS,
-    *repairs_xml.REPAIRS,
-    *repairs_core.REPAIRS,
-    *repairs_groups.REPAIRS,
-    *repairs_imports.REPAIRS,
-    *repairs_qt.REPAIRS,
-    *repairs_widgets.REPAIRS,
+    *standard_library.REPAIRS,
+    *removed_modules.REPAIRS,
+    *elementtree.REPAIRS,
+    *core.REPAIRS,
+    *group_outputs.REPAIRS,
+    *import_hook.REPAIRS,
+    *package_manager.REPAIRS,
+    *qt.REPAIRS,
+    *window.REPAIRS,
 )
 
 #: Names of the repairs applied in this process so far, in order.
@@ -49,14 +52,14 @@ for _repair in REPAIRS:
         _by_module.setdefault(_module, []).append(_repair)
 
 
-def wanted_for(module: str) -> bool:
+def has_repairs(module: str) -> bool:
     """Return whether a module has repairs."""
     return module in _by_module
 
 
-def names_outside_vistrails() -> set[str]:
-    """Return the names of modules that are mended though they are not VisTrails'."""
-    return {module for module in _by_module if not module.startswith("vistrails")}
+def modules_outside_vistrails() -> set[str]:
+    """Return the names of the modules with repairs that are not VisTrails' own."""
+    return {module for module in _by_module if module.partition(".")[0] != VISTRAILS}
 
 
 @contextmanager
@@ -69,17 +72,17 @@ def around_import(module: str) -> Iterator[None]:
         Its full name.
     """
     repairs = [
-        repair for repair in _by_module.get(module, ()) if _needed(repair, "before", "around")
+        repair for repair in _by_module.get(module, ()) if _is_needed(repair, "before", "around")
     ]
     with ExitStack() as stack:
         for repair in repairs:
             if repair.around is not None:
                 stack.enter_context(repair.around())
-                _note(repair)
+                _record(repair)
             elif repair.before is not None:
                 _apply(repair, repair.before)
         yield
-    _mend(module)
+    _repair_module(module)
 
 
 def find_standin(module: str) -> ModuleSpec | None:
@@ -96,31 +99,31 @@ def find_standin(module: str) -> ModuleSpec | None:
         None if there is no repair for it.
     """
     for repair in _by_module.get(module, ()):
-        if repair.instead is not None and _needed(repair, "instead"):
-            _note(repair)
+        if repair.instead is not None and _is_needed(repair, "instead"):
+            _record(repair)
             file = repair.instead
             folder = [str(file.parent)] if file.name == "__init__.py" else None
             return spec_from_file_location(module, file, submodule_search_locations=folder)
     return None
 
 
-def mend_loaded() -> None:
-    """Mend the modules that were imported before the finder was installed."""
+def repair_imported_modules() -> None:
+    """Repair the modules that were imported before the finder was installed."""
     for module in _by_module:
         if module in sys.modules:
             for repair in _by_module[module]:
-                if repair.before is not None and _needed(repair, "before"):
+                if repair.before is not None and _is_needed(repair, "before"):
                     _apply(repair, repair.before)
-            _mend(module, tuple(applied))
+            _repair_module(module, tuple(applied))
 
 
-def _mend(module: str, done: tuple[str, ...] = ()) -> None:
+def _repair_module(module: str, done: tuple[str, ...] = ()) -> None:
     for repair in _by_module.get(module, ()):
-        if repair.after is not None and repair.name not in done and _needed(repair, "after"):
+        if repair.after is not None and repair.name not in done and _is_needed(repair, "after"):
             _apply(repair, repair.after, sys.modules[module])
 
 
-def _needed(repair: Repair, *moments: str) -> bool:
+def _is_needed(repair: Repair, *moments: str) -> bool:
     if all(getattr(repair, moment) is None for moment in moments):
         return False
     if repair.name in os.environ.get(SKIP_VARIABLE, "").split(","):
@@ -128,7 +131,7 @@ def _needed(repair: Repair, *moments: str) -> bool:
     try:
         return repair.needed()
     except Exception:
-        _log.warning("cannot tell whether %r needs mending", repair.name, exc_info=True)
+        _log.warning("cannot tell whether the repair %r is needed", repair.name, exc_info=True)
         return False
 
 
@@ -138,9 +141,9 @@ def _apply(repair: Repair, cure: Callable[..., None], *module: ModuleType) -> No
     except Exception:
         _log.warning("the repair %r failed", repair.name, exc_info=True)
     else:
-        _note(repair)
+        _record(repair)
 
 
-def _note(repair: Repair) -> None:
+def _record(repair: Repair) -> None:
     if repair.name not in applied:
         applied.append(repair.name)

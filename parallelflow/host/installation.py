@@ -1,4 +1,4 @@
-"""Where VisTrails is."""
+"""Find the installation of VisTrails."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Small replacements of standard modules that current Pythons no longer have.
 
-They hold what VisTrails and its packages use. `parallelflow.host.repairs_standins`
+They hold what VisTrails and its packages use. `parallelflow.host.repairs.removed_modules`
 says when one is imported.
 """

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .repair import Repair, always, with_names
+from .repair import Repair, always, copy_with_names
 
 #: The abstract classes that were in ``collections`` too until Python 3.10.
 _ABSTRACT_CLASSES = (
@@ -78,7 +78,7 @@ def _put_escape_back(cgi: Any) -> None:
 
 
 def _put_lowercase_back(module: Any) -> None:
-    module.string = with_names(string, lowercase=string.ascii_lowercase)
+    module.string = copy_with_names(string, lowercase=string.ascii_lowercase)
 
 
 #: What ``platform.linux_distribution`` said, by ID of /etc/os-release.
@@ -102,7 +102,7 @@ def linux_distribution() -> tuple[str, str, str]:
 
 
 def _put_linux_distribution_back(module: Any) -> None:
-    module.platform = with_names(platform, linux_distribution=linux_distribution)
+    module.platform = copy_with_names(platform, linux_distribution=linux_distribution)
 
 
 def _ignore_escape_warnings() -> None:

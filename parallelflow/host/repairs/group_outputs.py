@@ -7,7 +7,7 @@ import inspect
 import textwrap
 from typing import Any
 
-from .repair import Repair, loaded
+from .repair import Repair, imported_module
 
 _MODULE = "vistrails.core.modules.sub_module"
 _WRONG_TEST = "if oport_name == 'self':"
@@ -15,7 +15,7 @@ _RIGHT_TEST = "if oport_name != 'self':"
 
 
 def _source() -> str:
-    return inspect.getsource(loaded(_MODULE).Group.compute)
+    return inspect.getsource(imported_module(_MODULE).Group.compute)
 
 
 def _turn_test_round(sub_module: Any) -> None:

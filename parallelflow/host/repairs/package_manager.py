@@ -1,0 +1,123 @@
+"""Repairs of how VisTrails finds, enables and unloads its packages."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+from ..names import ALIAS, PACKAGE
+from .repair import Repair, always
+
+_MANAGER = "vistrails.core.packagemanager"
+_PACKAGE = "vistrails.core.modules.package"
+_ENTRY_POINTS = "vistrails.packages"
+
+# -- packages of other distributions ------------------------------------------------
+
+
+def _prefix_and_codepath(module: str) -> tuple[str, str]:
+    prefix, dot, codepath = module.rpartition(".")
+    return prefix + dot, codepath
+
+
+def _look_at_metadata(manager: Any) -> None:
+    build = manager.PackageManager.build_available_package_names_list
+
+    @functools.wraps(build)
+    def build_and_add(self: Any) -> list[str]:
+        # Without pkg_resources VisTrails passes over entry points. Importing it costs a fifth
+        # of a second, and it is deprecated.
+        own = sys.modules.get("pkg_resources")
+        if own is None:
+            sys.modules["pkg_resources"] = None  # type: ignore[assignment]
+        try:
+            build(self)
+        finally:
+            if own is None:
+                del sys.modules["pkg_resources"]
+        if own is None:
+            import importlib.metadata  # it loads much, and only the package manager needs it
+
+            for point in importlib.metadata.entry_points(group=_ENTRY_POINTS):
+                prefix, codepath = _prefix_and_codepath(point.module)
+                self.get_available_package(codepath, prefix=prefix)
+        # Listed through the bundled folder of the same name; not every VisTrails has one.
+        self.get_available_package(PACKAGE, prefix="vistrails.packages.")
+        return list(self._available_packages)
+
+    manager.PackageManager.build_available_package_names_list = build_and_add
+
+
+# -- the first start ----------------------------------------------------------------
+
+
+def _report_quietly_at_first(manager: Any) -> None:
+    initialize = manager.PackageManager.initialize_packages
+
+    @functools.wraps(initialize)
+    def initialize_quietly(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not self._startup.first_run:
+            return initialize(self, *args, **kwargs)
+        debug, settings = manager.debug, self._startup.temp_configuration
+        critical, install = debug.critical, settings.installBundles
+        # A critical message is a box on the screen; the message panel shows warnings too.
+        debug.critical, settings.installBundles = debug.warning, False
+        try:
+            return initialize(self, *args, **kwargs)
+        finally:
+            debug.critical, settings.installBundles = critical, install
+
+    manager.PackageManager.initialize_packages = initialize_quietly
+
+
+# -- unloading ----------------------------------------------------------------------
+
+
+def _is_ours(module: str) -> bool:
+    return any(module == name or module.startswith(name + ".") for name in (ALIAS, PACKAGE))
+
+
+def _keep_our_modules(package: Any) -> None:
+    unload = package.Package.unload
+
+    @functools.wraps(unload)
+    def unload_others(self: Any) -> None:
+        self.py_dependencies = {name for name in self.py_dependencies if not _is_ours(name)}
+        unload(self)
+
+    package.Package.unload = unload_others
+
+
+REPAIRS = (
+    Repair(
+        name="entry-points",
+        symptom="VisTrails packages installed by pip are not listed",
+        cause="they are looked up through pkg_resources, which current setuptools lack",
+        affected="environments without pkg_resources; slow in the others",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_look_at_metadata,
+    ),
+    Repair(
+        name="first-start",
+        symptom="the first start shows a box for each package of VisTrails' own list that this "
+        "machine cannot run (vtk, gmaps, sklearn, tej), and offers to install libraries",
+        cause="the list of packages enabled at first was made for other machines",
+        affected="VisTrails 3.0",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_report_quietly_at_first,
+    ),
+    Repair(
+        name="unload",
+        symptom="two engine managers in one process, the second not knowing the first one's "
+        "engines, after a package that uses ours was disabled and enabled",
+        cause="disabling a package removes the modules it imported from sys.modules, ours among "
+        "them if they are not in site-packages",
+        affected="VisTrails 3.0 with Parallel Flow installed from a checkout",
+        modules=(_PACKAGE,),
+        needed=always,
+        after=_keep_our_modules,
+    ),
+)

@@ -1,11 +1,13 @@
 """Parallel Flow: run a workflow step over a whole list in parallel on IPython engines.
 
 VisTrails reads the attributes of this module when it looks for packages, so
-importing it loads nothing else (not even typing: the distribution's .pth file imports
-it at the start of every Python) and cannot fail.
+importing it loads a file of constants and nothing else (not even typing: the
+distribution's .pth file imports it at the start of every Python) and cannot fail.
 """
 
-identifier = "edu.poly.vistrails.parallel_flow"
+from parallelflow.names import IDENTIFIER
+
+identifier = IDENTIFIER
 name = "Parallel Flow"
 version = "0.2.0"
 

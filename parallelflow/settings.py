@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import parallelflow
+from parallelflow.names import IDENTIFIER, PACKAGE
 
 __all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
 
@@ -111,7 +111,7 @@ def _read(file: Path, changed: int) -> Settings:
     import xml.etree.ElementTree
 
     root = xml.etree.ElementTree.parse(file).getroot()
-    found = root.iterfind("./packages/package[@name='parallelflow']//key")
+    found = root.iterfind(f"./packages/package[@name='{PACKAGE}']//key")
     texts = {key.get("name"): key[0].get("value", "") for key in found if len(key)}
     values: dict[str, Any] = {}
     for field in fields(Settings):
@@ -148,6 +148,6 @@ def _package() -> Any:
     """Return VisTrails' package, None where it is not enabled."""
     # Imported is not yet constructed; asked too early, VisTrails raises an internal error.
     manager = getattr(sys.modules.get("vistrails.core.packagemanager"), "_package_manager", None)
-    if manager is None or not manager.has_package(parallelflow.identifier):
+    if manager is None or not manager.has_package(IDENTIFIER):
         return None
-    return manager.get_package(parallelflow.identifier)
+    return manager.get_package(IDENTIFIER)

@@ -189,9 +189,7 @@ def _window() -> Iterator[Finding]:
     except WindowUnavailable as e:
         yield Finding(NOTE, f"no window: {' '.join(str(e).split())}")
         return
-    from PyQt5.QtCore import QT_VERSION_STR
-
-    yield Finding(FINE, f"PyQt5 with Qt {QT_VERSION_STR}; a window can be opened")
+    yield Finding(FINE, f"PyQt5 with Qt {display.qt_version()}; a window can be opened")
 
 
 def _ipyparallel() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 
-from .names import ALIAS, PACKAGE, VISTRAILS
+from parallelflow.names import ALIAS, PACKAGE, VISTRAILS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

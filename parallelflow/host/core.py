@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import VistrailsNotFound
+from ..names import IDENTIFIER
 from . import session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
-PARALLEL_FLOW = "edu.poly.vistrails.parallel_flow"
 
 #: Set by VisTrails for its own child processes; it would name our throw-away folder.
 _USER_PACKAGES_VARIABLE = "VISTRAILS_USERPACKAGES_DIR"
@@ -62,7 +62,7 @@ def start_core(
         A package is not available or cannot run here.
     """
     app = _running_application() or _start(folder, execution_log, user_packages)
-    enable_packages([CONTROL_FLOW, PARALLEL_FLOW, *packages])
+    enable_packages([CONTROL_FLOW, IDENTIFIER, *packages])
     return app
 
 

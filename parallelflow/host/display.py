@@ -33,6 +33,11 @@ _LIBRARIES = (
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def qt_version() -> str:
+    """Return the version of Qt that PyQt5 uses, e.g. "5.15.14"."""
+    return str(importlib.import_module("PyQt5.QtCore").QT_VERSION_STR)
+
+
 def check() -> None:
     """Check that PyQt5 works and that it reaches a display.
 

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from parallelflow.names import PACKAGE
+
 from . import display
 from .alias import activate
 from .installation import find_vistrails
-from .names import PACKAGE
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import functools
 import sys
 from typing import Any
 
-from ..names import ALIAS, PACKAGE
+from parallelflow.names import ALIAS, PACKAGE
+
 from .repair import Repair, always
 
 _MANAGER = "vistrails.core.packagemanager"

@@ -11,7 +11,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from types import ModuleType
 
-from ..names import VISTRAILS
+from parallelflow.names import VISTRAILS
+
 from . import (
     core,
     elementtree,

@@ -1,6 +1,9 @@
-"""The names under which VisTrails and this distribution's package are imported."""
+"""The names of this package: in VisTrails, and as it is imported. Constants only."""
 
 from __future__ import annotations
+
+#: What VisTrails and workflows call the package.
+IDENTIFIER = "edu.poly.vistrails.parallel_flow"
 
 #: The package of this distribution.
 PACKAGE = "parallelflow"

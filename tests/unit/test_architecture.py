@@ -1,0 +1,261 @@
+"""The package keeps to its layers: imports go down, none go round, private names stay in a file.
+
+The layers are stated here, once. A part of the package is checked as soon as it is listed in
+`CHECKED`; those that are not yet rearranged are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import architecture
+from tests.support.architecture import Layers, When
+
+ROOT = Path(__file__).parents[2]
+
+LAYERS = Layers(
+    package="parallelflow",
+    doors=("__main__", "api", "init"),
+    rooms=("cli", "gui", "loops", "runs", "work", "engine", "data", "engine_manager", "host"),
+    shared=("interaction", "settings", "errors", "names"),
+)
+
+#: Parts of the package ("" is its ``__init__``) whose imports go down.
+CHECKED = (
+    "",
+    "__main__",
+    "api",
+    "cli",
+    "engine",
+    "errors",
+    "gui",
+    "host",
+    "init",
+    "names",
+    "settings",
+    "work",
+)
+
+#: Parts that use no private name of another file.
+CHECKED_FOR_PRIVATE_NAMES = (*CHECKED, "interaction")
+
+#: Folders of tests that use no private name of the package.
+CHECKED_TESTS = ("api", "benchmarks", "cli", "docs", "examples", "host", "pythons", "support")
+
+#: Files of the root that have no room yet.
+NOT_YET_IN_A_ROOM = {"checks", "function_spec", "map", "map_run", "messages", "provenance"}
+
+#: Private names that are a library's where they are used, though files of ours define them too.
+OF_LIBRARIES = {
+    "_currently_importing_package": "VisTrails' PackageManager, in a repair",
+    "_engines": "ipyparallel's Client",
+    "_send": "ipyparallel's Client",
+}
+
+#: Parts that may import a library; all others do without it.
+MAY_IMPORT = {
+    "PyQt5": ("gui", "host"),
+    "vistrails": ("", "init", "cli", "gui", "loops", "engine", "host", *NOT_YET_IN_A_ROOM),
+}
+
+SOURCES = architecture.read_sources(ROOT / "parallelflow")
+TESTS = architecture.read_sources(ROOT / "tests")
+IMPORTS = architecture.read_imports(SOURCES)
+
+
+def lines(found: object) -> str:
+    return "\n".join(map(str, found))  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("part", CHECKED)
+def test_imports_go_down(part: str) -> None:
+    imports = [each for each in IMPORTS if LAYERS.part(each.importer) == part]
+    assert imports, f"there is no {part}"
+    upward = architecture.find_upward(imports, LAYERS)
+    assert not upward, lines(upward)
+
+
+def test_no_modules_import_each_other() -> None:
+    ours = [each for each in IMPORTS if each.imported in SOURCES]
+    assert architecture.find_rings(ours, {When.AT_ONCE}) == []
+
+
+def test_no_modules_import_each_other_within_functions() -> None:
+    ours = [each for each in IMPORTS if each.imported in SOURCES]
+    assert architecture.find_rings(ours, {When.AT_ONCE, When.DEFERRED}) == []
+
+
+def test_no_modules_import_each_other_for_their_types() -> None:
+    ours = [
+        each
+        for each in IMPORTS
+        if each.imported in SOURCES and LAYERS.part(each.importer) in CHECKED
+    ]
+    assert architecture.find_rings(ours, set(When)) == []
+
+
+@pytest.mark.parametrize("part", CHECKED_FOR_PRIVATE_NAMES)
+def test_private_names_stay_in_their_file(part: str) -> None:
+    users = {name: source for name, source in SOURCES.items() if LAYERS.part(name) == part}
+    uses = architecture.find_private_uses(SOURCES, users, OF_LIBRARIES)
+    assert not uses, lines(uses)
+
+
+@pytest.mark.parametrize("folder", CHECKED_TESTS)
+def test_tests_use_no_private_names(folder: str) -> None:
+    users = {name: source for name, source in TESTS.items() if name.split(".")[1:2] == [folder]}
+    assert users, f"there is no tests/{folder}"
+    uses = architecture.find_private_uses(SOURCES, users, OF_LIBRARIES)
+    assert not uses, lines(uses)
+
+
+def test_every_part_is_named_in_the_layers() -> None:
+    unnamed = architecture.find_unnamed(SOURCES, LAYERS)
+    assert set(unnamed) <= NOT_YET_IN_A_ROOM, unnamed
+
+
+@pytest.mark.parametrize("library", MAY_IMPORT)
+def test_libraries_stay_in_the_rooms_that_may_use_them(library: str) -> None:
+    foreign = architecture.find_foreign(IMPORTS, LAYERS, library, MAY_IMPORT[library])
+    assert not foreign, lines(foreign)
+
+
+# -- the checker itself -------------------------------------------------------------
+
+Check = Callable[[dict[str, str]], str]
+
+SMALL = Layers(package="small", doors=("main",), rooms=("top", "low"), shared=("words",))
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Return a function that writes a package and returns all that is wrong with it."""
+
+    def check_package(files: dict[str, str]) -> str:
+        for name, text in {"__init__.py": "", **files}.items():
+            path = tmp_path / "small" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        sources = architecture.read_sources(tmp_path / "small")
+        imports = architecture.read_imports(sources)
+        ours = [each for each in imports if each.imported in sources]
+        at_once = architecture.find_rings(ours, {When.AT_ONCE})
+        deferred = architecture.find_rings(ours, {When.AT_ONCE, When.DEFERRED})
+        for_types = architecture.find_rings(ours, set(When))
+        found = [
+            *architecture.find_upward(imports, SMALL),
+            *(f"ring {'+'.join(ring)}" for ring in at_once),
+            *(f"deferred ring {'+'.join(ring)}" for ring in deferred if ring not in at_once),
+            *(f"type ring {'+'.join(ring)}" for ring in for_types if ring not in deferred),
+            *architecture.find_private_uses(sources, sources, {"_library"}),
+            *(f"unnamed {part}" for part in architecture.find_unnamed(sources, SMALL)),
+            *(
+                f"foreign {each}"
+                for each in architecture.find_foreign(imports, SMALL, "Qt", ["top"])
+            ),
+        ]
+        return "\n".join(map(str, found))
+
+    return check_package
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        # what is allowed
+        (
+            {
+                "top/a.py": "from small.low import b",
+                "low/b.py": "import small.words",
+                "words.py": "",
+            },
+            "",
+        ),
+        (
+            {
+                "main.py": "import small.top.a",
+                "top/a.py": "from small import words",
+                "words.py": "",
+            },
+            "",
+        ),
+        ({"top/a.py": "from . import b", "top/b.py": "from .. import words", "words.py": ""}, ""),
+        ({"top/a.py": "import small"}, ""),
+        # upward, in every way to write it
+        ({"low/b.py": "import small.top.a", "top/a.py": ""}, "small.low.b:1 imports small.top.a"),
+        ({"low/b.py": "from ..top import a", "top/a.py": ""}, "small.low.b:1 imports small.top.a"),
+        (
+            {"low/b.py": "from ..top.a import name", "top/a.py": ""},
+            "small.low.b:1 imports small.top.a",
+        ),
+        (
+            {"low/b.py": "def f():\n    from small.top import a", "top/a.py": ""},
+            "small.low.b:2 imports small.top.a",
+        ),
+        (
+            {"low/b.py": "if TYPE_CHECKING:\n    from small.top import a", "top/a.py": ""},
+            "small.low.b:2 imports small.top.a",
+        ),
+        (
+            {
+                "low/b.py": "class A:\n    try:\n        import small.main\n    finally: 1",
+                "main.py": "",
+            },
+            "small.low.b:3 imports small.main",
+        ),
+        ({"words.py": "import small.low.b", "low/b.py": ""}, "small.words:1 imports small.low.b"),
+        ({"words.py": "import small"}, "small.words:1 imports small"),
+        # rings
+        (
+            {
+                "top/a.py": "from . import b",
+                "top/b.py": "from .c import x",
+                "top/c.py": "from . import a",
+            },
+            "ring small.top.a+small.top.b+small.top.c",
+        ),
+        (
+            {"top/a.py": "from . import b", "top/b.py": "def f():\n    from . import a"},
+            "deferred ring small.top.a+small.top.b",
+        ),
+        (
+            {"top/a.py": "from . import b", "top/b.py": "if TYPE_CHECKING:\n    from . import a"},
+            "type ring small.top.a+small.top.b",
+        ),
+        (
+            {"top/__init__.py": "from .a import x", "top/a.py": "from small.top import y"},
+            "ring small.top+small.top.a",
+        ),
+        # private names
+        (
+            {"top/a.py": "class A:\n    def _f(self): ...", "top/b.py": "def g(a):\n    a._f()"},
+            "small.top.b:2 uses _f of small.top.a",
+        ),
+        (
+            {"top/a.py": "class A:\n    def f(self):\n        self._x = 1", "low/b.py": "x = y._x"},
+            "small.low.b:1 uses _x of small.top.a",
+        ),
+        (
+            {"top/a.py": "_X = 1", "top/b.py": "from .a import _X"},
+            "small.top.b:1 uses _X of small.top.a",
+        ),
+        (
+            {"top/a.py": "class A:\n    _x: int = 1", "top/b.py": "def f(a):\n    a._x = 2"},
+            "small.top.b:2 uses _x of small.top.a",
+        ),
+        ({"top/a.py": "class A:\n    def f(self): self._x = self._x"}, ""),
+        ({"top/a.py": "_library = 1", "top/b.py": "x._library"}, ""),
+        ({"top/a.py": "os._exit(1)\nx.__class__\n_, y = 1, 2"}, ""),
+        # parts and libraries
+        ({"cellar/a.py": ""}, "unnamed cellar"),
+        ({"low/a.py": "from Qt.Core import QPoint"}, "foreign small.low.a:1 imports Qt.Core"),
+        ({"top/a.py": "import Qt", "low/a.py": "if TYPE_CHECKING:\n    import Qt"}, ""),
+    ],
+)
+def test_the_checker_finds_what_breaks_a_rule_and_nothing_else(
+    check: Check, files: dict[str, str], says: str
+) -> None:
+    assert check(files) == says

@@ -16,7 +16,14 @@ ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow test-pythons docs bench lint clean FORCE
+# The same for a VisTrails given by hand: a Debian package or a folder.
+ifdef VISTRAILS
+ifneq ($(VISTRAILS),$(shell cat $(STAMPS)/vistrails 2>/dev/null))
+VISTRAILS_ANEW := FORCE
+endif
+endif
+
+.PHONY: help run gui test test-slow test-pythons test-fresh docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -25,12 +32,14 @@ help:
 	@echo 'make gui        open the VisTrails window with Parallel Flow in it'
 	@echo 'make test       linting, typing and all tests but the slow ones'
 	@echo 'make test-slow  the slow tests alone'
-	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.13 that is here'
+	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.14 that is here'
+	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
 	@echo 'make lint       linting and typing alone'
 	@echo 'make clean      remove what these commands made'
 	@echo 'Each first brings what it needs into $(VENV). With another Python: make PYTHON=python3.12 run'
+	@echo 'With a VisTrails given by hand, a .deb or a folder: make VISTRAILS=PATH run'
 
 run: $(STAMPS)/run
 	$(BIN)/parallelflow run $(EXAMPLE) --engines 2
@@ -48,6 +57,9 @@ test-slow: $(STAMPS)/test
 
 test-pythons: $(STAMPS)/test
 	@sh tools/test-pythons.sh $(VENV)
+
+test-fresh:
+	@python3 tools/test_fresh.py $(if $(COMMANDS),--commands $(COMMANDS)) $(SYSTEMS)
 
 docs: $(STAMPS)/test
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
@@ -68,9 +80,9 @@ $(STAMPS)/venv: $(ANEW)
 	@sh tools/make-venv.sh $(VENV) $(PYTHON)
 	@mkdir -p $(STAMPS) && echo '$(PYTHON)' > $@
 
-$(STAMPS)/vistrails: $(STAMPS)/venv
-	@sh tools/get-vistrails.sh $(VENV)
-	@touch $@
+$(STAMPS)/vistrails: $(STAMPS)/venv $(VISTRAILS_ANEW)
+	@sh tools/get-vistrails.sh $(VENV) '$(VISTRAILS)'
+	@echo '$(VISTRAILS)' > $@
 
 $(STAMPS)/libraries: $(STAMPS)/venv
 	@sh tools/install-libraries.sh $(VENV)

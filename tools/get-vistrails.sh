@@ -1,27 +1,51 @@
 #!/bin/sh
-# usage: get-vistrails.sh VENV
-# Put a copy of VisTrails 3.0, from Debian's package, into the virtual environment. Takes no root's rights
-# unless apt has no package lists yet, and none of the 1.6 GB that the package depends on.
+# usage: get-vistrails.sh VENV [PATH]
+# Put a copy of VisTrails 3.0 into the virtual environment: what PATH is, a Debian package or a folder, or else
+# Debian 12's package, which is fetched. None of the 1.6 GB that the package depends on is installed.
 set -eu
 VENV=$1
-. "$(dirname "$0")/common.sh"
-ELSEWHERE="README.md, 'Elsewhere', tells how to install it with pip; then the same make command again."
+GIVEN=${2:-}
+TOOLS=$(dirname "$0")
+. "$TOOLS/common.sh"
+. "$TOOLS/debian-archive.sh"
 
 site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 share=$VENV/share/vistrails
 work=$VENV/share/vistrails.part
 
-download() { (cd "$work" && apt-get download -q vistrails); }
+checksum() {
+    "$VENV/bin/python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
+}
 
-# A copy, not a link: VisTrails puts the real folder's parent on the path, and all of Debian's Python
-# packages would come with it.
-unpack() {
+use_package() {
+    version=$("$VENV/bin/python" "$TOOLS/unpack_deb.py" "$1" "$work/deb" vistrails 2>"$work/error") ||
+        fail "this package cannot be used: $(tail -n 1 "$work/error")" "$WITHOUT_APT"
+    source=$work/deb/usr/lib/python3/dist-packages/vistrails
     documents=$work/deb/usr/share/doc/vistrails
-    rm -rf "$site/vistrails" "$share" &&
-        mkdir -p "$share" &&
-        dpkg -x "$work"/vistrails_*.deb "$work/deb" &&
-        cp -r "$documents/examples" "$documents/copyright" "$share/" &&
-        mv "$work/deb/usr/lib/python3/dist-packages/vistrails" "$site/vistrails"
+}
+
+# use_folder FOLDER: the package's own folder, a checkout with it, or an unpacked Debian package.
+use_folder() {
+    version="of $1"
+    for source in "$1" "$1/vistrails" "$1/usr/lib/python3/dist-packages/vistrails"; do
+        [ ! -f "$source/core/application.py" ] || break
+    done
+    documents=$(dirname "$source")
+    [ ! -d "$1/usr/share/doc/vistrails" ] || documents=$1/usr/share/doc/vistrails
+}
+
+# A copy, not a link: VisTrails puts the real folder's parent on the path, and all that is beside it would
+# come with it.
+copy() {
+    mkdir "$work/new" "$work/share" && cp -R "$source" "$work/new/vistrails" || return 1
+    for name in examples copyright LICENSE; do
+        [ ! -e "$documents/$name" ] || cp -R "$documents/$name" "$work/share/" || return 1
+    done
+    # Only now: what is copied may be what is there.
+    rm -rf "$site/vistrails"
+    mv "$work/new/vistrails" "$site/" || return 1
+    # A folder without the examples leaves those that are there.
+    [ ! -e "$work/share/examples" ] || { rm -rf "$share" && mv "$work/share" "$share"; }
 }
 
 # Without compiled files each process takes a second longer to start. Some of VisTrails' optional files
@@ -30,20 +54,25 @@ compile() {
     env -u PYTHONDONTWRITEBYTECODE "$VENV/bin/python" -m compileall -q -j 0 "$site/vistrails" || true
 }
 
-if [ ! -f "$site/vistrails/run.py" ]; then
-    has_apt || fail "VisTrails is not in $VENV, and this machine has no apt-get to fetch it with." "$ELSEWHERE"
-    know_packages vistrails
-    [ -n "$(apt-cache madison vistrails)" ] || fail "apt knows no package 'vistrails' (Debian 12 has it, in main)." "$ELSEWHERE"
+if [ -n "$GIVEN" ] || [ ! -f "$site/vistrails/run.py" ]; then
     rm -rf "$work"
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM HUP
     mkdir -p "$work"
-    # Old lists name a file that the archive no longer has: bring them up to date, once.
-    if ! try_step "Fetching VisTrails (20 MB)" download; then
-        update_lists
-        step "Fetching VisTrails again" \
-            "Check the network and that 'apt-get download vistrails' works." download
+    if [ -z "$GIVEN" ]; then
+        sh "$TOOLS/fetch-vistrails.sh" "$work/vistrails.deb" || exit 1
+        use_package "$work/vistrails.deb"
+    elif [ -d "$GIVEN" ]; then
+        use_folder "$GIVEN"
+    elif [ -f "$GIVEN" ]; then
+        use_package "$GIVEN"
+        [ "$(checksum "$GIVEN")" = $VISTRAILS_SHA256 ] ||
+            say "note: $GIVEN is another file than Debian 12's package of VisTrails, which is the one that is tested"
+    else
+        fail "VISTRAILS=$GIVEN: there is no such file or folder." "$WITHOUT_APT"
     fi
-    version=$(dpkg-deb -f "$work"/vistrails_*.deb Version)
-    step "Unpacking VisTrails $version" "Check the free space on this disk." unpack
-    rm -rf "$work"
+    [ -f "$source/core/application.py" ] && [ -f "$source/run.py" ] ||
+        fail "there is no VisTrails in ${GIVEN:-the package that was fetched}." "$WITHOUT_APT"
+    step "Copying VisTrails $version" "Check the free space on this disk." copy
 fi
 step "Compiling VisTrails" "" compile

@@ -24,11 +24,17 @@ from .exits import Exit
 
 __all__ = ["OLDEST_IPYPARALLEL", "check"]
 
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 10), (3, 14))
 """The oldest and the newest Python that the tests run on."""
 
 OLDEST_IPYPARALLEL = "8.4"
 """As setup.py has it: the oldest one that passes the tests."""
+
+OUTSIDE_LINUX = "A process is told from a later one of the same number by its time of birth alone."
+ON_WINDOWS = (
+    "Engines can be ended but not interrupted, and the permissions of a cluster's connection file "
+    "are those of its folder: keep other users out of it."
+)
 
 FINE, NOTE, TO_DO = "fine", "note", "to do"
 
@@ -61,7 +67,7 @@ class Finding:
 
 
 def check(options: Namespace) -> int:
-    """Report on Python, VisTrails, its repairs, PyQt5, ipyparallel, profiles and clusters.
+    """Report on each part: Python, system, VisTrails, PyQt5, ipyparallel, profiles, clusters.
 
     Parameters
     ----------
@@ -75,7 +81,7 @@ def check(options: Namespace) -> int:
     """
     columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
     missing = 0
-    for look in (_python, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles):
+    for look in (_python, _system, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles):
         for finding in _safely(look):
             print(*_lines(finding, columns), sep="\n", flush=True)
             missing += finding.state == TO_DO
@@ -113,7 +119,23 @@ def _python() -> Iterator[Finding]:
     oldest, newest = PYTHONS
     if not oldest <= sys.version_info[:2] <= newest:
         text += f": the tests run on {_dotted(oldest)} to {_dotted(newest)}; take one of these"
+    elif sysconfig.get_config_var("Py_GIL_DISABLED"):
+        text += " without the global lock: the tests run on Pythons with it; take one of these"
     yield Finding(NOTE if ";" in text else FINE, text)
+
+
+def _system() -> Iterator[Finding]:
+    system = platform.system()
+    if system == "Linux":
+        try:
+            name = platform.freedesktop_os_release()["PRETTY_NAME"]
+        except (OSError, KeyError):
+            name = "an unknown distribution"
+        yield Finding(FINE, f"{name}, Linux {platform.release()} on {platform.machine()}")
+        return
+    name = {"Darwin": "macOS"}.get(system, system)
+    known = ON_WINDOWS if system == "Windows" else OUTSIDE_LINUX
+    yield Finding(NOTE, f"{name} {platform.release()}: the tests run on Linux alone. {known}")
 
 
 def _dotted(version: tuple[int, ...]) -> str:

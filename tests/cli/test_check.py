@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parallelflow.cli.check import OLDEST_IPYPARALLEL
+import pytest
+
+from parallelflow.cli.check import OLDEST_IPYPARALLEL, PYTHONS
 from parallelflow.engine_manager.connections import connections
 from parallelflow.host.repairs import REPAIRS
 
@@ -30,7 +32,7 @@ def test_each_part_has_its_line(parallelflow: Run, running: str) -> None:
     found = findings(result.stdout)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert any(f"fine    Python {version}" in line for line in found.values())
-    for part in ("Parallel Flow", "VisTrails in", "PyQt5 with", "profile default:"):
+    for part in ("Linux ", "Parallel Flow", "VisTrails in", "PyQt5 with", "profile default:"):
         assert any(part in line for line in found.values()), part
     assert "fine    a cluster runs" in found[f"profile {running}:"].replace(
         f"profile {running}: ", ""
@@ -38,6 +40,61 @@ def test_each_part_has_its_line(parallelflow: Run, running: str) -> None:
     assert all(line.startswith(("fine    ", "note    ")) for line in found.values()), found
     assert result.stdout.endswith("\n\nWorkflows can run in parallel here.\n")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def check_elsewhere(tmp_path: Path, change: str) -> str:
+    """Return the report where something about this machine is another."""
+    code = (
+        "import platform, sys; sys.modules['vistrails'] = None\n"
+        f"from parallelflow.cli.check import check\n{change}\nsys.exit(check(None))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.stderr == "", result.stderr
+    return " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("system", "told"),
+    [("Darwin", "macOS 24.1"), ("Windows", "not interrupted"), ("FreeBSD", "FreeBSD 24.1")],
+)
+def test_a_system_that_is_not_tested_is_told(system: str, told: str, tmp_path: Path) -> None:
+    text = check_elsewhere(
+        tmp_path, f"platform.system = lambda: {system!r}; platform.release = lambda: '24.1'"
+    )
+    assert "24.1: the tests run on Linux alone" in text
+    assert told in text
+
+
+def test_a_linux_without_a_name(tmp_path: Path) -> None:
+    missing = "def missing(): raise OSError\nplatform.freedesktop_os_release = missing"
+    assert "fine an unknown distribution, Linux " in check_elsewhere(tmp_path, missing)
+
+
+def test_a_python_that_is_not_tested_is_told(tmp_path: Path) -> None:
+    text = check_elsewhere(tmp_path, "sys.version_info = (3, 99, 0, 'final', 0)")
+    oldest, newest = (".".join(map(str, version)) for version in PYTHONS)
+    assert f"the tests run on {oldest} to {newest}; take one of these" in text
+    assert text.startswith("note Python ")
+
+
+def test_a_python_without_the_global_lock_is_told(tmp_path: Path) -> None:
+    text = check_elsewhere(tmp_path, "import sysconfig; sysconfig.get_config_var = lambda name: 1")
+    assert text.startswith("note Python ") and "without the global lock" in text
+
+
+def test_the_pythons_are_those_that_are_tested() -> None:
+    newest = ".".join(map(str, PYTHONS[1]))
+    for file in ("tools/test-pythons.sh", "tools/make-venv.sh", "setup.py", "README.md"):
+        assert newest in (ROOT / file).read_text(), file
+    assert f"Python :: {newest}" in (ROOT / "setup.py").read_text()
+    assert f'"{newest}"' in (ROOT / "tests/pythons/test_pythons.py").read_text()
 
 
 def test_every_repair_is_told_of_once(parallelflow: Run) -> None:

@@ -1,0 +1,28 @@
+#!/bin/sh
+# usage: enter-fresh.sh ROOT COMMAND
+# Run a shell command in the system under ROOT. test_fresh.py calls it in namespaces of its own: the mounts
+# are seen by these processes alone, and the kernel undoes them when the last one has ended, however it ends.
+set -eu
+ROOT=$1
+COMMAND=$2
+
+mount -t proc proc "$ROOT/proc"
+mount -t sysfs -o ro sysfs "$ROOT/sys"
+mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
+mount -t tmpfs tmpfs "$ROOT/dev"
+mkdir -p "$ROOT/dev/pts" "$ROOT/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$ROOT/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$ROOT/dev/shm"
+for device in null zero full random urandom tty; do
+    : >"$ROOT/dev/$device"
+    mount --bind "/dev/$device" "$ROOT/dev/$device"
+done
+ln -s pts/ptmx "$ROOT/dev/ptmx"
+ln -s /proc/self/fd "$ROOT/dev/fd"
+for number in 0:stdin 1:stdout 2:stderr; do
+    ln -s "/proc/self/fd/${number%%:*}" "$ROOT/dev/${number##*:}"
+done
+# Not exec: this shell is the first process of its namespace, which must reap what loses its parent.
+env -i HOME=/root USER=root LOGNAME=root TERM=dumb LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    chroot "$ROOT" sh -c "cd /root && $COMMAND"

@@ -392,6 +392,12 @@ class ElementError(ParallelFlowError):
         super().__init__(text)
 
 
+class WorkingDirectoryMissing(ParallelFlowError):
+    """The folder in which this session works has been removed."""
+
+    topic = "The working directory"
+
+
 class SetupFailed(ParallelFlowError):
     """The function cannot be set up on any engine.
 

@@ -25,6 +25,7 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
 import parallelflow
+from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 
 from . import launchers
@@ -127,7 +128,9 @@ class Launch:
     def _environment(self, launcher_class: type) -> dict[str, str]:
         """Return our environment and, before it, what the profile's config asks for."""
         configured = launcher_class(parent=self.cluster).environment
-        return {**self.environment, **configured}
+        # Elements find these as the profile has them, not as the session has.
+        names = {LAUNCHER_VARIABLES: ",".join(configured)} if configured else {}
+        return {**self.environment, **configured, **names}
 
     # -- the controller -------------------------------------------------------------------
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import pickle
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload
 from parallelflow.engine.runner import (
     ChunkResult,
-    load_function,
     plain_function,
     short,
     trouble_of,
@@ -228,7 +225,7 @@ def _travelling(function: Callable[..., Any]) -> Any:
     """Return a function as it is sent: one of a user package with its code.
 
     Engines may have no copy of the package, and would import it by a name that only VisTrails
-    makes known. Modules beside a script are found by the script's folder.
+    makes known.
     """
     frames = payload.dump(function)
     package = sys.modules.get(USER_PACKAGES)
@@ -241,7 +238,7 @@ def _travelling(function: Callable[..., Any]) -> Any:
                 frames = [cloudpickle.dumps(function, protocol=5)]
             finally:
                 cloudpickle.unregister_pickle_by_value(package)
-    return _Travelling(frames, _own_folders())
+    return _Travelling(frames)
 
 
 def with_constants(
@@ -293,19 +290,6 @@ class _WithConstants:
         return self._function(*every)
 
 
-def _own_folders() -> list[str]:
-    """Return where this process finds modules beyond those that its Python has installed."""
-    installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    folders = [str(Path(folder).absolute()) for folder in sys.path]
-    return [
-        folder
-        for folder in folders
-        if Path(folder).is_dir()
-        and not folder.endswith(("site-packages", "dist-packages"))
-        and not any(folder == base or folder.startswith(base + os.sep) for base in installed)
-    ]
-
-
 class _Travelling:
     """A function on its way, which becomes itself again where it is unpickled.
 
@@ -313,17 +297,14 @@ class _Travelling:
     ----------
     frames : list of bytes or memoryview
         A `payload.dump` of it.
-    folders : list of str
-        Where its modules may be, beyond what is installed.
     """
 
-    def __init__(self, frames: list[payload.Frame], folders: list[str]) -> None:
+    def __init__(self, frames: list[payload.Frame]) -> None:
         self._frames = frames
-        self._folders = folders
 
     def __reduce__(self) -> Any:
         rest = map(pickle.PickleBuffer, self._frames[1:])
-        return load_function, (self._folders, [self._frames[0], *rest])
+        return payload.load, ([self._frames[0], *rest],)
 
 
 def _write(index: int, written: Written) -> None:

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine import payload
+from parallelflow.engine import payload, session_state
 from parallelflow.engine.runner import ChunkResult, Trouble, short, trouble_of
 from parallelflow.errors import ClusterLost, ElementFailure, SetupFailed
 
@@ -102,6 +102,8 @@ class Run:
 
     Raises
     ------
+    WorkingDirectoryMissing
+        If this session's working directory has been removed.
     Exception
         If maker or arguments cannot be pickled.
     """
@@ -123,7 +125,7 @@ class Run:
         finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
-        self._function = payload.dump((maker, arguments))
+        self._function = [session_state.capture().dump(), *payload.dump((maker, arguments))]
         self._key = uuid.uuid4().hex
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
@@ -455,6 +457,8 @@ class Run:
                 return
         if trouble is None:
             worker.ready = True
+            for note in worker.info.get("notes", ()):
+                self._tell(f"engine {worker.id} ({worker.host}): {note}")
             self.progress.engines.add(worker.id)
             self.hosts.update(filter(None, [worker.host]))
             return

@@ -13,7 +13,6 @@ import pickle
 import platform
 import reprlib
 import socket
-import sys
 import time
 import traceback
 from collections import OrderedDict
@@ -21,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import place
 from .capture import Capture
 from .interrupts import Interrupts
 from .payload import Frame, dump, load
@@ -131,18 +131,6 @@ Prepared = Callable[[int, Any], tuple[Any, Any]]
 # With the state of the process that the run's session wants around it.
 _functions: OrderedDict[str, tuple[Prepared, ProcessState]] = OrderedDict()
 
-_on_engine = False
-
-
-def on_engine() -> bool:
-    """Whether this process is an engine: work that is asked for there is done serially."""
-    if _on_engine:
-        return True
-    traitlets = sys.modules.get("traitlets.config")
-    if traitlets is None or not traitlets.Application.initialized():
-        return False
-    return type(traitlets.Application.instance()).__name__ == "IPEngine"
-
 
 def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
     """Set a run's function up on this engine.
@@ -163,8 +151,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
         ``notes`` on what the session has and this machine lacks; ``trouble`` if the function
         could not be set up, else None.
     """
-    global _on_engine
-    _on_engine = True
+    place.mark()
     begin = time.perf_counter()
     trouble, notes = None, []
     try:

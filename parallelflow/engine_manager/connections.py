@@ -18,7 +18,14 @@ import psutil
 
 from .profiles import profile_folder
 
-__all__ = ["ANSWER_SECONDS", "THREADS", "Connection", "connections", "that_answer"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "THREADS",
+    "Connection",
+    "connections",
+    "listening_pids",
+    "that_answer",
+]
 
 # A controller on this machine accepts within a millisecond, one across a slow ssh
 # tunnel within a few hundred; longer than this it is not worth connecting to.
@@ -94,13 +101,10 @@ class Connection:
             address = _address(self.host, ANSWER_SECONDS)
             if address is None or not ipaddress.ip_address(address).is_loopback:
                 return None
-            listening = psutil.net_connections("tcp")
-        except (psutil.Error, OSError, ValueError):
+        except ValueError:
             return None
-        for one in listening:
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == self.port:
-                return None if one.pid is None else _main_process(one.pid)
-        return None
+        pid = listening_pids().get(self.port)
+        return None if pid is None else _main_process(pid)
 
     def announced_engines(self) -> int:
         """Return how many engines run on this machine by the cluster file, registered or not.
@@ -174,6 +178,22 @@ def connections(profile: str) -> list[Connection]:
             )
             found.append((bool(cluster_id), -path.stat().st_mtime, connection))
     return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
+
+
+def listening_pids() -> dict[int, int]:
+    """Return the pids of the processes of this machine that listen, by their TCP ports.
+
+    Returns
+    -------
+    dict of int to int
+        Without those of other users. Of several processes that hold one socket, one.
+    """
+    try:
+        every = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return {}
+    listening = [one for one in every if one.status == psutil.CONN_LISTEN and one.pid is not None]
+    return {one.laddr.port: one.pid for one in reversed(listening)}
 
 
 def that_answer(found: Sequence[Connection], seconds: float = ANSWER_SECONDS) -> list[Connection]:

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from parallelflow.engine import place
+
 __all__ = ["main"]
 
 # As long as a session waits for its controller, and a little more: the session stops what
@@ -35,6 +37,7 @@ def main(arguments: list[str]) -> None:
         The connection file's path, then what ``ipengine`` takes.
     """
     path, rest = Path(arguments[0]), arguments[1:]
+    place.mark()
     from . import nanny
 
     engine_class = nanny.engine_with(nanny.fork())

@@ -125,11 +125,13 @@ class EngineSource(ManagerCore):
         if preparation is not None:
             self._wait(preparation)
         cluster = self._link
-        if cluster is not None and self.alive() and len(cluster.ids) >= (self.engines_wanted or 1):
+        if cluster is not None and self.alive() and len(cluster.fit) >= (self.engines_wanted or 1):
             # The usual case, and a small Map's time: no thread is needed for it.
             return cluster.client
         if not self.private or self._link is None:
             self._wait(self._in_thread(self._look_for_cluster))
+        if self._coming():
+            self._wait(self._in_thread(self._wait_for_coming))
         missing = self._count()
         if missing:
             self._wait(self._in_thread(lambda cancel: self._provide(missing, cancel)))
@@ -137,7 +139,16 @@ class EngineSource(ManagerCore):
 
     def _client_with_engines(self) -> ipyparallel.Client | None:
         cluster = self._link if self.alive() else None
-        return cluster.client if cluster is not None and cluster.ids else None
+        return cluster.client if cluster is not None and cluster.fit else None
+
+    def _coming(self) -> int:
+        """Return how many engines are being started in the place of others."""
+        return 0
+
+    def _wait_for_coming(self, cancel: threading.Event) -> None:
+        """Wait while there is no engine to work with, but one is being started."""
+        while self._coming() and not self._client_with_engines() and not cancel.is_set():
+            time.sleep(LOOK_SECONDS)
 
     def _look_at_once(self) -> None:
         if not self.private:
@@ -156,7 +167,7 @@ class EngineSource(ManagerCore):
     def _count(self) -> int:
         """Return how many engines are to be started, asking where there are none."""
         cluster = self._link if self.alive() else None
-        running = len(cluster.ids) if cluster is not None else 0
+        running = len(cluster.fit) + self._coming() if cluster is not None else 0
         if running:
             return max((self.engines_wanted or 0) - running, 0)
         wanted = self.engines_wanted or settings().engines
@@ -177,7 +188,7 @@ class EngineSource(ManagerCore):
         if self._link is None and not self.private:
             self.connect()
         cluster = self._link if self.alive() else None
-        running = len(cluster.ids) if cluster is not None else 0
+        running = len(cluster.fit) + self._coming() if cluster is not None else 0
         if not running:
             return missing
         return min(missing, max((self.engines_wanted or 0) - running, 0))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parallelflow.work.garbage import forget
+
 from .processes import MARK
 from .records import read_all
 
@@ -148,11 +150,8 @@ def _ask(
         except Exception as e:
             logger.debug("engine %d does not tell of itself: %r", engine, e)
             return
-        # The client keeps every result for ever otherwise.
-        with contextlib.suppress(Exception):
-            client.purge_local_results(answer)
-            for msg_id in answer.msg_ids:
-                client.history.remove(msg_id)
+        finally:
+            forget(client, answer)
         tell(told)
 
     try:

@@ -142,6 +142,10 @@ def controller(link: Link, origins: Origins) -> ControllerInfo:
 def _warnings(link: Link) -> list[str]:
     found = []
     connection = link.connection
+    if link.fault:
+        found.append(f"The controller has failed: {link.fault}. Nothing can run on its engines.")
+    for text in link.impairments():
+        found.append(f"The controller is impaired: {text}. Start a new cluster for that.")
     for path in connection.open_to_others():
         found.append(
             f"Other users can read the connection file {path}, and so run programs as you. "

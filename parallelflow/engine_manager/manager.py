@@ -8,13 +8,13 @@ import os
 import threading
 from pathlib import Path
 
-from parallelflow.errors import EngineUnreachable, ParallelFlowError, ProfileError
+from parallelflow.errors import EngineUnreachable, ProfileError
 from parallelflow.interaction import Interaction
 from parallelflow.settings import settings
 
 from . import profiles
 from .core import PRIVATE
-from .engines import EngineSource, Progress
+from .engines import Progress
 from .gather import Gatherer
 from .information import ClusterInfo
 from .model import (
@@ -28,6 +28,7 @@ from .model import (
     StartSnapshot,
     State,
 )
+from .replacement import EngineReplacer
 
 __all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
 
@@ -37,7 +38,7 @@ BUSY_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
-class EngineManager(EngineSource):
+class EngineManager(EngineReplacer):
     """One owner of the controller and engines that this process uses or starts.
 
     Methods may be called from any thread. Those that change the cluster wait for another
@@ -212,46 +213,10 @@ class EngineManager(EngineSource):
 
         from . import stopping
 
-        interrupt.note_asked(engine)
+        cluster = self._link
+        if cluster is not None:
+            interrupt.note_asked(cluster.client, engine)
         stopping.interrupt_engine(self, engine)
-
-    def replace_engine(self, engine: int) -> bool:
-        """Start another engine in the place of one of ours that died or hangs.
-
-        Returns before the new one has registered; whoever waits for engines sees it come. One
-        that still runs is stopped first, in at most 3 s.
-
-        Parameters
-        ----------
-        engine : int
-            The id that the old engine has, or had.
-
-        Returns
-        -------
-        bool
-            Whether one is being started: not for engines started elsewhere, on another
-            machine or by a batch system.
-        """
-        from . import stopping
-
-        with self._lock:
-            if not stopping.retire(self, engine):
-                return False
-            self._in_thread(
-                lambda cancel: self._start(1, "local", _nobody, cancel, Stage.REGISTERED)
-            )
-        return True
-
-    def replace_later(self, engine: int) -> None:
-        """Do what `replace_engine` does in a thread; what fails stands in the log."""
-
-        def replace() -> None:
-            try:
-                self.replace_engine(engine)
-            except ParallelFlowError as e:
-                logger.warning("engine %d could not be replaced: %s", engine, e)
-
-        threading.Thread(target=replace, name="parallelflow-replace", daemon=True).start()
 
     # -- Change profile -----------------------------------------------------------------
 

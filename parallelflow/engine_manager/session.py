@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class Session:
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)
         self._coming_up = False
+        self._ended = False
+        self._guard_lock = threading.Lock()
         self.launch: Launch = Launch(folder, cluster_id, self.record.token)
         try:
             self._guard = self._start_guard()
@@ -60,9 +63,12 @@ class Session:
 
     def keep_guard(self) -> None:
         """Start another guard if something has ended the one there was."""
-        if self._guard.process is None or not self._guard.process.alive():
-            self._guard.release()
-            self._guard = self._start_guard()
+        with self._guard_lock:
+            if self._ended:
+                return
+            if self._guard.process is None or not self._guard.process.alive():
+                self._guard.release()
+                self._guard = self._start_guard()
 
     @property
     def owns_controller(self) -> bool:
@@ -156,4 +162,6 @@ class Session:
     def _end(self) -> None:
         with contextlib.suppress(Exception):
             self.launch.close()
-        self._guard.release()
+        with self._guard_lock:  # the watch over the cluster must not start another one now
+            self._ended = True
+            self._guard.release()

@@ -286,9 +286,10 @@ class Start:
             return
         self._next_check = now + DEATH_SECONDS
         if not cluster.alive():
+            why = f": {cluster.fault}" if cluster.fault else ""
             raise ControllerFailed(
                 f"the controller of the profile {self._manager.profile} went away while engines "
-                "were starting. Start new engine processes to start another one."
+                f"were starting{why}. Start new engine processes to start another one."
             )
         dead = [p for p in self._engines.processes if not p.alive()]
         for number, engine in enumerate(self.snapshot.engines):

@@ -204,10 +204,10 @@ def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:
     client = manager.connect()
     assert client is not None
     wait_until(lambda: client.ids == [1], 10)
-    assert manager.replace_engine(0) is True
+    assert manager.replace_later(0) is True
     wait_until(lambda: len(client.ids) == 2, 60)
-    assert manager.replace_engine(0) is False  # once
-    assert manager.replace_engine(77) is False
+    assert manager.replace_later(0) is False  # once
+    assert manager.replace_later(77) is False
 
 
 def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
@@ -217,7 +217,7 @@ def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
     stubborn = "exec('import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)')"
     client[0].apply_async(eval, stubborn)
     time.sleep(0.5)
-    assert manager.replace_engine(0) is True
+    assert manager.replace_later(0) is True
     wait_until(lambda: client.ids not in ([], [0]), 60)
 
 

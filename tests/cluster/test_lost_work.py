@@ -83,9 +83,10 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
     ["stop", pytest.param("kill", marks=SLOW), pytest.param("engines", marks=SLOW)],
 )
 def test_work_goes_on_when_the_engines_session_ends(
-    profile: str, end: str, ask: bool, new_manager: Callable[..., EngineManager]
+    profile: str, end: str, ask: bool, new_manager: Callable[..., EngineManager], tmp_path: Path
 ) -> None:
     base = new_manager()
+    signal_file = tmp_path / "end"
     code = OTHER.replace("sys.stdin.readline()", "time.sleep(1e6)")
     if end == "engines":
         # The controller is somebody else's, and goes on.
@@ -95,22 +96,18 @@ def test_work_goes_on_when_the_engines_session_ends(
             base.stop_engine(engine.id)
     if end != "kill":
         code = code.replace("time.sleep(1e6)", "go = time.time() + 600\nwhile not os.path.exists("
-                            f"{profile!r} + '.end') and time.time() < go: time.sleep(0.05)\n"
+                            f"{str(signal_file)!r}) and time.time() < go: time.sleep(0.05)\n"
                             "manager.stop()")  # fmt: skip
-    signal_file = Path(f"{profile}.end")
     with session(profile, code) as other:
         other.wait_for("started")
         process = script(profile, LONG, ask)
         assert process.stdout is not None
         assert process.stdout.readline() == "under way\n"
-        try:
-            if end == "kill":
-                other.kill()
-            else:
-                signal_file.touch()
-            out, err = finish(process)
-        finally:
-            signal_file.unlink(missing_ok=True)
+        if end == "kill":
+            other.kill()
+        else:
+            signal_file.touch()
+        out, err = finish(process)
     assert out.split() == (["on", "engines", "True"] if ask else ["here", "False"])
     told = [line for line in err.splitlines() if "The work goes on" in line]
     assert len(told) == 1 and "of 400 elements unfinished" in told[0]

@@ -51,6 +51,8 @@ NOT_YET_IN_A_ROOM = {"checks", "function_spec", "map", "map_run", "messages", "p
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {
     "_currently_importing_package": "VisTrails' PackageManager, in a repair",
+    "_input_ports": "VisTrails' modules",
+    "_modules": "VisTrails' packages: the list of their modules",
     "_engines": "ipyparallel's Client",
     "_send": "ipyparallel's Client",
 }

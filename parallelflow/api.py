@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, 
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, overload
 
 # Here, and not where they are needed: the first question is to be answered at once, too.
+from parallelflow.engine import module_snapshot
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager.manager import get_manager
 from parallelflow.errors import ClusterLost, ParallelFlowError
@@ -336,3 +337,7 @@ class _Zipped:
 
     def __iter__(self) -> Any:
         return zip(*self._iterables, strict=False)
+
+
+# Files may be edited between their import and the first call.
+module_snapshot.look()

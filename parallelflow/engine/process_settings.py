@@ -24,6 +24,7 @@ from .payload import Frame, dump, load
 
 __all__ = [
     "ENVIRONMENT",
+    "FILTERS",
     "PATH",
     "SETTINGS",
     "FolderUnusable",
@@ -35,6 +36,7 @@ __all__ = [
 # What is adapted to the engine.
 ENVIRONMENT = "environment variables"
 PATH = "`sys.path`"
+FILTERS = "warning filters"
 
 
 class FolderUnusable(Exception):
@@ -346,5 +348,5 @@ SETTINGS = (
     Setting("decimal context", _read_decimal, _write_decimal),
     Setting("NumPy's error handling", _read_numpy_errors, _write_numpy_errors),
     Setting("NumPy's print options", _read_numpy_print, _write_numpy_print),
-    Setting("warning filters", _read_filters, _write_filters, _send_filters, _receive_filters),
+    Setting(FILTERS, _read_filters, _write_filters, _send_filters, _receive_filters),
 )

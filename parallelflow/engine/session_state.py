@@ -18,8 +18,11 @@ from typing import Any
 
 from parallelflow.errors import WorkingDirectoryMissing
 
+from .module_sets import ModuleSet, find_set, shadowed_by
+from .module_snapshot import ModuleRecord, snapshot
 from .process_settings import (
     ENVIRONMENT,
+    FILTERS,
     PATH,
     SETTINGS,
     FolderUnusable,
@@ -66,11 +69,17 @@ class SessionState:
     changes : dict of str to str or None
         Environment variables that the session has set, changed or (None) deleted since it
         started: all that is taken over on another machine.
+    modules : dict of str to ModuleRecord
+        The session's own modules that it has loaded.
+    notes : list of str
+        What the user is to be told of them.
     """
 
     host: str
     values: dict[str, Any]
     changes: dict[str, str | None] = field(default_factory=dict)
+    modules: dict[str, ModuleRecord] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def dump(self) -> bytes:
         """Return the state as an engine gets it."""
@@ -95,7 +104,7 @@ def capture() -> SessionState:
                 "files. Change to another one (os.chdir, or cd in the shell)."
             ) from e
     values[PATH] = [(folder, is_installed(folder)) for folder in values[PATH]]
-    return SessionState(socket.gethostname(), values, _changes())
+    return SessionState(socket.gethostname(), values, _changes(), *snapshot())
 
 
 _initial: dict[str, str] | None = None
@@ -138,6 +147,8 @@ class ProcessState:
     ------
     FolderMissing
         When it is entered, if this machine lacks the session's working directory.
+    ModuleUnusable
+        When it is entered, if a compiled module is here in another state than in the session.
     """
 
     def __init__(self, state: SessionState) -> None:
@@ -146,11 +157,15 @@ class ProcessState:
         self._here = state.host == socket.gethostname()
         self._values: dict[str, Any] = {}
         self._outer: dict[str, Any] = {}
+        self._modules: ModuleSet | None = None
+        self._shadowed: list[str] = []
 
     def __enter__(self) -> ProcessState:
         self._outer = {}
         try:
             for setting in SETTINGS:
+                if setting.name == FILTERS:  # whose categories may be classes of the session
+                    self._enter_modules()
                 before = self._outer[setting.name] = _read(setting)
                 if setting.name not in self._values:
                     self._values[setting.name] = self._adapted(setting, before)
@@ -164,6 +179,12 @@ class ProcessState:
 
     def __exit__(self, *_: object) -> None:
         self._leave()
+
+    def _enter_modules(self) -> None:
+        if self._modules is None:
+            self._modules = find_set(self._values[PATH], self._state.modules)
+            self._shadowed = shadowed_by(self._state.modules)
+        self._modules.enter(self._state.modules, self._shadowed)
 
     def _write(self, setting: Setting, wanted: Any) -> None:
         try:
@@ -180,6 +201,8 @@ class ProcessState:
 
     def _leave(self) -> None:
         """Keep the run's settings and give the process back what it had before."""
+        if self._modules is not None:
+            self._modules.leave()
         for setting in SETTINGS:
             if setting.name in self._outer:
                 before = self._outer[setting.name]

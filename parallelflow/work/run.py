@@ -129,7 +129,8 @@ class Run:
         finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
-        self._function = [session_state.capture().dump(), *payload.dump((maker, arguments))]
+        state = session_state.capture()
+        self._function = [state.dump(), *payload.dump((maker, arguments))]
         self._key = uuid.uuid4().hex
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
@@ -154,6 +155,8 @@ class Run:
             self.values[index] = value
         self.progress = Progress(label, total, done=len(self._finished))
         self.progress.announce()
+        for note in state.notes:
+            self._tell(note)
         leave_unread(client, [])
 
     # -- what the caller drives ---------------------------------------------------------
@@ -539,6 +542,8 @@ class Run:
         # It stays known, so that it is not asked again, and never gets ready.
         self._unfit.add(worker.id)
         self._tell(f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}")
+        if trouble.error_type == "ModuleUnusable":  # a new process can load it
+            self._pool.replace(worker.id)
         why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
         self._setup_failed = why
         if self._unfit.issuperset(self._workers):

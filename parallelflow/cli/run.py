@@ -8,7 +8,6 @@ import time
 from argparse import Namespace
 from typing import Any
 
-from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager, profiles
 from parallelflow.errors import UserMistake
 from parallelflow.interaction import ConsoleInteraction
@@ -44,7 +43,7 @@ def run(options: Namespace) -> int:
     display = ProgressDisplay(sys.stderr)
     configure(display, options.verbose)
     _configure_engines(options)
-    if not on_engine() and peek.wants_engines(tree, wanted.version, options.parallel_maps):
+    if peek.wants_engines(tree, wanted.version, options.parallel_maps):
         get_manager().prepare()
     del tree
 
@@ -80,8 +79,6 @@ def _configure_engines(options: Namespace) -> None:
     manager = get_manager()
     manager.interaction = _Terminal()
     manager.configure(options.profile, options.engines)
-    if on_engine():
-        return  # in a program that an element has started: everything is computed here
     if manager.connect() is None:
         # What is started for this run ends with it: nobody else should connect to it.
         manager.configure(private=True)
@@ -91,8 +88,7 @@ def _run(
     workflow: Any, aliases: dict[str, str], options: Namespace, display: ProgressDisplay
 ) -> int:
     serial_maps = workflow.maps(peek.CONTROL_FLOW)
-    wanted = workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps)
-    if wanted and not on_engine():
+    if workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps):
         get_manager().prepare()
     began = time.monotonic()
     with contextlib.ExitStack() as stack:

@@ -1,1 +1,0 @@
-"""Repairs of VisTrails' bundled packages for current libraries; one file for each package."""

@@ -22,10 +22,17 @@ RUN = [
 ]
 GUI = ["PyQt5>=5.15"]
 EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
+#: What VisTrails' bundled packages need, by their names.
+PACKAGES = {
+    "matplotlib": ["matplotlib>=3.5"],
+    "sklearn": ["scikit-learn>=1.2"],
+}
 DOCS = ["sphinx>=7.4", "myst-parser>=4"]
 TEST = [
     *GUI,
     *EXAMPLES,
+    *PACKAGES["matplotlib"],
+    *PACKAGES["sklearn"],
     *DOCS,
     "joblib>=1.2",
     "pytest>=8",
@@ -82,7 +89,7 @@ setup(
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=RUN,
-    extras_require={"gui": GUI, "examples": EXAMPLES, "docs": DOCS, "test": TEST},
+    extras_require={"gui": GUI, "examples": EXAMPLES, **PACKAGES, "docs": DOCS, "test": TEST},
     cmdclass={"build_py": build_py_with_pth},
     entry_points={"console_scripts": ["parallelflow = parallelflow.cli:main"]},
 )

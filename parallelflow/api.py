@@ -4,8 +4,9 @@ Import it as ``vistrails.packages.parallelflow.api`` in a VisTrails package that
 Parallel Flow as a dependency, and as ``parallelflow.api`` anywhere else; both are the same
 module. It needs neither VisTrails nor Qt.
 
-All functions may be called from any thread. On an engine there is no cluster to ask
-for: the first three return None there and `parallel_map` computes in the engine.
+All functions may be called from any thread. On an engine, and in a program that one has
+started, there is no cluster to ask for: the first three return None there and `parallel_map`
+computes in that process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, 
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, overload
 
 # Here, and not where they are needed: the first question is to be answered at once, too.
-from parallelflow.engine.runner import on_engine
+from parallelflow.engine import module_snapshot
+from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager.manager import get_manager
 from parallelflow.errors import ClusterLost, ParallelFlowError
 
@@ -174,9 +176,10 @@ def parallel_map(
 
     On the cluster where there is one, otherwise in this process, with the same values and
     the same exceptions. Lambdas, closures and functions of a notebook will do. An engine
-    that is lost costs nothing; Ctrl-C ends what the engines do. What the function writes to
-    stdout and stderr is written here, in the order of the elements. On the thread of
-    VisTrails' window the window stays alive meanwhile.
+    that is lost costs nothing. If the cluster goes away, the rest is computed by new engines
+    where `ask` allows to start some, else in this process. Ctrl-C ends what the engines do.
+    What the function writes to stdout and stderr is written here, in the order of the
+    elements. On the thread of VisTrails' window the window stays alive meanwhile.
 
     Parameters
     ----------
@@ -219,7 +222,7 @@ def parallel_map(
     parallelflow.errors.ElementError
         If an element failed otherwise: it cannot be sent, it ended the engines that ran it.
     parallelflow.errors.ClusterError
-        If the cluster was lost, or could not be started.
+        If the cluster could not be started, or was lost by an element that ends engines.
     TimeoutError
         If it takes longer than `timeout`.
     TypeError, ValueError
@@ -264,8 +267,8 @@ def parallel_map(
         buffer_size=buffer_size,
         progress=progress,
         timeout=timeout,
-        alive=manager.alive,
-        on_lost=manager.replace_later,
+        pool=manager.engine_pool(),
+        find_client=lambda: manager.ensure_engines(ask=ask),
         tick=_keep_window_alive,
     )
     return (values, True) if ipython else values
@@ -334,3 +337,7 @@ class _Zipped:
 
     def __iter__(self) -> Any:
         return zip(*self._iterables, strict=False)
+
+
+# Files may be edited between their import and the first call.
+module_snapshot.look()

@@ -163,12 +163,6 @@ class ControllerFailed(ClusterError):
     topic = "The controller could not be started"
 
 
-class ProfileBusy(ClusterError):
-    """Another session starts engines on the profile and does not come to an end."""
-
-    topic = "Another session is starting engines"
-
-
 class EnginesFailed(ClusterError):
     """Fewer engines than asked for came up.
 
@@ -320,8 +314,8 @@ class ElementFailure:
         Shortened repr of the element.
     stage : str
         ``pickle`` (could not be sent), ``input`` (could not be read on the engine), ``run``,
-        ``result`` (its value could not be sent back), ``interrupted`` or ``lost`` (it ended
-        the engines that ran it).
+        ``result`` (its value could not be sent back), ``interrupted``, ``lost`` (it ended
+        the engines that ran it) or ``not run`` (no engine was left to run it).
     error_type : str
         Name of the exception's class.
     message : str
@@ -365,6 +359,7 @@ STAGES = {
     "result": "its result cannot be sent back, ",
     "interrupted": "interrupted, ",
     "lost": "it ended the engines that ran it, ",
+    "not run": "it was not run, ",
 }
 """What an `ElementFailure` says of the stage at which the element failed."""
 
@@ -375,6 +370,7 @@ HEADINGS = {
     "result": "Its result cannot be sent back",
     "interrupted": "It was interrupted",
     "lost": "It ended the engines that ran it",
+    "not run": "It was not run",
 }
 """The headings of docs/troubleshooting.md about these stages."""
 
@@ -396,6 +392,12 @@ class ElementError(ParallelFlowError):
             others = ", ".join(str(f.index) for f in self.failures[1:])
             text += f"\nAlso failed: {others}"
         super().__init__(text)
+
+
+class WorkingDirectoryMissing(ParallelFlowError):
+    """The folder in which this session works has been removed."""
+
+    topic = "The working directory"
 
 
 class SetupFailed(ParallelFlowError):

@@ -12,6 +12,7 @@ from vistrails.core.modules.basic_modules import List
 from vistrails.core.modules.module_registry import get_module_registry
 from vistrails.core.upgradeworkflow import UpgradeWorkflowHandler
 
+from parallelflow.engine import module_snapshot
 from parallelflow.errors import ProfileError
 from parallelflow.map import Map
 from parallelflow.settings import Settings, settings
@@ -31,6 +32,7 @@ def initialize() -> None:
     )
     registry.add_output_port(Map, "Result", (List, ""))
     _configure()
+    module_snapshot.look()  # files may be edited between their import and the first Map
 
 
 def finalize() -> None:

@@ -18,7 +18,7 @@ from vistrails.core.modules.vistrails_module import ModuleError
 from vistrails.packages.controlflow.fold import FoldWithModule
 from vistrails.packages.controlflow.utils import Map as SerialMap
 
-from parallelflow.engine.runner import on_engine
+from parallelflow.engine.place import on_engine
 from parallelflow.settings import POLICIES, STOP, settings
 
 from .checks import check_elements
@@ -45,7 +45,8 @@ class Map(FoldWithModule):
     def compute(self) -> None:
         """Evaluate all elements and set Result."""
         if on_engine():
-            # Inside a function that runs on an engine there is no cluster to ask for.
+            # Inside a function that runs on an engine, and in programs that it starts, there is
+            # no cluster to ask for: it may be the one that waits for them.
             self.initialValue: list[Any] = []
             FoldWithModule.compute(self)
         else:
@@ -63,6 +64,9 @@ class Map(FoldWithModule):
 @contextlib.contextmanager
 def parallel_maps() -> Iterator[None]:
     """Have every Map of Control Flow run through the engines, without editing a workflow."""
+    if on_engine():  # or in a program that an element has started
+        yield
+        return
     serial = SerialMap.__dict__.get("updateFunctionPort")
 
     def update_function_port(self: Any) -> None:

@@ -20,6 +20,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError, ElementFailure, ParallelFlowError
 from parallelflow.settings import STOP, settings
 from parallelflow.work.output import OutputOrder
+from parallelflow.work.recovery import drive
 from parallelflow.work.resume import Unfinished, function_key
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
@@ -119,8 +120,7 @@ class MapRun:
             chunk_size=settings().chunkSize or None,
             stop_on_error=self._stop_on_error,
             on_chunk=self._take,
-            alive=getattr(manager, "alive", None),
-            on_lost=self._replace_lost,
+            pool=manager.engine_pool(),
             finished=done,
         )
         for index in done:
@@ -166,14 +166,18 @@ class MapRun:
             function.logging.set_computing(function)
         total = len(self._elements)
         interaction = get_manager().interaction
+
+        def look() -> None:
+            self._log.build(POLL_SECONDS)
+            done = run.progress.done + run.progress.failed
+            self._module.logging.update_progress(self._module, done / total)
+            if interaction.leaving():  # nobody waits for what is left of the workflow
+                raise AbortExecution("Execution aborted")
+
         try:
-            while not run.over:
-                run.poll(POLL_SECONDS)
-                self._log.build(POLL_SECONDS)
-                done = run.progress.done + run.progress.failed
-                self._module.logging.update_progress(self._module, done / total)
-                if interaction.leaving():  # nobody waits for what is left of the workflow
-                    raise AbortExecution("Execution aborted")
+            if not drive(run, lambda: run.poll(POLL_SECONDS), look, get_manager().ensure_engines):
+                run.deferred.update(index for index, _ in run.take_rest())
+                run.finish_here()
         except BaseException:
             self._replace(run.cancel())
             self._bring_files(run)
@@ -198,11 +202,7 @@ class MapRun:
     def _replace(self, stuck: list[int]) -> None:
         """Have engines that cannot be interrupted replaced, where they are ours to replace."""
         for engine in stuck:
-            self._replace_lost(engine)
-
-    def _replace_lost(self, engine: int) -> None:
-        """Have an engine replaced in the background, if it was this session's own."""
-        get_manager().replace_later(engine)
+            get_manager().replace_later(engine)
 
     def _take(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
@@ -238,8 +238,11 @@ class MapRun:
         for index in sorted(run.deferred):
             if end is not None and index > end:
                 break
+            done = run.progress.done + run.progress.failed
+            self._module.logging.update_progress(self._module, done / len(self._elements))
             try:
                 run.values[index] = self._run_here(index)
+                run.progress.done += 1
             except ModuleSuspended as e:
                 suspended.append(e)
         if suspended and not run.failures:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from parallelflow.names import IDENTIFIER, PACKAGE
-from parallelflow.safe_files import UnusableFile, read_bytes
 
 __all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
 
@@ -103,23 +102,15 @@ def _kept() -> Settings:
     try:
         file = Path.home() / ".vistrails" / "startup.xml"
         return _read(file, file.stat().st_mtime_ns)
-    except UnusableFile as e:
-        _warn_once(f"{e}. The defaults are used.")
-    except (OSError, RuntimeError, SyntaxError, ValueError):  # ElementTree's are syntax errors
-        pass
-    return Settings()
-
-
-@functools.cache
-def _warn_once(text: str) -> None:
-    logger.warning("%s", text)
+    except (OSError, RuntimeError, SyntaxError):  # ElementTree's errors are syntax errors
+        return Settings()
 
 
 @functools.lru_cache(maxsize=1)
 def _read(file: Path, changed: int) -> Settings:
     import xml.etree.ElementTree
 
-    root = xml.etree.ElementTree.fromstring(read_bytes(file))
+    root = xml.etree.ElementTree.parse(file).getroot()
     found = root.iterfind(f"./packages/package[@name='{PACKAGE}']//key")
     texts = {key.get("name"): key[0].get("value", "") for key in found if len(key)}
     values: dict[str, Any] = {}

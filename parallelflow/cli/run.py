@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from typing import Any
 
+from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager, profiles
 from parallelflow.errors import UserMistake
 from parallelflow.interaction import ConsoleInteraction
@@ -43,7 +44,7 @@ def run(options: Namespace) -> int:
     display = ProgressDisplay(sys.stderr)
     configure(display, options.verbose)
     _configure_engines(options)
-    if peek.wants_engines(tree, wanted.version, options.parallel_maps):
+    if not on_engine() and peek.wants_engines(tree, wanted.version, options.parallel_maps):
         get_manager().prepare()
     del tree
 
@@ -79,6 +80,8 @@ def _configure_engines(options: Namespace) -> None:
     manager = get_manager()
     manager.interaction = _Terminal()
     manager.configure(options.profile, options.engines)
+    if on_engine():
+        return  # in a program that an element has started: everything is computed here
     if manager.connect() is None:
         # What is started for this run ends with it: nobody else should connect to it.
         manager.configure(private=True)
@@ -88,7 +91,8 @@ def _run(
     workflow: Any, aliases: dict[str, str], options: Namespace, display: ProgressDisplay
 ) -> int:
     serial_maps = workflow.maps(peek.CONTROL_FLOW)
-    if workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps):
+    wanted = workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps)
+    if wanted and not on_engine():
         get_manager().prepare()
     began = time.monotonic()
     with contextlib.ExitStack() as stack:

@@ -18,6 +18,7 @@ import parallelflow
 
 from . import shortcuts
 from .files import pack
+from .package_reload import reload_edited_packages
 from .recorder import ITERATION, Record, Recorder
 from .runner import NeedsClient, Reported, Trouble, trouble_of
 from .spec import FunctionSpec, PackageNeed, PortValue
@@ -98,6 +99,7 @@ def _load_packages(packages: list[PackageNeed], user_packages: str | None) -> No
     wanted = {need.identifier: need.version for need in packages}
     try:
         app = host.start_engine_core(wanted, user_packages=folder)
+        reload_edited_packages(app.package_manager)
         for identifier, version in wanted.items():
             here = app.package_manager.get_package(identifier).version
             if here != version:

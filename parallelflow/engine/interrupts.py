@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from .place import is_engine
 
 __all__ = ["Interrupts"]
 
@@ -39,7 +40,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         main = threading.current_thread() is threading.main_thread()
-        self._ours = main and _is_engine()
+        self._ours = main and is_engine()
         if self._ours:
             signal.signal(signal.SIGINT, self._take)
         return self
@@ -63,12 +64,3 @@ class Interrupts:
             self.hit = True
             raise KeyboardInterrupt
         self.pending = True
-
-
-def _is_engine() -> bool:
-    """Whether this process is an engine of ipyparallel, and not one that imitates it."""
-    traitlets = sys.modules.get("traitlets.config")
-    if traitlets is None or not traitlets.Application.initialized():
-        return False
-    classes = type(traitlets.Application.instance()).__mro__
-    return any(each.__name__ == "IPEngine" for each in classes)

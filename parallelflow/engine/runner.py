@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import platform
 import reprlib
 import socket
-import sys
 import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from . import place
 from .capture import Capture
 from .interrupts import Interrupts
 from .payload import Frame, dump, load
+from .session_state import ProcessState
 
 __all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
 
@@ -127,28 +128,19 @@ class Reported(Exception):
 # it returns the value and the record (None for none).
 Prepared = Callable[[int, Any], tuple[Any, Any]]
 
-_functions: OrderedDict[str, Prepared] = OrderedDict()
-
-_on_engine = False
-
-
-def on_engine() -> bool:
-    """Whether this process is an engine: work that is asked for there is done serially."""
-    if _on_engine:
-        return True
-    traitlets = sys.modules.get("traitlets.config")
-    if traitlets is None or not traitlets.Application.initialized():
-        return False
-    return type(traitlets.Application.instance()).__name__ == "IPEngine"
+# With the state of the process that the run's session wants around it.
+_functions: OrderedDict[str, tuple[Prepared, ProcessState]] = OrderedDict()
 
 
-def setup(key: str, *frames: Frame) -> dict[str, Any]:
+def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
     """Set a run's function up on this engine.
 
     Parameters
     ----------
     key : str
         The run's key, which its chunks name.
+    state
+        A `SessionState` as its `dump` gives it.
     *frames
         A `dump` of (maker, arguments): ``maker(*arguments)`` returns the function.
 
@@ -156,19 +148,21 @@ def setup(key: str, *frames: Frame) -> dict[str, Any]:
     -------
     dict
         ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
-        ``trouble`` if the function could not be set up, else None.
+        ``notes`` on what the session has and this machine lacks; ``trouble`` if the function
+        could not be set up, else None.
     """
-    global _on_engine
-    _on_engine = True
+    place.mark()
     begin = time.perf_counter()
-    trouble = None
+    trouble, notes = None, []
     try:
-        with Interrupts() as interrupts, interrupts.allowed():
-            if key not in _functions:  # a client that waits for long sends it again
+        if key not in _functions:  # a client that waits for long sends it again
+            process = ProcessState(pickle.loads(state))
+            with Interrupts() as interrupts, process, interrupts.allowed():
                 maker, arguments = load(frames)
-                _functions[key] = maker(*arguments)
+                _functions[key] = maker(*arguments), process
+            notes = process.notes
         while len(_functions) > MAX_FUNCTIONS:
-            _close(_functions.popitem(last=False)[1])
+            _close(_functions.popitem(last=False)[1][0])
     except BaseException as e:
         trouble = trouble_of(e, "setup")
     return {
@@ -177,15 +171,16 @@ def setup(key: str, *frames: Frame) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "seconds": time.perf_counter() - begin,
+        "notes": notes,
         "trouble": trouble,
     }
 
 
 def drop(key: str) -> None:
     """Forget a run's function, and with it everything that it holds."""
-    function = _functions.pop(key, None)
-    if function is not None:
-        _close(function)
+    dropped = _functions.pop(key, None)
+    if dropped is not None:
+        _close(dropped[0])
 
 
 def _close(function: Prepared) -> None:
@@ -219,23 +214,23 @@ def run_chunk(
     list of memoryview
         A `dump` of a `ChunkResult`.
     """
-    with Interrupts() as interrupts:
-        return _run_chunk(interrupts, key, start, stop_on_error, seconds, frames)
+    if key not in _functions:
+        # Too many runs since, or another process under the same id: the client sets it up again.
+        raise LookupError("this engine does not have the run's function")
+    function, process = _functions[key]
+    with Interrupts() as interrupts, process:
+        return _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
 
 
 def _run_chunk(
     interrupts: Interrupts,
-    key: str,
+    function: Prepared,
     start: int,
     stop_on_error: bool,
     seconds: float | None,
     frames: Sequence[Frame],
 ) -> list[Any]:
     result = ChunkResult(started=time.time())
-    function = _functions.get(key)
-    if function is None:
-        # Too many runs since, or another process under the same id: the client sets it up again.
-        raise LookupError("this engine does not have the run's function")
     try:
         with interrupts.allowed():
             elements = list(load(frames))
@@ -351,25 +346,6 @@ def short(value: Any) -> str:
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
-
-
-def load_function(folders: Sequence[str], frames: Sequence[Frame]) -> Any:
-    """Return a function that was sent, with the folders in which its modules may be.
-
-    Parameters
-    ----------
-    folders : sequence of str
-        Of the client's ``sys.path``; those that this machine has are looked at last from now on.
-    frames : sequence of bytes-like
-        A `dump` of the function.
-
-    Raises
-    ------
-    Exception
-        Whatever its unpickling raises, such as a module that is missing.
-    """
-    sys.path += [f for f in folders if f not in sys.path and Path(f).is_dir()]
-    return load(frames)
 
 
 def plain_function(function: Callable[..., Any], star: bool = False) -> Prepared:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import ipaddress
-import logging
+import json
 import os
 import socket
 import stat
@@ -17,22 +16,22 @@ from pathlib import Path
 
 import psutil
 
-from parallelflow.safe_files import UnusableFile, list_files, read_json
-
-from .processes import pid_of
 from .profiles import profile_folder
 
-__all__ = ["ANSWER_SECONDS", "THREADS", "Connection", "connections", "that_answer"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "THREADS",
+    "Connection",
+    "connections",
+    "listening_pids",
+    "that_answer",
+]
 
 # A controller on this machine accepts within a millisecond, one across a slow ssh
 # tunnel within a few hundred; longer than this it is not worth connecting to.
 ANSWER_SECONDS = 0.6
 # Asking an address is waiting, so all are asked at once.
 THREADS = 32
-# What TCP has.
-MAX_PORT = 65535
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,10 @@ class Connection:
             address = _address(self.host, ANSWER_SECONDS)
             if address is None or not ipaddress.ip_address(address).is_loopback:
                 return None
-            listening = psutil.net_connections("tcp")
-        except (psutil.Error, OSError, ValueError):
+        except ValueError:
             return None
-        for one in listening:
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == self.port:
-                return None if one.pid is None else _main_process(one.pid)
-        return None
+        pid = listening_pids().get(self.port)
+        return None if pid is None else _main_process(pid)
 
     def announced_engines(self) -> int:
         """Return how many engines run on this machine by the cluster file, registered or not.
@@ -117,8 +113,8 @@ class Connection:
         """
         path = self.path.parent / f"cluster-{self.cluster_id}.json"
         try:
-            sets = read_json(path)["engines"]["sets"].values()
-            pids = [pid_of(one["pid"]) for each in sets for one in each["engines"].values()]
+            sets = json.loads(path.read_text())["engines"]["sets"].values()
+            pids = [int(one["pid"]) for each in sets for one in each["engines"].values()]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return 0
         return sum(map(psutil.pid_exists, pids))
@@ -167,26 +163,37 @@ def connections(profile: str) -> list[Connection]:
     """
     security = profile_folder(profile) / "security"
     found: list[tuple[bool, float, Connection]] = []
-    for path in list_files(security, "ipcontroller*-client.json"):
-        try:
-            info = read_json(path)
+    for path in security.glob("ipcontroller*-client.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            info = json.loads(path.read_text())
             cluster_id = path.name[len("ipcontroller") : -len("-client.json")].lstrip("-")
             connection = Connection(
                 path,
                 cluster_id,
                 _host(info),
-                _port(info),
+                int(info["registration"]),
                 _interface(info),
                 str(info.get("location") or ""),
                 bool(info.get("curve_serverkey")),
             )
             found.append((bool(cluster_id), -path.stat().st_mtime, connection))
-        except UnusableFile as e:
-            _warn_once(f"{e}. Remove it.")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-            # It may be being written, or removed.
-            logger.debug("%s is left out: %r", path, e)
     return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
+
+
+def listening_pids() -> dict[int, int]:
+    """Return the pids of the processes of this machine that listen, by their TCP ports.
+
+    Returns
+    -------
+    dict of int to int
+        Without those of other users. Of several processes that hold one socket, one.
+    """
+    try:
+        every = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return {}
+    listening = [one for one in every if one.status == psutil.CONN_LISTEN and one.pid is not None]
+    return {one.laddr.port: one.pid for one in reversed(listening)}
 
 
 def that_answer(found: Sequence[Connection], seconds: float = ANSWER_SECONDS) -> list[Connection]:
@@ -225,19 +232,6 @@ def _address(host: str, seconds: float) -> str | None:
     thread.start()
     thread.join(seconds)
     return found[0] if found else None
-
-
-@functools.cache
-def _warn_once(text: str) -> None:
-    """Log a warning; once, since a window looks at connection files every second."""
-    logger.warning("%s", text)
-
-
-def _port(info: dict[str, object]) -> int:
-    port = int(str(info["registration"]))
-    if not 0 < port <= MAX_PORT:
-        raise ValueError(f"there is no port {port}")
-    return port
 
 
 def _interface(info: dict[str, object]) -> str:

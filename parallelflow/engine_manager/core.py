@@ -121,11 +121,17 @@ class ManagerCore:
     def alive(self) -> bool:
         """Whether the cluster lives, as far as is known; returns at once.
 
-        For runs: false as soon as the controller's process has ended, or, if it is on another
-        machine, when its hub has not answered for 12 s.
+        For runs: false as soon as a process of the controller that they need has ended, when it
+        was stopped for some seconds, or, if it is on another machine, when it has not answered
+        for 8.5 s.
         """
         cluster = self._link
         return cluster is not None and not cluster.lost and cluster.alive()
+
+    def fault(self) -> str:
+        """Return which part of the controller has failed, empty if that is not known."""
+        cluster = self._link
+        return cluster.fault if cluster is not None else ""
 
     def runs(self) -> tuple[progress.Snapshot, ...]:
         """Return this session's runs under way (a Map, a `parallel_map`), the oldest first."""

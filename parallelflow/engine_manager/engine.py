@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from parallelflow.safe_files import UnusableFile, parse_json, read_text
+from parallelflow.engine import place
 
 __all__ = ["main"]
 
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> None:
         The connection file's path, then what ``ipengine`` takes.
     """
     path, rest = Path(arguments[0]), arguments[1:]
+    place.mark()
     from . import nanny
 
     engine_class = nanny.engine_with(nanny.fork())
@@ -51,25 +52,12 @@ def _run(engine_class: Any, arguments: list[str]) -> int:
     try:
         engine_class.launch_instance(arguments)
     except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else int(e.code is not None)
-        if code:
-            _tell_of_exit(e, code)
-        return code
+        return e.code if isinstance(e.code, int) else int(e.code is not None)
     except RuntimeError as e:
         # How ipyparallel 9.2 ends when it is told to, with current tornado; elsewhere quietly.
         if "Event loop stopped" not in str(e):
             raise
     return 0
-
-
-def _tell_of_exit(error: SystemExit, code: int) -> None:
-    """Write into the log what has ended the engine: a configuration file may call sys.exit."""
-    lines = [] if isinstance(error.code, int) else [str(error.code)]
-    for last in traceback.extract_tb(error.__traceback__)[-1:]:
-        lines.append(
-            f"{last.filename}, line {last.lineno} has ended the engine (exit code {code})."
-        )
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 def _leave(code: int) -> NoReturn:
@@ -97,14 +85,11 @@ def _connection_info(path: Path) -> str:
     """Return the connection file's content, once it is whole."""
     deadline = time.monotonic() + CONNECTION_SECONDS
     while time.monotonic() < deadline:
-        try:
-            text = read_text(path)
-            parse_json(text)
+        with contextlib.suppress(OSError, ValueError):
+            text = path.read_text()
+            json.loads(text)
             return text
-        except UnusableFile as e:
-            raise SystemExit(f"{e}. Remove it.") from e
-        except (OSError, ValueError):
-            time.sleep(LOOK_SECONDS)  # it is not there yet, or not whole
+        time.sleep(LOOK_SECONDS)
     raise SystemExit(f"no connection file came in {CONNECTION_SECONDS:.0f} s: {path}")
 
 

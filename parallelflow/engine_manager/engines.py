@@ -18,14 +18,13 @@ from parallelflow.interaction import Interaction
 from parallelflow.settings import settings
 
 from . import profiles
-from .coming_up import is_coming_up
 from .core import PRIVATE, ManagerCore
 from .model import Stage, StartSnapshot
-from .records import session_name
 
 if TYPE_CHECKING:
     import ipyparallel
 
+    from .link import Link
     from .session import Session
 
 __all__ = ["EngineSource", "Progress"]
@@ -39,10 +38,9 @@ LOOK_SECONDS = 0.02
 Progress = Callable[[StartSnapshot], None]
 
 
-# Attempts at a start whose reason to fail was of that moment: two controllers that chose the same
-# ports, or another session's that ended while engines were added to it. With six sessions that
-# start and end at once, two were the most that was seen.
-ATTEMPTS = 5
+# ``ipcluster start`` waits 1 s between controller and engines; they may take long to load.
+ENGINES_BEGIN_SECONDS = 3.0
+ENGINES_JOIN_SECONDS = 30.0
 
 
 @dataclass
@@ -127,26 +125,30 @@ class EngineSource(ManagerCore):
         if preparation is not None:
             self._wait(preparation)
         cluster = self._link
-        if cluster is not None and self.alive() and len(cluster.ids) >= (self.engines_wanted or 1):
+        if cluster is not None and self.alive() and len(cluster.fit) >= (self.engines_wanted or 1):
             # The usual case, and a small Map's time: no thread is needed for it.
             return cluster.client
-        for _ in range(ATTEMPTS):
-            if not self.private or self._link is None:
-                self._wait(self._in_thread(self._look_for_cluster))
-            running = self._running()
-            missing = self._count()
-            if missing:
-                provide = functools.partial(self._provide, missing)
-                self._wait(self._in_thread(provide))
-            client = self._client_with_engines()
-            if client is not None or not (running or missing):
-                return client
-            # What was found has just ended with the session that had started it.
-        return None
+        if not self.private or self._link is None:
+            self._wait(self._in_thread(self._look_for_cluster))
+        if self._coming():
+            self._wait(self._in_thread(self._wait_for_coming))
+        missing = self._count()
+        if missing:
+            self._wait(self._in_thread(lambda cancel: self._provide(missing, cancel)))
+        return self._client_with_engines()
 
     def _client_with_engines(self) -> ipyparallel.Client | None:
         cluster = self._link if self.alive() else None
-        return cluster.client if cluster is not None and cluster.ids else None
+        return cluster.client if cluster is not None and cluster.fit else None
+
+    def _coming(self) -> int:
+        """Return how many engines are being started in the place of others."""
+        return 0
+
+    def _wait_for_coming(self, cancel: threading.Event) -> None:
+        """Wait while there is no engine to work with, but one is being started."""
+        while self._coming() and not self._client_with_engines() and not cancel.is_set():
+            time.sleep(LOOK_SECONDS)
 
     def _look_at_once(self) -> None:
         if not self.private:
@@ -159,18 +161,13 @@ class EngineSource(ManagerCore):
         cluster = self._link
         if self._session is not None and self._session.owns_controller:
             return
-        folder = profiles.profile_folder(self.profile)
-        while cluster is not None and is_coming_up(cluster, folder) and not cancel.is_set():
+        while cluster is not None and _is_coming_up(cluster) and not cancel.is_set():
             time.sleep(LOOK_SECONDS)
-
-    def _running(self) -> int:
-        """Return how many engines there are."""
-        cluster = self._link if self.alive() else None
-        return len(cluster.ids) if cluster is not None else 0
 
     def _count(self) -> int:
         """Return how many engines are to be started, asking where there are none."""
-        running = self._running()
+        cluster = self._link if self.alive() else None
+        running = len(cluster.fit) + self._coming() if cluster is not None else 0
         if running:
             return max((self.engines_wanted or 0) - running, 0)
         wanted = self.engines_wanted or settings().engines
@@ -188,7 +185,10 @@ class EngineSource(ManagerCore):
 
     def _still(self, missing: int) -> int:
         """Return how many of the engines that were missing still are: others start some, too."""
-        running = self._running()
+        if self._link is None and not self.private:
+            self.connect()
+        cluster = self._link if self.alive() else None
+        running = len(cluster.fit) + self._coming() if cluster is not None else 0
         if not running:
             return missing
         return min(missing, max((self.engines_wanted or 0) - running, 0))
@@ -219,9 +219,8 @@ class EngineSource(ManagerCore):
         progress: Progress,
         cancel: threading.Event,
         until: Stage,
-        still: Callable[[int], int] | None = None,
-    ) -> int:
-        """Start engines and return how many; see `Start`."""
+        still: Callable[[int], int] = int,
+    ) -> None:
         from .starting import Start
 
         self._cancels.add(cancel)
@@ -231,12 +230,13 @@ class EngineSource(ManagerCore):
                 if cancel.is_set():
                     raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
-                for line in profiles.open_to_change(self.profile):
-                    self.interaction.tell(line)
+                n = still(n)
+                if n < 1:
+                    return
                 start = functools.partial(
-                    Start, self, n, launcher or self.launcher, progress, cancel.is_set, still
+                    Start, self, n, launcher or self.launcher, progress, cancel.is_set
                 )
-                return _again_if_passing(lambda: start().run(until))
+                _once_more_if_passing(lambda: start().run(until))
             finally:
                 self._lock.release()
         finally:
@@ -251,7 +251,7 @@ class EngineSource(ManagerCore):
             if cluster is not None:
                 cluster_id = cluster.connection.cluster_id
             else:
-                cluster_id = f"{PRIVATE}{session_name()}" if self.private else ""
+                cluster_id = f"{PRIVATE}{os.getpid()}" if self.private else ""
             self._session = Session(folder, cluster_id)
             atexit.register(self.stop)
         return self._session
@@ -263,13 +263,25 @@ class EngineSource(ManagerCore):
             cancel.set()
 
 
-def _again_if_passing(attempt: Callable[[], int]) -> int:
-    """Start engines; once more, a few times, if the reason why it failed was of that moment."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return attempt()
-        except (ControllerFailed, EnginesFailed) as e:
-            if not e.passing:
-                raise
-            logger.warning("%s Trying it once more.", e.message)
-    return attempt()
+def _once_more_if_passing(attempt: Callable[[], object]) -> None:
+    """Start engines; once more if the reason why it failed was of that moment."""
+    try:
+        attempt()
+    except (ControllerFailed, EnginesFailed) as e:
+        if not e.passing:
+            raise
+        # Its ports are chosen before they are used: two at once may choose the same.
+        logger.warning("%s Trying it once more.", e.message)
+        attempt()
+
+
+def _is_coming_up(cluster: Link) -> bool:
+    """Whether a cluster was started a moment ago, and not all of its engines have joined."""
+    controller = cluster.controller
+    if controller is None or not cluster.alive():
+        return False
+    age = time.time() - controller.created
+    announced = cluster.connection.announced_engines()
+    if announced == 0:
+        return not cluster.ids and age < ENGINES_BEGIN_SECONDS
+    return len(cluster.ids) < announced and age < ENGINES_JOIN_SECONDS

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .processes import MARK, pid_of
+from parallelflow.work.garbage import forget
+
+from .processes import MARK
 from .records import read_all
 
 if TYPE_CHECKING:
@@ -89,10 +91,8 @@ def known_facts(profile_folder: Path) -> dict[str, Facts]:
     found = {}
     for record in read_all(profile_folder):
         for identity, told in record.engines.items():
-            with contextlib.suppress(TypeError, ValueError):
-                facts = Facts(**told)
-                pid_of(facts.pid)
-                found[identity] = facts
+            with contextlib.suppress(TypeError):
+                found[identity] = Facts(**told)
     return found
 
 
@@ -150,11 +150,8 @@ def _ask(
         except Exception as e:
             logger.debug("engine %d does not tell of itself: %r", engine, e)
             return
-        # The client keeps every result for ever otherwise.
-        with contextlib.suppress(Exception):
-            client.purge_local_results(answer)
-            for msg_id in answer.msg_ids:
-                client.history.remove(msg_id)
+        finally:
+            forget(client, answer)
         tell(told)
 
     try:

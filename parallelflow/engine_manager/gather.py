@@ -12,7 +12,7 @@ import psutil
 
 import parallelflow
 
-from . import hub, profiles
+from . import hub
 from .information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
 from .origins import Origins
 
@@ -64,7 +64,7 @@ class Gatherer:
             versions,
             runs,
             queues is not None,
-            (*profiles.open_to_change(manager.profile), *_warnings(link)),
+            tuple(_warnings(link)),
         )
 
     def _engine(
@@ -142,6 +142,10 @@ def controller(link: Link, origins: Origins) -> ControllerInfo:
 def _warnings(link: Link) -> list[str]:
     found = []
     connection = link.connection
+    if link.fault:
+        found.append(f"The controller has failed: {link.fault}. Nothing can run on its engines.")
+    for text in link.impairments():
+        found.append(f"The controller is impaired: {text}. Start a new cluster for that.")
     for path in connection.open_to_others():
         found.append(
             f"Other users can read the connection file {path}, and so run programs as you. "

@@ -10,6 +10,7 @@ record of every process.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import site
@@ -24,16 +25,15 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
 import parallelflow
-from parallelflow.errors import ControllerFailed, EnginesFailed, ProfileUnusable, StartCancelled
-from parallelflow.safe_files import read_json
+from parallelflow.engine.session_state import LAUNCHER_VARIABLES
+from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 
 from . import launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
-from .options import check_configuration, controller_arguments
+from .options import controller_arguments, read_config
 from .processes import MARK, ProcessRecord, record_of
 from .records import JobRecord
-from .resources import what_to_do
 
 __all__ = ["Launch", "child_environment"]
 
@@ -41,9 +41,6 @@ Check = Callable[[], object]
 
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
-
-COMPLETE = "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
-CONFIGURED = "Check the launcher, which the profile's ipcluster_config.py configures."
 
 # Libraries that start one thread per core each: with one engine per core that is too many.
 THREAD_VARIABLES = (
@@ -96,11 +93,11 @@ class Launch:
     Raises
     ------
     ConfigurationFailed
-        If one of the profile's configuration files cannot be read.
+        If the profile's ``ipcluster_config.py`` cannot be read.
     """
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
-        check_configuration(profile_folder)
+        read_config(profile_folder, "ipcluster_config")
         self._folder = profile_folder
         self._loop = EventLoop()
         self._sets: list[EngineSet] = []
@@ -130,13 +127,10 @@ class Launch:
 
     def _environment(self, launcher_class: type) -> dict[str, str]:
         """Return our environment and, before it, what the profile's config asks for."""
-        # With the folder: a batch system's launcher makes its "log" in the working directory else.
-        configured = launcher_class(
-            parent=self.cluster,
-            profile_dir=self.cluster.profile_dir,
-            cluster_id=self.cluster.cluster_id,
-        ).environment
-        return {**self.environment, **configured}
+        configured = launcher_class(parent=self.cluster).environment
+        # Elements find these as the profile has them, not as the session has.
+        names = {LAUNCHER_VARIABLES: ",".join(configured)} if configured else {}
+        return {**self.environment, **configured, **names}
 
     # -- the controller -------------------------------------------------------------------
 
@@ -150,20 +144,9 @@ class Launch:
         return [*found, Path(self.cluster.cluster_file)] if self.cluster.cluster_file else found
 
     def remove_stale_files(self) -> None:
-        """Remove what a dead cluster of the same id left, which would be taken for ours.
-
-        Raises
-        ------
-        ProfileUnusable
-            If it cannot be removed.
-        """
+        """Remove what a dead cluster of the same id left, which would be taken for ours."""
         for path in self.files:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as e:
-                raise ProfileUnusable(
-                    f"{path} is in the way of the cluster's own file: {e}. Remove it."
-                ) from e
+            path.unlink(missing_ok=True)
 
     def start_controller(self, check: Check = lambda: None) -> ProcessRecord | None:
         """Start ipcontroller; its connection files need not be there yet.
@@ -195,7 +178,7 @@ class Launch:
         except Exception as e:
             raise ControllerFailed(
                 f"the controller of {self._name()} could not be started: {_why(e)}. "
-                f"{what_to_do(e, COMPLETE)}"
+                "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
             ) from e
         controller = self.cluster.controller
         if isinstance(controller, (ipp_launcher.SSHLauncher, ipp_launcher.BatchSystemLauncher)):
@@ -291,9 +274,7 @@ class Launch:
             options: dict[str, Any] = {"environment": self._environment(launcher_class)}
             if launcher_class is ipp_launcher.LocalEngineSetLauncher:
                 connection = next(p for p in self.files if p.name.endswith("-engine.json"))
-                own = launcher_class(parent=self.cluster, profile_dir=str(self._folder))
-                options |= launchers.local_command(own, connection)
-            options |= self._job_script(launcher_class, set_id)
+                options |= launchers.local_command(launcher_class(parent=self.cluster), connection)
             starting = self.cluster.start_engines(n, set_id, **options)
             self._loop.run(starting, LAUNCH_SECONDS, check)
         except BaseException as e:
@@ -304,7 +285,7 @@ class Launch:
                 raise
             raise EnginesFailed(
                 f"{n} engines of {self._name()} could not be started: {_why(e)}. "
-                f"{what_to_do(e, CONFIGURED)}",
+                "Check the launcher, which the profile's ipcluster_config.py configures.",
                 wanted=n,
             ) from e
         engines = EngineSet(name, self.cluster.engines[set_id])
@@ -312,23 +293,6 @@ class Launch:
             make_private(one)
         self._sets.append(engines)
         return engines
-
-    def _job_script(self, launcher_class: Any, set_id: str) -> dict[str, str]:
-        """Return where a batch system's job script is written, unless the profile names a place.
-
-        ipyparallel's own choice is one name in the working directory, where it stays, and where
-        that of another session may take its place before it is submitted.
-        """
-        if not issubclass(launcher_class, ipp_launcher.BatchSystemLauncher):
-            return {}
-        configured = launcher_class(
-            parent=self.cluster,
-            profile_dir=self.cluster.profile_dir,
-            cluster_id=self.cluster.cluster_id,
-        ).batch_file_name
-        if configured != launcher_class.batch_file_name.default():
-            return {}
-        return {"batch_file_name": str(self._folder / "log" / f"{set_id}-{configured}")}
 
     # -- the end --------------------------------------------------------------------------
 
@@ -352,7 +316,7 @@ class Launch:
 def _whole(path: Path) -> bool:
     """Whether a connection file is there and written to its end."""
     try:
-        read_json(path)
+        json.loads(path.read_text())
     except (OSError, ValueError):
         return False
     return True

@@ -18,7 +18,7 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.errors import LauncherUnusable, UserMistake
 
 from .model import LauncherChoice, LaunchPreview
-from .options import check_configuration, controller_arguments, controller_config
+from .options import controller_arguments, controller_config, read_config
 
 __all__ = ["check_launcher", "choices", "cluster_of", "local_command", "preview"]
 
@@ -53,9 +53,9 @@ def cluster_of(profile_folder: Path) -> Any:
     Raises
     ------
     ConfigurationFailed
-        If one of the profile's configuration files cannot be read.
+        If the profile's ``ipcluster_config.py`` cannot be read.
     """
-    check_configuration(profile_folder)
+    read_config(profile_folder, "ipcluster_config")
     return ipyparallel.Cluster(
         profile_dir=str(profile_folder),
         cluster_id="",

@@ -14,14 +14,16 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from parallelflow.errors import ConnectFailed
 
 from . import hub
 from .connections import Connection
+from .controller_processes import ControllerProcesses
 from .facts import Facts, ask_facts, ask_ready, known_facts
+from .path_probe import PathProbe
 from .processes import ProcessRecord, record_of
 
 if TYPE_CHECKING:
@@ -31,11 +33,12 @@ __all__ = ["Asked", "Link", "connect"]
 
 # The handshake with a hub that accepts connections: milliseconds locally, seconds through
 # a slow tunnel. A hub that accepts and then says nothing is hung.
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 8.0
 # A hub elsewhere is asked this often, in rounds of the watch, and is given up after this many
-# rounds without an answer: 12 s. Rounds, not seconds: a suspended laptop must not lose it.
+# rounds without an answer: 8.5 s, so that a run hears of it within 10 s. Rounds, not seconds: a
+# suspended laptop must not lose it.
 ASK_EVERY_ROUNDS = 4
-GIVE_UP_ROUNDS = 24
+GIVE_UP_ROUNDS = 17
 # Between two looks of the watch: short enough for a menu that tells the truth, long enough
 # to cost nothing (0.2 ms each).
 WATCH_SECONDS = 0.5
@@ -64,15 +67,26 @@ def connect(connection: Connection, profile: str) -> Link:
     # Said of encrypted connections as well, which need no signatures; in IPython by its own log.
     log: Any = get_logger()
     getattr(log, "logger", log).addFilter(_says_more_than_unsigned)
+    processes = ControllerProcesses(connection)
+    fault = processes.fault(at_once=True)
+    if fault:
+        _refuse(connection, profile, fault, processes.running())
     try:
         client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
     except Exception as e:
-        raise ConnectFailed(
-            f"the controller of the profile {profile} at {connection.host}:{connection.port} "
-            f"does not answer: {e}. Stop it (ipcluster stop --profile={profile}) or choose "
-            "another profile."
-        ) from e
-    return Link(client, connection)
+        _refuse(connection, profile, e, ())
+    return Link(client, connection, processes)
+
+
+def _refuse(
+    connection: Connection, profile: str, why: object, running: Collection[int]
+) -> NoReturn:
+    kill = f"; what is left of it: kill -9 {' '.join(map(str, running))}" if running else ""
+    raise ConnectFailed(
+        f"the controller of the profile {profile} at {connection.host}:{connection.port} does not "
+        f"answer: {why}. Stop it (parallelflow cleanup, or ipcluster stop "
+        f"--profile={profile}{kill}) or choose another profile."
+    )
 
 
 def _says_more_than_unsigned(record: logging.LogRecord) -> bool:
@@ -108,6 +122,8 @@ class Link:
         Connected.
     connection : Connection
         The connection file it was made from.
+    processes : ControllerProcesses
+        The controller's, as far as they are on this machine.
 
     Attributes
     ----------
@@ -118,28 +134,43 @@ class Link:
         those have ended. Of a question that was lost on its way the hub awaits the end for ever.
     processes : dict of int to ProcessRecord
         By engine id, of those on this machine.
+    gone_processes : dict of int to ProcessRecord
+        The same, of the engines that have left: one that was frozen may still be there.
     gone : dict of int to Facts or None
         Of the engines that have left.
+    retired : set of int
+        Engines that this session stops, or has stopped.
+    replaced : set of int
+        Engines in whose place another one was started, or is being.
     controller : ProcessRecord or None
         The controller's process; None if it runs elsewhere or cannot be known.
+    fault : str
+        Which part of the controller has failed, empty if nothing is known.
     """
 
-    def __init__(self, client: ipyparallel.Client, connection: Connection) -> None:
+    def __init__(
+        self, client: ipyparallel.Client, connection: Connection, processes: ControllerProcesses
+    ) -> None:
         self.client = client
         self.connection = connection
         self.facts: dict[int, Facts] = {}
         self.processes: dict[int, ProcessRecord] = {}
-        pid = connection.owner()
-        self.controller: ProcessRecord | None = record_of(pid, "controller") if pid else None
+        self._controller_processes = processes
+        self.controller: ProcessRecord | None = processes.main
         self.lost = False
+        self.fault = ""
         self.questions: Counter[int] = Counter()
         self.answers: Counter[int] = Counter()
         self.gone: dict[int, Facts | None] = {}
+        self.gone_processes: dict[int, ProcessRecord] = {}
+        self.retired: set[int] = set()
+        self.replaced: set[int] = set()
         self._asked: dict[int, Asked] = {}
         self._meeting = threading.Lock()
         self._question: Any = None
         self._rounds = 0
         self._closed = threading.Event()
+        self._probe: PathProbe | None = None
         self._thread: threading.Thread | None = None
         # The client would close itself in the middle of its own work, with errors on the
         # terminal; the watch sees that the controller ends.
@@ -149,6 +180,11 @@ class Link:
     def ids(self) -> list[int]:
         """Ids of the registered engines, ascending."""
         return sorted(self.client.ids)
+
+    @property
+    def fit(self) -> list[int]:
+        """Ids of the registered engines that are not being stopped, ascending."""
+        return [engine for engine in self.ids if engine not in self.retired]
 
     def watch(self, look: Callable[[Link], None]) -> None:
         """Begin to watch in a thread.
@@ -169,26 +205,48 @@ class Link:
     _hub_has_ended = False
 
     def _watch(self, look: Callable[[Link], None]) -> None:
+        try:
+            self._watch_until_closed(look)
+        finally:
+            if self._probe is not None:
+                self._probe.close()
+
+    def _watch_until_closed(self, look: Callable[[Link], None]) -> None:
         while not self._closed.wait(WATCH_SECONDS):
             try:
+                self._find_faults()
                 self.lost = self.lost or not self.alive()
                 self.meet()
                 look(self)
             except Exception:
                 logger.exception("the watch over the cluster failed")
 
-    def alive(self) -> bool:
-        """Whether the controller lives, as far as is known without waiting."""
-        if self._closed.is_set() or self.client._closed or self._hub_has_ended:
-            return False
+    def _find_faults(self) -> None:
+        """Take note of a part of the controller that has failed; in the watch's thread."""
+        if self.fault or self._hub_has_ended:
+            return
         if self.controller is not None:
-            return self.controller.alive()
-        return self._hub_answers()
+            self.fault = self._controller_processes.fault()
+            return
+        if not self._hub_answers():
+            self.fault = f"its hub has not answered for {GIVE_UP_ROUNDS * WATCH_SECONDS:.0f} s"
+            return
+        if self._probe is None:
+            self._probe = PathProbe(self.client, self.connection)
+        self.fault = self._probe.fault()
+
+    def alive(self) -> bool:
+        """Return True if the controller lives, as far as is known without waiting."""
+        if self._closed.is_set() or self.client._closed or self._hub_has_ended or self.fault:
+            return False
+        return self.controller is None or self.controller.alive()
+
+    def impairments(self) -> list[str]:
+        """Return which parts of the controller have failed without which runs go on."""
+        return self._controller_processes.impairments()
 
     def _hub_answers(self) -> bool:
         """Keep one question to the hub under way; False when none was answered for long."""
-        if threading.current_thread() is not self._thread:
-            return not self.lost
         self._rounds += 1
         if self._question is not None and self._question.done():
             self._question, self._rounds = None, 0
@@ -216,7 +274,9 @@ class Link:
             for engine in self._asked.keys() - present:
                 del self._asked[engine]
                 self.gone[engine] = self.facts.pop(engine, None)
-                self.processes.pop(engine, None)
+                process = self.processes.pop(engine, None)
+                if process is not None:
+                    self.gone_processes[engine] = process
                 del self.questions[engine], self.answers[engine]
 
     def _ask_facts(self, engine: int) -> None:

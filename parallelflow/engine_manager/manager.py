@@ -8,14 +8,13 @@ import os
 import threading
 from pathlib import Path
 
-from parallelflow.errors import EngineUnreachable, ParallelFlowError, ProfileError
+from parallelflow.errors import EngineUnreachable, ProfileError
 from parallelflow.interaction import Interaction
-from parallelflow.safe_files import is_folder
 from parallelflow.settings import settings
 
 from . import profiles
 from .core import PRIVATE
-from .engines import EngineSource, Progress
+from .engines import Progress
 from .gather import Gatherer
 from .information import ClusterInfo
 from .model import (
@@ -29,6 +28,7 @@ from .model import (
     StartSnapshot,
     State,
 )
+from .replacement import EngineReplacer
 
 __all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
 
@@ -38,7 +38,7 @@ BUSY_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
-class EngineManager(EngineSource):
+class EngineManager(EngineReplacer):
     """One owner of the controller and engines that this process uses or starts.
 
     Methods may be called from any thread. Those that change the cluster wait for another
@@ -110,7 +110,7 @@ class EngineManager(EngineSource):
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
         until: Stage = Stage.READY,
-    ) -> int:
+    ) -> None:
         """Start n engines, and a controller first if the profile has none.
 
         A transaction: if anything fails or the user cancels, what this call started is
@@ -119,8 +119,7 @@ class EngineManager(EngineSource):
         Parameters
         ----------
         n : int, optional
-            How many, at least 1; `suggested_engines` if not given, counted when no other session
-            starts any.
+            How many, at least 1; `suggested_engines` if not given.
         launcher : str, optional
             ipyparallel's short name of a launcher, see `launchers`; the configured one, else
             the profile's own if not given.
@@ -130,11 +129,6 @@ class EngineManager(EngineSource):
             Set it to give up.
         until : Stage
             When to return: all have ``REGISTERED``, or VisTrails is ``READY`` on all.
-
-        Returns
-        -------
-        int
-            How many were started.
 
         Raises
         ------
@@ -149,12 +143,10 @@ class EngineManager(EngineSource):
         ValueError
             If n is below 1.
         """
-        still = None if n is not None else lambda _: self.suggested_engines()
         n = self.suggested_engines() if n is None else n
         if n < 1:
             raise ValueError(f"at least 1 engine has to be started, not {n}")
-        cancel = cancel or threading.Event()
-        return self._start(n, launcher, progress or _nobody, cancel, until, still)
+        self._start(n, launcher, progress or _nobody, cancel or threading.Event(), until)
 
     def launchers(self) -> list[LauncherChoice]:
         """Return the launchers that ipyparallel offers, those on this machine first."""
@@ -177,9 +169,7 @@ class EngineManager(EngineSource):
         return launchers.preview(self._folder(), launcher, n, self._link is not None)
 
     def _folder(self) -> Path:
-        folder = profiles.profile_folder(self.profile)
-        # ipyparallel makes it where it is missing, as the umask says.
-        return folder if is_folder(folder) else profiles.ensure_folder(self.profile)
+        return profiles.profile_folder(self.profile)
 
     # -- Show information on the cluster ------------------------------------------------
 
@@ -223,47 +213,10 @@ class EngineManager(EngineSource):
 
         from . import stopping
 
-        interrupt.note_asked(engine)
+        cluster = self._link
+        if cluster is not None:
+            interrupt.note_asked(cluster.client, engine)
         stopping.interrupt_engine(self, engine)
-
-    def replace_engine(self, engine: int) -> bool:
-        """Start another engine in the place of one of ours that died or hangs.
-
-        Returns before the new one has registered; whoever waits for engines sees it come. One
-        that still runs is stopped first, in at most 3 s.
-
-        Parameters
-        ----------
-        engine : int
-            The id that the old engine has, or had.
-
-        Returns
-        -------
-        bool
-            Whether one is being started: not for engines started elsewhere, on another
-            machine or by a batch system.
-        """
-        from . import stopping
-
-        with self._lock:
-            if not stopping.retire(self, engine):
-                return False
-            self._in_thread(self._start_one)
-        return True
-
-    def _start_one(self, cancel: threading.Event) -> None:
-        self._start(1, "local", _nobody, cancel, Stage.REGISTERED)
-
-    def replace_later(self, engine: int) -> None:
-        """Do what `replace_engine` does in a thread; what fails stands in the log."""
-
-        def replace() -> None:
-            try:
-                self.replace_engine(engine)
-            except ParallelFlowError as e:
-                logger.warning("engine %d could not be replaced: %s", engine, e)
-
-        threading.Thread(target=replace, name="parallelflow-replace", daemon=True).start()
 
     # -- Change profile -----------------------------------------------------------------
 

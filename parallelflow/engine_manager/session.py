@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import ControllerFailed, ProfileUnusable
+from parallelflow.errors import ProfileUnusable
 
 from .guard import Guard
 from .processes import MARK, ProcessRecord
 from .records import SessionRecord, fingerprint
-from .resources import what_to_do
 
 if TYPE_CHECKING:
     from .launch import EngineSet, Launch
     from .link import Link
 
 __all__ = ["Session"]
-
-LIMITS = "Look at the limits of this machine and user (ulimit -a)."
 
 
 class Session:
@@ -48,17 +46,11 @@ class Session:
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)
         self._coming_up = False
-        try:
-            self.launch: Launch = Launch(folder, cluster_id, self.record.token)
-        except OSError as e:
-            raise _refused(e) from e
+        self._ended = False
+        self._guard_lock = threading.Lock()
+        self.launch: Launch = Launch(folder, cluster_id, self.record.token)
         try:
             self._guard = self._start_guard()
-            try:
-                self.record.announce()
-            except OSError as e:
-                self._guard.release()
-                raise ProfileUnusable(_cannot_be_written(folder, e)) from e
         except BaseException:
             self.launch.close()
             raise
@@ -67,16 +59,16 @@ class Session:
         environment = {**os.environ, **self.launch.environment}
         # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
         environment.pop(MARK, None)
-        try:
-            return Guard(self.record, environment)
-        except OSError as e:
-            raise _refused(e) from e
+        return Guard(self.record, environment)
 
     def keep_guard(self) -> None:
         """Start another guard if something has ended the one there was."""
-        if self._guard.process is None or not self._guard.process.alive():
-            self._guard.release()
-            self._guard = self._start_guard()
+        with self._guard_lock:
+            if self._ended:
+                return
+            if self._guard.process is None or not self._guard.process.alive():
+                self._guard.release()
+                self._guard = self._start_guard()
 
     @property
     def owns_controller(self) -> bool:
@@ -88,8 +80,6 @@ class Session:
         """Note the controller that was started."""
         self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
-        # The hub notes its engines there, to be restored by a controller that is told to.
-        self.record.files.append(f"log/engines{self.record.cluster_id}.json")
         self.record.files += self.launch.logs()
         self._coming_up = True
         self._add([process] if process else [])
@@ -111,7 +101,10 @@ class Session:
         try:
             self.record.add(processes)
         except OSError as e:
-            raise ProfileUnusable(_cannot_be_written(self.folder, e)) from e
+            raise ProfileUnusable(
+                f"the folder of the profile cannot be written: {e}. Free some space or correct "
+                "its permissions; what had started is stopped."
+            ) from e
 
     def note_facts(self, link: Link) -> None:
         """Write down what engines of this session have told, for other sessions."""
@@ -142,7 +135,7 @@ class Session:
         left = self.record.stop()
         self.launch.forget()
         if self._coming_up:
-            with contextlib.suppress(ProfileUnusable):  # recognised as stale by whoever comes next
+            with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
                 self.launch.remove_stale_files()
         self._end()
         return left
@@ -169,15 +162,6 @@ class Session:
     def _end(self) -> None:
         with contextlib.suppress(Exception):
             self.launch.close()
-        self._guard.release()
-
-
-def _refused(error: OSError) -> ControllerFailed:
-    return ControllerFailed(f"nothing can be started here: {error}. {what_to_do(error, LIMITS)}")
-
-
-def _cannot_be_written(folder: Path, error: OSError) -> str:
-    return (
-        f"the folder of the profile {folder.name.removeprefix('profile_')!r} cannot be written: "
-        f"{error}. Free some space or correct its permissions; what had started is stopped."
-    )
+        with self._guard_lock:  # the watch over the cluster must not start another one now
+            self._ended = True
+            self._guard.release()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .core import ManagerCore
     from .link import Link
 
-__all__ = ["interrupt_engine", "plan", "retire", "shutdown", "stop_engine"]
+__all__ = ["interrupt_engine", "is_own_local", "plan", "retire", "shutdown", "stop_engine"]
 
 # The hub answers in milliseconds.
 QUEUE_SECONDS = 0.5
@@ -38,6 +38,7 @@ UNKNOWN = "unknown host"
 def stop_engine(manager: ManagerCore, engine: int) -> None:
     """Stop one engine: by its pid if it is ours and on this machine, else by asking it."""
     cluster = _cluster_with(manager, engine)
+    cluster.retired.add(engine)
     process = cluster.processes.get(engine)
     if process is not None and _ours(manager, cluster, engine):
         stop_trees([process], nannies=False)
@@ -48,6 +49,7 @@ def stop_engine(manager: ManagerCore, engine: int) -> None:
                 break
             _signal(cluster, [engine], sign)
     if _wait_for_leaving(cluster, [engine], LEAVE_SECONDS):
+        cluster.retired.discard(engine)
         raise EngineUnreachable(
             f"engine {engine} of the profile {manager.profile} did not stop. If it runs on another "
             "machine, stop its process there; 'Show information on the cluster' tells which."
@@ -69,19 +71,29 @@ def interrupt_engine(manager: ManagerCore, engine: int) -> None:
         )
 
 
-def retire(manager: ManagerCore, engine: int) -> bool:
-    """Stop one engine if it is a local one of this session; whether it was one, and is gone."""
-    cluster, session = manager._link, manager._session
-    if cluster is None or session is None or not manager.alive():
+def is_own_local(manager: ManagerCore, cluster: Link, engine: int) -> bool:
+    """Return True if an engine, which may have left, was started by this session and runs here."""
+    session = manager._session
+    facts = cluster.facts.get(engine) or cluster.gone.get(engine)
+    if session is None or facts is None or facts.host != socket.gethostname():
+        return False
+    # Not a launcher's or a batch system's.
+    return facts.mark in manager.tokens() and any(
+        p.pid == facts.pid and p.kind == "engine" for p in session.record.processes
+    )
+
+
+def retire(manager: ManagerCore, cluster: Link, engine: int) -> bool:
+    """Stop one engine if it is a local one of this session; return True if it was, and is gone.
+
+    Also one that has left the cluster: it may be frozen, and go on one day.
+    """
+    if cluster is not manager._link or not manager.alive():
         return False
     cluster.meet()
-    process = cluster.processes.get(engine)
-    facts = cluster.facts.get(engine) or cluster.gone.get(engine)
-    if facts is None or facts.host != socket.gethostname() or facts.mark not in manager.tokens():
+    if not is_own_local(manager, cluster, engine):
         return False
-    if not any(p.pid == facts.pid and p.kind == "engine" for p in session.record.processes):
-        return False  # a launcher's or a batch system's
-    cluster.gone.pop(engine, None)  # once only
+    process = cluster.processes.get(engine) or cluster.gone_processes.get(engine)
     return process is None or not stop_trees([process], nannies=False)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
-from ..safe_files import make_folder
 from . import session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
@@ -94,8 +93,6 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
         A package is not available or cannot run here.
     """
     app = _running_application()
-    if app is not None:
-        _restore_folders()
     if app is None:
         app = _start(None, False, user_packages)
     elif user_packages is not None and user_packages.is_dir():
@@ -154,16 +151,6 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None)
     api.is_initialized, api._application = True, app
     atexit.register(stop_core)
     return app
-
-
-def _restore_folders() -> None:
-    """Make again what the system has cleaned away of this process' folders."""
-    for folder in session_folder.restore_private_folders():
-        user_modules.copy_modules(user_modules.user_folder(), folder)
-        from vistrails.core.interpreter.cached import CachedInterpreter
-
-        # The folder of the files that modules make (`self.interpreter.filePool`).
-        make_folder(Path(CachedInterpreter.get().filePool.directory))
 
 
 def stop_core() -> None:

@@ -5,9 +5,6 @@ folder of its own, never in the user's. The session holds a lock on a file in it
 folder whose lock is free belonged to a process that was killed, and the next session
 removes it. (A lock cannot be mistaken as a process number can, which another
 container may use too.)
-
-The folder for temporary files is everybody's. What another user has put there is neither
-opened nor removed, whatever its name is.
 """
 
 from __future__ import annotations
@@ -17,13 +14,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-
-from ..safe_files import list_files, make_folder, open_lock, open_to_read
 
 _PREFIX = "parallelflow-core-"
 _LOCK = "in-use"
@@ -32,7 +26,7 @@ _LOCK = "in-use"
 _SUBFOLDERS = ("logs", "userpackages", "subworkflows", "thumbs", "temporary")
 
 #: Lock files of this process; closing one gives its folder free.
-_held: dict[Path, IO[bytes]] = {}
+_held: dict[Path, IO[str]] = {}
 
 
 def make_private_folder() -> Path:
@@ -45,53 +39,20 @@ def make_private_folder() -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     prepare(folder)
-    _lock(folder)
+    # Locked before it has its name: at no moment can the folder be taken for an abandoned one.
+    unnamed = folder / f"{_LOCK}.new"
+    lock = unnamed.open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(folder / _LOCK)
+    _held[folder] = lock
     atexit.register(_remove_if_owner, folder, os.getpid())
     return folder
 
 
-def _lock(folder: Path) -> None:
-    # Locked before it has its name: at no moment can the folder be taken for an abandoned one.
-    unnamed = folder / f"{_LOCK}.new"
-    lock = open_lock(unnamed)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    unnamed.rename(folder / _LOCK)
-    _held[folder] = lock
-
-
 def prepare(folder: Path) -> None:
-    """Create a configuration folder's subfolders, for this user only."""
+    """Create a configuration folder's subfolders."""
     for name in _SUBFOLDERS:
-        make_folder(folder / name)
-
-
-def restore_private_folders() -> list[Path]:
-    """Make again what the system has cleaned away of this process' folders.
-
-    Many systems remove files from the folder for temporary files that nobody has used for some
-    days; an engine may be left running for longer.
-
-    Returns
-    -------
-    list of Path
-        The folders of which something was missing.
-
-    Raises
-    ------
-    OSError
-        If they cannot be made.
-    """
-    restored = []
-    for folder, lock in list(_held.items()):
-        whole = all((folder / name).is_dir() for name in _SUBFOLDERS)
-        if whole and (folder / _LOCK).exists():
-            continue
-        prepare(folder)
-        if not (folder / _LOCK).exists():
-            _lock(folder)
-            lock.close()
-        restored.append(folder)
-    return restored
+        (folder / name).mkdir(parents=True, exist_ok=True)
 
 
 def remove_private_folders() -> None:
@@ -110,30 +71,18 @@ def sweep_abandoned() -> list[Path]:
         The folders removed.
     """
     removed = []
-    for folder in list_files(Path(tempfile.gettempdir()), f"{_PREFIX}*"):
-        if not _is_ours(folder):
-            continue
-        with _lock_if_free(folder / _LOCK) as free:
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with _lock_if_free(lock_file) as free:
             if free:
-                shutil.rmtree(folder, ignore_errors=True)
-                removed.append(folder)
+                shutil.rmtree(lock_file.parent, ignore_errors=True)
+                removed.append(lock_file.parent)
     return removed
-
-
-def _is_ours(folder: Path) -> bool:
-    """Return True if it is a folder, and no link to one, that only this user can change."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    private = not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and private
 
 
 @contextlib.contextmanager
 def _lock_if_free(lock_file: Path) -> Iterator[bool]:
     try:
-        with open_to_read(lock_file, links=False, own=True) as lock:
+        with lock_file.open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield True
     except OSError:

@@ -25,8 +25,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..safe_files import UnusableFile, read_bytes
-
 _log = logging.getLogger(__name__)
 
 PACKAGES = "userpackages"
@@ -54,11 +52,8 @@ def user_packages_folder() -> Path | None:
 
 def _configured_folder(startup: Path) -> str | None:
     try:
-        root = xml.etree.ElementTree.fromstring(read_bytes(startup))
-    except UnusableFile as e:
-        _log.warning("%s. It is left out.", e)
-        return None
-    except (OSError, ValueError, xml.etree.ElementTree.ParseError):
+        root = xml.etree.ElementTree.parse(startup).getroot()
+    except (OSError, xml.etree.ElementTree.ParseError):
         return None
     value = root.find(f"./configuration/key[@name='{_FOLDER_KEY}']/str")
     return None if value is None else value.get("value")
@@ -137,13 +132,7 @@ def copy_modules(source: Path, folder: Path) -> None:
     for name in _COPIED:
         if (source / name).is_dir():
             try:
-                shutil.copytree(source / name, folder / name, ignore=_no_files, dirs_exist_ok=True)
+                shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
             except (OSError, shutil.Error) as error:
                 # A workflow that needs none of them runs all the same.
                 _log.warning("not all of %s could be read: %s", source / name, error)
-
-
-def _no_files(folder: str, names: list[str]) -> list[str]:
-    """Return which names of a folder are neither files nor folders, such as FIFOs and devices."""
-    paths = [Path(folder, name) for name in names]
-    return [path.name for path in paths if not path.is_file() and not path.is_dir()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from .chunks import Chunk, ChunkSizer, Feed
@@ -85,6 +85,7 @@ class Backlog:
         if chunk is None and self._suspects and idle:
             # What may end engines waits until the rest is safe, and goes alone.
             chunk = self._suspects.popleft()
+            chunk.alone = True
         if chunk is not None:
             chunk.seconds = self.sizer.patience(len(chunk.elements))
         return chunk
@@ -127,12 +128,40 @@ class Backlog:
         last = max(chunk.last for chunk in self._suspects)
         return f"{first} to {last}"
 
+    def acquit(self, innocent: Callable[[int, float], bool]) -> None:
+        """Clear suspects of the loss of engines that has turned out to have another reason.
+
+        Parameters
+        ----------
+        innocent : callable
+            Called with an engine's id and when it was lost, on the monotonic clock; returns
+            whether no element is to blame.
+        """
+        for _ in range(len(self._suspects)):
+            chunk = self._suspects.popleft()
+            kept = [loss for loss in chunk.losses if not innocent(*loss)]
+            chunk.crashes = min(chunk.crashes, len(kept))
+            chunk.losses = kept
+            (self._suspects if kept else self._again).append(chunk)
+
+    def take_convicted(self) -> list[Chunk]:
+        """Take out and return the single elements during which, alone, an engine crashed."""
+        convicted = [chunk for chunk in self._suspects if chunk.crashes]
+        self._suspects = deque(chunk for chunk in self._suspects if not chunk.crashes)
+        return convicted
+
+    def pop(self) -> Chunk | None:
+        """Take out and return some of what waits, None if nothing does."""
+        for waiting in (self._again, self._suspects):
+            if waiting:
+                return waiting.popleft()
+        # One by one where making them may take its time.
+        return self.feed.take(1 if self.feed.total is None else DRAIN_ELEMENTS)
+
     def drain(self) -> Iterator[Chunk]:
         """Yield all that waits, and forget it; not for lists of unknown length."""
-        while waiting := self._again or self._suspects:
-            yield waiting.popleft()
-        while (rest := self.feed.take(DRAIN_ELEMENTS)) is not None:
-            yield rest
+        while (chunk := self.pop()) is not None:
+            yield chunk
 
     def only_before(self, index: int) -> None:
         """Give up what comes after an element; what comes before it still goes."""

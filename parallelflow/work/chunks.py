@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -50,8 +50,12 @@ class Chunk:
         Index of the first element in the whole list.
     elements : list
         The elements, in order, without gaps.
-    deaths : int
-        Engines that ended while they had this chunk.
+    losses : list of (int, float)
+        Engines that were lost while they worked at it: their ids, and when, on the monotonic clock.
+    crashes : int
+        How many of those crashed while it was `alone`.
+    alone : bool
+        Whether it was sent while nothing else of the run was under way.
     sent : int
         Which of this process' chunks it was, by the order in which they were sent.
     interrupts : int
@@ -64,7 +68,9 @@ class Chunk:
 
     start: int
     elements: list[Any]
-    deaths: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    crashes: int = 0
+    alone: bool = False
     seconds: float | None = None
     nbytes: int = 0
     sent: int = 0
@@ -80,15 +86,17 @@ class Chunk:
         size = -(-len(self.elements) // number)
         for position in range(0, len(self.elements), size):
             elements = self.elements[position : position + size]
-            yield Chunk(self.start + position, elements, self.deaths)
+            yield Chunk(self.start + position, elements, [*self.losses], self.crashes)
 
     def first(self, count: int) -> Chunk:
         """Return the chunk's first `count` elements."""
-        return Chunk(self.start, self.elements[:count], self.deaths, self.seconds)
+        first = Chunk(self.start, self.elements[:count], [*self.losses], self.crashes, self.alone)
+        first.seconds = self.seconds
+        return first
 
     def rest(self, count: int) -> Chunk:
         """Return the chunk without its first `count` elements."""
-        return Chunk(self.start + count, self.elements[count:], self.deaths)
+        return Chunk(self.start + count, self.elements[count:], [*self.losses], self.crashes)
 
 
 class ChunkSizer:

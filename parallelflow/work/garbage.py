@@ -46,7 +46,9 @@ def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
 
 def note_received(client: ipyparallel.Client, size: int) -> None:
     """Take note that results of `size` bytes are done with; now and then free them."""
-    _received[client] = _received.get(client, 0) + size
-    if _received[client] > GARBAGE_BYTES:
-        _received[client] = 0
+    with _lock:
+        received = _received.get(client, 0) + size
+        full = received > GARBAGE_BYTES
+        _received[client] = 0 if full else received
+    if full:
         gc.collect()

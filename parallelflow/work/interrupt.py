@@ -6,6 +6,7 @@ import contextlib
 import queue
 import signal
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ ASK_AGAIN_SECONDS = 0.4
 DELIVERY_SECONDS = 0.5
 LOOK_SECONDS = 0.02
 
-_asked: dict[int, float] = {}
+# By client, since the engines of every cluster are numbered from 0.
+_asked: weakref.WeakKeyDictionary[Any, dict[int, float]] = weakref.WeakKeyDictionary()
 
 Event = tuple[Worker, "Chunk | None", Any]
 
@@ -82,14 +84,15 @@ def interrupt(
     return stuck
 
 
-def note_asked(engine: int) -> None:
+def note_asked(client: ipyparallel.Client, engine: int) -> None:
     """Note that the user has interrupted what an engine works at: it fails by that."""
-    _asked[engine] = time.monotonic()
+    _asked.setdefault(client, {})[engine] = time.monotonic()
 
 
-def was_asked(engine: int) -> bool:
-    """Whether the user has just done so."""
-    return time.monotonic() - _asked.get(engine, -USER_SECONDS) < USER_SECONDS
+def was_asked(client: ipyparallel.Client, engine: int) -> bool:
+    """Return True if the user has just interrupted what an engine works at."""
+    asked = _asked.get(client, {}).get(engine)
+    return asked is not None and time.monotonic() - asked < USER_SECONDS
 
 
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import itertools
-import os
 import pickle
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload
 from parallelflow.engine.runner import (
     ChunkResult,
-    load_function,
     plain_function,
     short,
     trouble_of,
 )
 from parallelflow.errors import ElementError, ElementFailure
 
+from .engine_pool import EnginePool
 from .output import OutputOrder, Written, write
 from .progress import Progress, RunState, Snapshot
+from .recovery import drive
 
 if TYPE_CHECKING:
     import ipyparallel
+
+    from .run import Run
 
 __all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster", "with_constants"]
 
@@ -58,11 +59,13 @@ def map_on_cluster(
     buffer_size: int | None = None,
     progress: OnProgress | None = None,
     timeout: float | None = None,
-    alive: Callable[[], bool] | None = None,
-    on_lost: Callable[[int], object] | None = None,
+    pool: EnginePool | None = None,
+    find_client: Callable[[], ipyparallel.Client | None] | None = None,
     tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed on a cluster's engines.
+
+    If the cluster goes away, what has not finished goes on with the next one, or here.
 
     Parameters
     ----------
@@ -74,8 +77,11 @@ def map_on_cluster(
         The arguments.
     chunk_size, on_error, ordered, buffer_size, progress, timeout
         As `parallelflow.api.parallel_map` has them.
-    alive, on_lost
-        As `parallelflow.work.run.Run` has them.
+    pool : EnginePool, optional
+        The owner of the engines, as `parallelflow.work.run.Run` has it.
+    find_client : callable, optional
+        Returns the client of another cluster after the loss of the one there was, None if there
+        is none: the rest is computed in this process then. Without it, the loss is raised.
     tick : callable, optional
         Called every `POLL_SECONDS` at the least; an exception that it raises ends the work.
 
@@ -113,30 +119,37 @@ def map_on_cluster(
         chunk_size=chunk_size,
         stop_on_error=on_error == RAISE,
         on_chunk=take,
-        alive=alive,
+        pool=pool,
         ahead=buffer_size,
-        on_lost=on_lost,
     )
     deadline = None if timeout is None else time.monotonic() + timeout
+
+    def look() -> None:
+        if tick is not None:
+            tick()
+        if progress is not None:
+            progress(run.progress.snapshot())
+        if deadline is not None and time.monotonic() > deadline and not run.over:
+            raise _late(run.progress, timeout)
+
+    own: dict[int, BaseException] = {}
     try:
-        while not run.over:
-            run.poll(POLL_SECONDS)
-            if tick is not None:
-                tick()
-            if progress is not None:
-                progress(run.progress.snapshot())
-            if deadline is not None and time.monotonic() > deadline and not run.over:
-                raise _late(run.progress, timeout)
+        if not drive(run, lambda: run.poll(POLL_SECONDS), look, find_client):
+            output.flush()
+            own = _finish_here(run, function, on_error, look, finished)
     except BaseException:
-        for stuck in run.cancel():
-            if on_lost is not None:
-                on_lost(stuck)
+        stuck = run.cancel()
+        for engine in stuck:
+            if pool is not None:
+                pool.replace(engine)
         raise
     finally:
         output.flush()
     if run.feed_error is not None and (on_error != RAISE or not run.failures):
         raise run.feed_error
-    exceptions = {index: exception_of(failure) for index, failure in run.failures.items()}
+    exceptions = {
+        index: own.get(index) or exception_of(failure) for index, failure in run.failures.items()
+    }
     _raise_first(exceptions, run.failures, on_error)
     for index, exception in exceptions.items():
         run.values[index] = exception
@@ -145,6 +158,48 @@ def map_on_cluster(
     # What failed on the way, not on an engine, comes last.
     finished += sorted(set(run.failures) - set(finished))
     return [run.values[index] for index in dict.fromkeys(finished)]
+
+
+def _finish_here(
+    run: Run,
+    function: Callable[..., Any],
+    on_error: str,
+    look: Callable[[], object],
+    finished: list[int],
+) -> dict[int, BaseException]:
+    """Evaluate in this process what a run has left; return the exceptions by index."""
+    exceptions: dict[int, BaseException] = {}
+    for index, element in run.take_rest():
+        if on_error == RAISE and run.failures and index > min(run.failures):
+            continue
+        value, failure, exception = _evaluate(function, index, run.progress.total, element)
+        if failure is not None and exception is not None:
+            run.failures[index], exceptions[index] = failure, exception
+            run.progress.failed += 1
+        else:
+            run.values[index] = value
+            run.progress.done += 1
+            finished.append(index)
+        run.progress.announce()
+        look()
+    run.finish_here()
+    return exceptions
+
+
+def _evaluate(
+    function: Callable[..., Any], index: int, total: int, element: Any
+) -> tuple[Any, ElementFailure | None, BaseException | None]:
+    """Evaluate one element in this process; return its value, or its failure and exception."""
+    try:
+        return function(*element), None, None
+    except (Exception, SystemExit) as e:
+        failure = _failure(index, total, element, e)
+        # An engine does not end by it either.
+        own = ElementError([failure])
+        if isinstance(e, SystemExit):
+            return None, failure, own
+        e.__cause__ = own
+        return None, failure, e
 
 
 def map_here(
@@ -193,21 +248,17 @@ def map_here(
                 model.total = index + 1
             started = time.perf_counter()
             try:
-                values.append(function(*element))
+                value, failure, exception = _evaluate(function, index, model.total, element)
+            finally:
+                model.element_seconds += time.perf_counter() - started
+            values.append(value if exception is None else exception)
+            if failure is None or exception is None:
                 model.done += 1
-            except (Exception, SystemExit) as e:
-                failures[index] = _failure(index, model.total, element, e)
-                # An engine does not end by it either.
-                own = ElementError([failures[index]])
-                if not isinstance(e, SystemExit):
-                    e.__cause__ = own
-                exceptions[index] = own if isinstance(e, SystemExit) else e
-                values.append(exceptions[index])
+            else:
+                failures[index], exceptions[index] = failure, exception
                 model.failed += 1
                 if on_error == RAISE:
                     break
-            finally:
-                model.element_seconds += time.perf_counter() - started
             model.announce()
             if tick is not None and time.monotonic() - ticked > POLL_SECONDS:
                 tick()
@@ -228,7 +279,7 @@ def _travelling(function: Callable[..., Any]) -> Any:
     """Return a function as it is sent: one of a user package with its code.
 
     Engines may have no copy of the package, and would import it by a name that only VisTrails
-    makes known. Modules beside a script are found by the script's folder.
+    makes known.
     """
     frames = payload.dump(function)
     package = sys.modules.get(USER_PACKAGES)
@@ -241,7 +292,7 @@ def _travelling(function: Callable[..., Any]) -> Any:
                 frames = [cloudpickle.dumps(function, protocol=5)]
             finally:
                 cloudpickle.unregister_pickle_by_value(package)
-    return _Travelling(frames, _own_folders())
+    return _Travelling(frames)
 
 
 def with_constants(
@@ -293,19 +344,6 @@ class _WithConstants:
         return self._function(*every)
 
 
-def _own_folders() -> list[str]:
-    """Return where this process finds modules beyond those that its Python has installed."""
-    installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    folders = [str(Path(folder).absolute()) for folder in sys.path]
-    return [
-        folder
-        for folder in folders
-        if Path(folder).is_dir()
-        and not folder.endswith(("site-packages", "dist-packages"))
-        and not any(folder == base or folder.startswith(base + os.sep) for base in installed)
-    ]
-
-
 class _Travelling:
     """A function on its way, which becomes itself again where it is unpickled.
 
@@ -313,17 +351,14 @@ class _Travelling:
     ----------
     frames : list of bytes or memoryview
         A `payload.dump` of it.
-    folders : list of str
-        Where its modules may be, beyond what is installed.
     """
 
-    def __init__(self, frames: list[payload.Frame], folders: list[str]) -> None:
+    def __init__(self, frames: list[payload.Frame]) -> None:
         self._frames = frames
-        self._folders = folders
 
     def __reduce__(self) -> Any:
         rest = map(pickle.PickleBuffer, self._frames[1:])
-        return load_function, (self._folders, [self._frames[0], *rest])
+        return payload.load, ([self._frames[0], *rest],)
 
 
 def _write(index: int, written: Written) -> None:

@@ -14,15 +14,16 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine import payload
+from parallelflow.engine import payload, session_state
 from parallelflow.engine.runner import ChunkResult, Trouble, short, trouble_of
 from parallelflow.errors import ClusterLost, ElementFailure, SetupFailed
 
 from .backlog import Backlog
 from .chunks import Chunk
+from .engine_pool import EnginePool
 from .garbage import forget, leave_unread, note_received
 from .interrupt import Event, interrupt, was_asked
 from .progress import Progress, RunState
@@ -39,8 +40,15 @@ GRACE_SECONDS = 0.3
 REPLACEMENT_SECONDS = 5.0
 # How often the cluster itself is asked whether it lives.
 ALIVE_SECONDS = 1.0
-# An element that ended this many engines is not given to another one.
+# An element during which so many engines crashed, while nothing else of the run was under way, is
+# not given to another one. Engines are killed for reasons that are none of the elements' (memory,
+# other people's tools); a second time, alone, is hardly by chance.
 MAX_DEATHS = 2
+# The same for engines that were lost otherwise, such as one that was stopped (SIGSTOP): most of
+# them are not its fault, but no element may take engines without an end.
+MAX_LOSSES = 4
+# Engines that leave so short a time before their controller were stopped together with it.
+TOGETHER_SECONDS = 10.0
 # Of a chunk whose engine has ended, so many parts go alone. Elements that travel by more are so
 # short that going singly would take minutes; one that ends engines takes one more to be found.
 SUSPECTS = 256
@@ -78,14 +86,11 @@ class Run:
     on_chunk : callable, optional
         Called with (index of the first element, `ChunkResult`, `Worker`) for each chunk that
         comes back, in no particular order.
-    alive : callable, optional
-        Whether the cluster still lives; asked every `ALIVE_SECONDS`.
+    pool : EnginePool, optional
+        The owner of the engines; whether the cluster lives is asked every `ALIVE_SECONDS`.
     ahead : int, optional
         At most so many elements are taken and not yet finished; as many as keep the engines
         busy if not given.
-    on_lost : callable, optional
-        Called with the id of an engine that was lost while it worked; may have another one
-        started, must return at once.
     finished : dict of int to object, optional
         Values of elements that an earlier run has finished, by index; not run again.
 
@@ -102,6 +107,8 @@ class Run:
 
     Raises
     ------
+    WorkingDirectoryMissing
+        If this session's working directory has been removed.
     Exception
         If maker or arguments cannot be pickled.
     """
@@ -117,19 +124,18 @@ class Run:
         chunk_size: int | None = None,
         stop_on_error: bool = True,
         on_chunk: OnChunk | None = None,
-        alive: Callable[[], bool] | None = None,
+        pool: EnginePool | None = None,
         ahead: int | None = None,
-        on_lost: Callable[[int], object] | None = None,
         finished: dict[int, Any] | None = None,
     ) -> None:
         self._client = client
-        self._function = payload.dump((maker, arguments))
+        state = session_state.capture()
+        self._function = [state.dump(), *payload.dump((maker, arguments))]
         self._key = uuid.uuid4().hex
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
-        self._alive = alive or (lambda: True)
+        self._pool = pool or EnginePool()
         self._alive_at = time.monotonic()
-        self._on_lost = on_lost or (lambda engine: None)
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
         self._workers: dict[int, Worker] = {}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -149,6 +155,8 @@ class Run:
             self.values[index] = value
         self.progress = Progress(label, total, done=len(self._finished))
         self.progress.announce()
+        for note in state.notes:
+            self._tell(note)
         leave_unread(client, [])
 
     # -- what the caller drives ---------------------------------------------------------
@@ -217,6 +225,53 @@ class Run:
         self._finish(RunState.CANCELLED)
         return stuck
 
+    @property
+    def may_end_engines(self) -> bool:
+        """Return True if one of the elements left is known to have been there when an engine ended.
+
+        Such an element is not to be run in the session's own process.
+        """
+        return bool(self._backlog.suspected())
+
+    def move_to(self, client: ipyparallel.Client) -> None:
+        """Go on with another cluster, after the one there was has gone.
+
+        Parameters
+        ----------
+        client : ipyparallel.Client
+            Connection to a controller with at least one engine.
+        """
+        self._requeue_all()
+        self._client = client
+        self._events = queue.SimpleQueue()
+        self._unfit.clear()
+        self._setup_deaths, self._setup_failed, self._nobody_since = 0, None, None
+        self._alive_at = time.monotonic()
+        leave_unread(client, [])
+
+    def take_rest(self) -> Iterator[tuple[int, Any]]:
+        """Yield index and element of all that has not finished, for the caller to evaluate.
+
+        For a run whose cluster has gone. The caller puts the values into `values`, and calls
+        `finish_here` at the end.
+        """
+        self._requeue_all()
+        while (chunk := self._backlog.pop()) is not None:
+            self._make_room(chunk)
+            for index, element in enumerate(chunk.elements, chunk.start):
+                yield index, element.value if isinstance(element, payload.Frozen) else element
+
+    def finish_here(self) -> None:
+        """End a run whose rest the caller has evaluated, or is going to."""
+        self._finish(RunState.FAILED if self.failures else RunState.DONE)
+
+    def _requeue_all(self) -> None:
+        for worker in self._workers.values():
+            for chunk in list(worker.jobs)[::-1]:
+                self._backlog.put_back(chunk)
+            worker.jobs.clear()
+        self._workers.clear()
+
     def _open(self) -> bool:
         """Whether any element is still to be sent or to come back."""
         return bool(self._backlog) or self._busy()
@@ -244,6 +299,8 @@ class Run:
         for engine in self._client.ids:
             worker = self._workers.get(engine)
             if worker is None:
+                if self._pool.retired(engine):
+                    continue
                 worker = self._workers[engine] = Worker(self._client, engine, self._hand_over)
             elif worker.ready or engine in self._unfit or not worker.is_overdue():
                 continue
@@ -272,7 +329,7 @@ class Run:
             if worker.id not in present and worker.missed(GRACE_SECONDS):
                 del self._workers[worker.id]
                 self._rescue(worker)
-        if self._workers.keys() - self._unfit:
+        if self._workers.keys() - self._unfit or self._pool.expected():
             self._nobody_since = None
         elif self._open():
             self._nobody_since = self._nobody_since or now
@@ -280,8 +337,12 @@ class Run:
                 self._give_up()
 
     def _check_alive(self) -> None:
-        if not self._alive():
-            raise ClusterLost(f"the cluster went away with {self._left_text()}.")
+        if not self._pool.alive():
+            fault = self._pool.fault()
+            why = f": {fault}" if fault else ""
+            since = time.monotonic() - TOGETHER_SECONDS
+            self._backlog.acquit(lambda engine, when: when > since)
+            raise ClusterLost(f"the cluster went away with {self._left_text()}{why}.")
 
     def _give_up(self) -> None:
         """End a run that no engine is left for: with the elements that ended them, if known.
@@ -296,17 +357,21 @@ class Run:
         if self._stop_on_error and self.failures:
             self._finish(RunState.FAILED)
             return
-        suspects = self._backlog.suspected()
+        # It may have become known since that their session had ended, and they with it.
+        self._backlog.acquit(lambda engine, when: not self._pool.crashed(engine))
+        for chunk in self._backlog.take_convicted():
+            self._fail_as_lost(chunk, None)
         blamed = any(failure.stage == "lost" for failure in self.failures.values())
         if blamed and self._backlog.feed.total is not None:
-            why = "it was not run: no engine was left"
+            why = Trouble("not run", "NoEngineLeft", "no engine was left")
             for chunk in self._backlog.drain():
                 for index, element in enumerate(chunk.elements, chunk.start):
-                    self._fail(index, element, Trouble("lost", "NoEngineLeft", why), None)
+                    self._fail(index, element, why, None)
             self._finish(RunState.FAILED)
             return
         if self._workers and self._setup_failed is not None:
             raise self._setup_failed
+        suspects = self._backlog.suspected()
         hint = f" One of the elements {suspects} may have ended it." if suspects else ""
         raise ClusterLost(
             f"the last engine went away with {self._left_text()}.{hint} "
@@ -318,28 +383,38 @@ class Run:
         return f"{left} of {self.progress.total} elements unfinished"
 
     def _rescue(self, worker: Worker) -> None:
-        """Queue the elements of an engine that is gone; what it worked at, as suspects."""
-        if not worker.ready and worker.id not in self._unfit:
+        """Requeue the elements of an engine that has left; what it worked at, as suspects."""
+        # An engine that its owner stops has been given up; nothing that it has is at fault.
+        retired = self._pool.retired(worker.id)
+        crashed = not retired and self._pool.crashed(worker.id)
+        if crashed and not worker.ready and worker.id not in self._unfit:
             self._note_setup_death(worker)
         # Only the first one was being worked at.
-        for chunk in list(worker.jobs)[:0:-1]:
+        running = list(worker.jobs)[:1]
+        for chunk in list(worker.jobs)[: 0 if not retired else None : -1]:
             self._backlog.put_back(chunk)
-        for chunk in list(worker.jobs)[:1]:
-            chunk.deaths += 1
-            if len(chunk.elements) == 1 and chunk.deaths >= MAX_DEATHS:
-                lost = Trouble("lost", "EngineLost", f"it ended {MAX_DEATHS} engines")
-                self._fail(chunk.start, chunk.elements[0], lost, worker)
+        for chunk in [] if retired else running:
+            chunk.losses.append((worker.id, time.monotonic()))
+            if crashed and chunk.alone and len(chunk.elements) == 1:
+                chunk.crashes += 1
+            enough = chunk.crashes >= MAX_DEATHS or len(chunk.losses) >= MAX_LOSSES
+            if enough and len(chunk.elements) == 1:
+                self._fail_as_lost(chunk, worker)
                 continue
             # Which of its elements it was is not known.
-            chunk.deaths = min(chunk.deaths, MAX_DEATHS - 1)
             for part in chunk.parts(SUSPECTS):
                 self._backlog.suspect(part)
-        if worker.jobs:
+        if worker.jobs and not retired:
             self._tell(
                 f"engine {worker.id} ({worker.host}) was lost; its elements run again elsewhere"
             )
-            self._on_lost(worker.id)
+            self._pool.replace(worker.id)
         worker.jobs.clear()
+
+    def _fail_as_lost(self, chunk: Chunk, worker: Worker | None) -> None:
+        """Fail an element by the engines that were lost while it ran."""
+        lost = Trouble("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
+        self._fail(chunk.start, chunk.elements[0], lost, worker)
 
     def _note_setup_death(self, worker: Worker) -> None:
         """Note that an engine ended while the function was set up; give up after two."""
@@ -347,7 +422,7 @@ class Run:
         if self._setup_deaths >= MAX_DEATHS and not self.progress.engines:
             why = f"setting the function up ended {self._setup_deaths} engines"
             raise SetupFailed(worker.id, worker.host, "EngineLost", why)
-        self._on_lost(worker.id)
+        self._pool.replace(worker.id)
 
     def _tell(self, note: str) -> None:
         """Tell one line about an engine, in the log and to whoever watches."""
@@ -385,11 +460,15 @@ class Run:
     def _next_chunk(self, engines: int) -> Chunk | None:
         finished = self.progress.done + self.progress.failed
         chunk = self._backlog.next(engines, finished, not self._busy())
-        if chunk is not None and chunk.last >= len(self.values):
-            # The list's length was not known.
+        if chunk is not None:
+            self._make_room(chunk)
+        return chunk
+
+    def _make_room(self, chunk: Chunk) -> None:
+        """Make room for a chunk's values, where the list's length was not known."""
+        if chunk.last >= len(self.values):
             self.values.extend([None] * (chunk.last + 1 - len(self.values)))
             self.progress.total = len(self.values)
-        return chunk
 
     def _send(self, worker: Worker, chunk: Chunk) -> bool:
         """Send a chunk; False if the worker cannot take it now."""
@@ -455,12 +534,16 @@ class Run:
                 return
         if trouble is None:
             worker.ready = True
+            for note in worker.info.get("notes", ()):
+                self._tell(f"engine {worker.id} ({worker.host}): {note}")
             self.progress.engines.add(worker.id)
             self.hosts.update(filter(None, [worker.host]))
             return
         # It stays known, so that it is not asked again, and never gets ready.
         self._unfit.add(worker.id)
         self._tell(f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}")
+        if trouble.error_type == "ModuleUnusable":  # a new process can load it
+            self._pool.replace(worker.id)
         why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
         self._setup_failed = why
         if self._unfit.issuperset(self._workers):
@@ -483,7 +566,7 @@ class Run:
         if result.count < len(chunk.elements) and not (self._stop_on_error and self.failures):
             rest = chunk.rest(result.count)
             rest.interrupts = interrupts
-            (self._backlog.suspect if chunk.deaths else self._backlog.put_back)(rest)
+            (self._backlog.suspect if chunk.losses else self._backlog.put_back)(rest)
         self.progress.announce()
 
     def _retract_interrupted(self, worker: Worker, chunk: Chunk, result: ChunkResult) -> int:
@@ -501,7 +584,7 @@ class Run:
         """
         last = result.count - 1
         trouble = result.troubles.get(last)
-        if trouble is None or trouble.stage != "interrupted" or was_asked(worker.id):
+        if trouble is None or trouble.stage != "interrupted" or was_asked(self._client, worker.id):
             return 0
         self._check_alive()  # a shutdown interrupts what runs, too
         if last == 0 and chunk.interrupts >= MAX_INTERRUPTS:
@@ -532,7 +615,7 @@ class Run:
         elif _was_interrupted(error) and chunk.interrupts < MAX_INTERRUPTS:
             self._check_alive()
             chunk.interrupts += 1
-            (self._backlog.suspect if chunk.deaths else self._backlog.put_back)(chunk)
+            (self._backlog.suspect if chunk.losses else self._backlog.put_back)(chunk)
         else:
             self._fail_or_split(chunk, trouble_of(error, "run"), worker)
 
@@ -576,7 +659,7 @@ class Run:
         for stuck in self._interrupt(late):
             # It gets no more of this run, and another one is started in its place if it is ours.
             self._unfit.add(stuck)
-            self._on_lost(stuck)
+            self._pool.replace(stuck)
         self._drop_waiting(index)
 
     def _drop_waiting(self, index: int) -> None:

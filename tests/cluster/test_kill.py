@@ -25,7 +25,7 @@ manager.start_engines(2)
 tell("run")
 client = manager.connect()
 run = Run(client, eval, ("lambda index, element: (__import__('time').sleep(0.02), None)",),
-          list(range(60)), "run", alive=manager.alive)
+          list(range(60)), "run", pool=manager.engine_pool())
 while not run.over:
     run.poll(0.05)
 tell("cleanup")

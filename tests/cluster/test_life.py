@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -205,10 +204,10 @@ def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:
     client = manager.connect()
     assert client is not None
     wait_until(lambda: client.ids == [1], 10)
-    assert manager.replace_engine(0) is True
+    assert manager.replace_later(0) is True
     wait_until(lambda: len(client.ids) == 2, 60)
-    assert manager.replace_engine(0) is False  # once
-    assert manager.replace_engine(77) is False
+    assert manager.replace_later(0) is False  # once
+    assert manager.replace_later(77) is False
 
 
 def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
@@ -218,7 +217,7 @@ def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
     stubborn = "exec('import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)')"
     client[0].apply_async(eval, stubborn)
     time.sleep(0.5)
-    assert manager.replace_engine(0) is True
+    assert manager.replace_later(0) is True
     wait_until(lambda: client.ids not in ([], [0]), 60)
 
 
@@ -374,14 +373,13 @@ def test_leaving_on_a_full_disk_is_refused(
 ) -> None:
     manager.start_engines(1)
     assert manager._session is not None
-    # A folder where the file should be written fails as a full disk does.
+    # A folder where the new file should be written fails as a full disk does.
     record = manager._session.record
-    record.path.unlink()
-    (record.path / "folder").mkdir(parents=True)
+    new = Path(record.path.with_suffix(".new"))
+    new.mkdir()
     with pytest.raises(ProfileError, match="cannot be left running"):
         manager.leave_running()
-    shutil.rmtree(record.path)
-    record.write()
+    new.rmdir()
     assert len(manager.inventory().of(Origin.HERE)) == 2
 
 

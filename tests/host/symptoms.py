@@ -61,7 +61,7 @@ def qt_application() -> Any:
 
 def load() -> dict[str, Symptom]:
     """Return all symptoms by the name of their repair."""
-    for name in ("library", "core", "packages", "window"):
+    for name in ("library", "core", "packages", "window", "matplotlib", "sklearn"):
         importlib.import_module(f"tests.host.symptoms_{name}")
     return SYMPTOMS
 

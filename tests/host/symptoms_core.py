@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 from tests.host.symptoms import symptom
@@ -90,6 +92,26 @@ def analogies_can_make_arrays() -> None:
 
     assert eigen.mones((2, 2)).sum() == 4
     assert eigen.mzeros((2, 2)).sum() == 0
+
+
+@symptom("output-directory", r"TypeError: .*not (tuple|'tuple')")
+def an_output_module_writes_a_file() -> None:
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(dir=Path.home()))
+    controller = start()
+    output = controller.add_module(BASIC, "GenericOutput")
+    controller.update_function(output, "mode_type", ["file"])
+    value = add_source(controller, "o = 1.5", outputs="o")
+    controller.add_connection(value.id, "o", output.id, "value")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        execute(controller)
+    finally:
+        os.chdir(before)
+    (file,) = folder.iterdir()
+    assert file.read_text() == "1.5\n"
 
 
 @symptom("layout-sort", r"sort\(\) takes")

@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.host.repairs import REPAIRS, SKIP_VARIABLE, Repair
+from parallelflow.host.repairs import (
+    REPAIRS,
+    SKIP_VARIABLE,
+    Repair,
+    load_package_repairs,
+    packages_with_repairs,
+)
 from tests.host import symptoms
 
 ROOT = Path(__file__).parents[2]
+OF_PACKAGES = {codepath: load_package_repairs(codepath) for codepath in packages_with_repairs()}
+ALL = (*REPAIRS, *(repair for repairs in OF_PACKAGES.values() for repair in repairs))
 SYMPTOMS = symptoms.load()
 
 #: Guards against deadlocks; a symptom takes one or two seconds.
@@ -33,7 +41,7 @@ ALONE = {
 }
 WINDOW = {
     repair.name
-    for repair in REPAIRS
+    for repair in ALL
     if any(module.startswith("vistrails.gui") for module in repair.modules)
 }
 
@@ -52,11 +60,11 @@ def check(*names: str, without: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def test_every_repair_has_a_symptom() -> None:
-    assert {repair.name for repair in REPAIRS} == SYMPTOMS.keys()
+    assert {repair.name for repair in ALL} == SYMPTOMS.keys()
 
 
 def test_every_repair_tells_what_it_is_for() -> None:
-    for repair in REPAIRS:
+    for repair in ALL:
         moments = (repair.before, repair.after, repair.around, repair.instead)
         assert sum(moment is not None for moment in moments) == 1, repair.name
         assert repair.symptom and repair.cause and repair.affected and repair.modules
@@ -81,7 +89,7 @@ def checks(request: pytest.FixtureRequest) -> Iterator[Checks]:
         }
 
 
-@pytest.mark.parametrize("repair", REPAIRS, ids=lambda repair: repair.name)
+@pytest.mark.parametrize("repair", ALL, ids=lambda repair: repair.name)
 def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> None:
     symptom = SYMPTOMS[repair.name]
     result = checks[repair.name].result()
@@ -94,11 +102,12 @@ def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> N
 @pytest.mark.parametrize(
     "names",
     [
-        sorted(SYMPTOMS.keys() - WINDOW - ALONE),
+        sorted({repair.name for repair in REPAIRS} - WINDOW - ALONE),
         sorted(WINDOW - ALONE),
         *([name] for name in sorted(ALONE)),
+        *([repair.name for repair in repairs] for repairs in OF_PACKAGES.values()),
     ],
-    ids=lambda names: names[0] if len(names) == 1 else f"{len(names)}-together",
+    ids=lambda names: names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more",
 )
 def test_with_the_repairs_no_fault_shows(names: list[str]) -> None:
     result = check(*names)

@@ -20,7 +20,7 @@ LAYERS = Layers(
     package="parallelflow",
     doors=("__main__", "api", "init"),
     rooms=("cli", "gui", "loops", "runs", "work", "engine", "data", "engine_manager", "host"),
-    shared=("interaction", "settings", "errors", "names", "safe_files"),
+    shared=("interaction", "settings", "errors", "names"),
 )
 
 #: Parts of the package ("" is its ``__init__``) whose imports go down.
@@ -35,7 +35,6 @@ CHECKED = (
     "host",
     "init",
     "names",
-    "safe_files",
     "settings",
     "work",
 )
@@ -52,6 +51,8 @@ NOT_YET_IN_A_ROOM = {"checks", "function_spec", "map", "map_run", "messages", "p
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {
     "_currently_importing_package": "VisTrails' PackageManager, in a repair",
+    "_input_ports": "VisTrails' modules",
+    "_modules": "VisTrails' packages: the list of their modules",
     "_engines": "ipyparallel's Client",
     "_send": "ipyparallel's Client",
 }

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from parallelflow.errors import ParallelFlowError
+from parallelflow.work.engine_pool import EnginePool
 from parallelflow.work.progress import RunState
 from parallelflow.work.run import Run
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
@@ -60,7 +61,7 @@ def test_a_death_is_named_and_costs_one_element(
         elements(stage, way),
         "matrix",
         stop_on_error=False,
-        on_lost=replace,
+        pool=EnginePool(replace=replace),
     )
     if stage == "setup":
         with pytest.raises(ParallelFlowError) as error:
@@ -86,7 +87,7 @@ def test_a_death_is_named_and_costs_one_element(
     assert f"element {BAD} of {TOTAL}" in str(failure)
     assert "Deadly" in failure.input
     if way in LETHAL:
-        assert len(lost) == 2 and "ended 2 engines" in failure.message
+        assert len(lost) == 3 and "ended 3 engines" in failure.message
     if way == "exception":
         assert (failure.error_type, failure.message) == ("ValueError", "on purpose")
         assert "tests/support/dying.py" in failure.traceback

@@ -15,6 +15,7 @@ import pytest
 from parallelflow.engine.runner import plain_function
 from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.work import interrupt
+from parallelflow.work.engine_pool import EnginePool
 from parallelflow.work.interrupt import note_asked
 from parallelflow.work.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
@@ -210,7 +211,7 @@ def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bo
             interrupted = True
             for engine, pid in pids.items():
                 if asked:
-                    note_asked(engine)
+                    note_asked(client, engine)
                 os.kill(pid, signal.SIGINT)
     assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2
     assert [f.stage for f in run.failures.values()] == (["interrupted"] * 2 if asked else [])
@@ -255,7 +256,7 @@ def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any) -> None:
 
     pids = engine_pids(client)
     lost: list[int] = []
-    run = run_of(client, function, [0, 1], chunk_size=1, on_lost=lost.append)
+    run = run_of(client, function, [0, 1], chunk_size=1, pool=EnginePool(replace=lost.append))
     assert list(run.failures) == [0] and len(lost) == 1
     os.kill(pids[lost[0]], signal.SIGKILL)
     while lost[0] in client.ids:
@@ -342,11 +343,11 @@ def test_one_that_ends_engines_is_found_among_very_many(client: Any, manager: An
         range(2000),
         chunk_size=1000,
         stop_on_error=False,
-        on_lost=replace,
+        pool=EnginePool(replace=replace),
     )
     assert list(run.failures) == [700] and run.failures[700].stage == "lost"
     assert run.values == [None if i == 700 else i for i in range(2000)]
-    assert len(lost) == 3
+    assert len(lost) == 4
 
 
 def test_what_was_not_run_is_told_when_an_element_ends_the_last_engine(client: Any) -> None:
@@ -360,7 +361,10 @@ def test_what_was_not_run_is_told_when_an_element_ends_the_last_engine(client: A
     lost = {i: f.message for i, f in run.failures.items()}
     assert lost[3] == "it ended 2 engines"
     assert run.done | lost.keys() == set(range(10)) and not run.done & lost.keys()
-    assert {lost[i] for i in lost if i != 3} <= {"it was not run: no engine was left"}
+    assert {lost[i] for i in lost if i != 3} <= {"no engine was left"}
+    for i in lost.keys() - {3}:
+        assert run.failures[i].stage == "not run" and "it was not run" in str(run.failures[i])
+        assert "it ended" not in str(run.failures[i])
 
 
 def unless_on(pid: int) -> Any:
@@ -429,7 +433,8 @@ def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> Non
 
 def test_a_cluster_that_is_gone_is_an_error_within_ten_seconds(client: Any) -> None:
     alive = [True]
-    run = Run(client, plain_function, (pause,), [0.05] * 400, "test", alive=lambda: alive[0])
+    pool = EnginePool(alive=lambda: alive[0])
+    run = Run(client, plain_function, (pause,), [0.05] * 400, "test", pool=pool)
     run.poll(0.05)
     alive[0] = False
     begin = time.monotonic()
@@ -454,7 +459,8 @@ def test_the_controller_gone_is_an_error_within_ten_seconds(how: int) -> None:
             for pid in manager.started()
             if "ipyparallel.controller" in " ".join(psutil.Process(pid).cmdline())
         ]
-        run = Run(client, plain_function, (pause,), [0.05] * 4000, "test", alive=manager.alive)
+        pool = manager.engine_pool()
+        run = Run(client, plain_function, (pause,), [0.05] * 4000, "test", pool=pool)
         begin = time.monotonic()
         while time.monotonic() - begin < 1:
             run.poll(0.05)

@@ -10,6 +10,8 @@ from .registry import applied as applied
 from .registry import around_import as around_import
 from .registry import find_standin as find_standin
 from .registry import has_repairs as has_repairs
+from .registry import load_package_repairs as load_package_repairs
 from .registry import modules_outside_vistrails as modules_outside_vistrails
+from .registry import packages_with_repairs as packages_with_repairs
 from .registry import repair_imported_modules as repair_imported_modules
 from .repair import Repair as Repair

@@ -60,6 +60,25 @@ def _lend_numpy_as_scipy() -> Iterator[None]:
             sys.modules["scipy"] = own
 
 
+# -- files written by output modules --------------------------------------------------
+
+
+class _UnsetAsNone:
+    """A configuration whose keys without a value read as None instead of ``(None, type)``."""
+
+    def __init__(self, configuration: Any) -> None:
+        self._configuration = configuration
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._configuration, name)
+        return None if isinstance(value, tuple) else value
+
+
+def _read_unset_as_none(output_modules: Any) -> None:
+    get = output_modules.get_vistrails_temp_configuration
+    output_modules.get_vistrails_temp_configuration = lambda: _UnsetAsNone(get())
+
+
 # -- layout -------------------------------------------------------------------------
 
 
@@ -111,6 +130,16 @@ REPAIRS = (
         modules=("vistrails.core.analogy.eigen",),
         needed=_scipy_is_gone_or_new,
         around=_lend_numpy_as_scipy,
+    ),
+    Repair(
+        name="output-directory",
+        symptom="TypeError: join() argument must be str ... not 'tuple' when a module such as "
+        "GenericOutput, ImageOutput or MplFigureOutput writes a file",
+        cause="where no output directory is configured, its value is read as the pair (None, type)",
+        affected="VisTrails 3.0",
+        modules=("vistrails.core.modules.output_modules",),
+        needed=always,
+        after=_read_unset_as_none,
     ),
     Repair(
         name="layout-sort",

@@ -1,7 +1,12 @@
-"""All repairs, by the module they belong to, and when they are applied."""
+"""All repairs, by the module they belong to, and when they are applied.
+
+Those of VisTrails itself are loaded with this file. Those of a bundled package are loaded when
+a module of that package is imported, so that a session that needs no such package pays nothing.
+"""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -47,15 +52,56 @@ REPAIRS: tuple[Repair, ...] = (
 #: Names of the repairs applied in this process so far, in order.
 applied: list[str] = []
 
+#: Where VisTrails' bundled packages are.
+BUNDLED_PACKAGES = "vistrails.packages."
+
+#: Codepath of each bundled package that has repairs: the file of `packages` they are in.
+_PACKAGE_FILES = {"matplotlib": "matplotlib", "sklearn": "sklearn"}
+
 _by_module: dict[str, list[Repair]] = {}
-for _repair in REPAIRS:
-    for _module in _repair.modules:
-        _by_module.setdefault(_module, []).append(_repair)
+_loaded_packages: set[str] = set()
+
+
+def _register(repairs: tuple[Repair, ...]) -> None:
+    for repair in repairs:
+        for module in repair.modules:
+            _by_module.setdefault(module, []).append(repair)
+
+
+_register(REPAIRS)
+
+
+def _repairs_of(module: str) -> list[Repair]:
+    if module.startswith(BUNDLED_PACKAGES):
+        codepath, _, inner = module.removeprefix(BUNDLED_PACKAGES).partition(".")
+        # VisTrails imports the `__init__` of every package when it looks for one.
+        if inner and codepath in _PACKAGE_FILES and codepath not in _loaded_packages:
+            _register(load_package_repairs(codepath))
+            _loaded_packages.add(codepath)
+    return _by_module.get(module, [])
+
+
+def packages_with_repairs() -> tuple[str, ...]:
+    """Return the codepaths of the bundled packages that have repairs."""
+    return tuple(_PACKAGE_FILES)
+
+
+def load_package_repairs(codepath: str) -> tuple[Repair, ...]:
+    """Return the repairs of a bundled package; its libraries are not imported.
+
+    Parameters
+    ----------
+    codepath : str
+        One of `packages_with_repairs`.
+    """
+    file = importlib.import_module(f".packages.{_PACKAGE_FILES[codepath]}", __package__)
+    repairs: tuple[Repair, ...] = file.REPAIRS
+    return repairs
 
 
 def has_repairs(module: str) -> bool:
     """Return whether a module has repairs."""
-    return module in _by_module
+    return bool(_repairs_of(module))
 
 
 def modules_outside_vistrails() -> set[str]:
@@ -72,9 +118,7 @@ def around_import(module: str) -> Iterator[None]:
     module : str
         Its full name.
     """
-    repairs = [
-        repair for repair in _by_module.get(module, ()) if _is_needed(repair, "before", "around")
-    ]
+    repairs = [repair for repair in _repairs_of(module) if _is_needed(repair, "before", "around")]
     with ExitStack() as stack:
         for repair in repairs:
             if repair.around is not None:
@@ -99,7 +143,7 @@ def find_standin(module: str) -> ModuleSpec | None:
     ModuleSpec or None
         None if there is no repair for it.
     """
-    for repair in _by_module.get(module, ()):
+    for repair in _repairs_of(module):
         if repair.instead is not None and _is_needed(repair, "instead"):
             _record(repair)
             file = repair.instead
@@ -119,7 +163,7 @@ def repair_imported_modules() -> None:
 
 
 def _repair_module(module: str, done: tuple[str, ...] = ()) -> None:
-    for repair in _by_module.get(module, ()):
+    for repair in _repairs_of(module):
         if repair.after is not None and repair.name not in done and _is_needed(repair, "after"):
             _apply(repair, repair.after, sys.modules[module])
 

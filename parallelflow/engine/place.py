@@ -1,0 +1,34 @@
+"""Whether this process is an engine of a cluster, or descends from one.
+
+Work that is asked for there is done there: a program that an element starts and waits for would
+wait for the very cluster that waits for it. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["VARIABLE", "is_engine", "mark", "on_engine"]
+
+VARIABLE = "PARALLELFLOW_ON_ENGINE"
+"""The environment variable by which the processes that an engine starts know it."""
+
+
+def mark() -> None:
+    """Have every process that this one starts from now on know that it descends from an engine."""
+    os.environ[VARIABLE] = "1"
+
+
+def is_engine() -> bool:
+    """Return True if this process itself is an engine of ipyparallel."""
+    traitlets = sys.modules.get("traitlets.config")
+    if traitlets is None or not traitlets.Application.initialized():
+        return False
+    classes = type(traitlets.Application.instance()).__mro__
+    return any(each.__name__ == "IPEngine" for each in classes)
+
+
+def on_engine() -> bool:
+    """Return True if this process is an engine or descends from one."""
+    return bool(os.environ.get(VARIABLE)) or is_engine()

@@ -1,0 +1,41 @@
+"""What a run asks the owner of its engines, and tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["EnginePool"]
+
+
+@dataclass(frozen=True)
+class EnginePool:
+    """The owner of a cluster's engines, as a run sees it. Every call returns at once.
+
+    Without arguments: a cluster that lives, whose engines nobody stops or replaces.
+
+    Attributes
+    ----------
+    alive : callable
+        Returns whether the cluster lives.
+    fault : callable
+        Returns which part of the cluster has failed, empty if that is not known.
+    replace : callable
+        Called with the id of an engine that was lost while it worked, or hangs; may have another
+        one started.
+    retired : callable
+        Returns whether an engine, by its id, is being stopped or was stopped by its owner. It
+        gets no work, and its end is no element's fault.
+    crashed : callable
+        Returns whether an engine that has left, by its id, ended by itself: not stopped by its
+        owner or at the end of the session that had started it, not frozen.
+    expected : callable
+        Returns whether engines are being started that will take part.
+    """
+
+    alive: Callable[[], bool] = lambda: True
+    fault: Callable[[], str] = str
+    replace: Callable[[int], object] = lambda engine: None
+    retired: Callable[[int], bool] = lambda engine: False
+    crashed: Callable[[int], bool] = lambda engine: True
+    expected: Callable[[], bool] = lambda: False

@@ -1,0 +1,223 @@
+"""Each process of a controller killed or stopped, while engines work for it.
+
+What a run needs makes it fail within 10 s, with what has failed; it goes on without the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from parallelflow.engine.runner import plain_function
+from parallelflow.engine_manager import EngineManager, controller_processes
+from parallelflow.engine_manager.controller_processes import NEEDED, ROLES, ControllerProcesses
+from parallelflow.errors import ClusterError, ClusterLost, ConnectFailed
+from parallelflow.work.run import Run
+
+pytestmark = pytest.mark.own_cluster
+
+# What is promised. The machine may be busy with other tests, which the second half is for.
+FAIL_SECONDS = 10.0
+BUSY_SECONDS = 10.0
+LIMIT_SECONDS = 60.0
+KILL, STOP = signal.SIGKILL, signal.SIGSTOP
+REST = [role for role in ROLES if role not in NEEDED]
+
+
+def slow(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def processes(manager: EngineManager) -> dict[str, list[int]]:
+    """Return the pids of the controller's processes, by their parts; nine in all."""
+    [connection] = connections_of(manager)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while True:
+        pids = ControllerProcesses(connection).pids()
+        if pids.keys() == ROLES.keys():
+            assert sum(map(len, pids.values())) == 9 and len(pids["broadcast"]) == 3
+            return pids
+        assert time.monotonic() < deadline, pids
+        time.sleep(0.1)
+
+
+def connections_of(manager: EngineManager) -> Any:
+    from parallelflow.engine_manager.connections import connections
+
+    return connections(manager.profile)
+
+
+def run_on(manager: EngineManager, seconds: float, count: int) -> Run:
+    client = manager.connect()
+    assert client is not None
+
+    def function(i: int) -> int:
+        time.sleep(seconds)
+        return i * 10
+
+    pool = manager.engine_pool()
+    return Run(client, plain_function, (function,), range(count), "test", pool=pool)
+
+
+def poll(run: Run, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        run.poll(0.05)
+        assert time.monotonic() < deadline, "the run hangs"
+
+
+@pytest.mark.parametrize(
+    ("role", "how"),
+    [
+        ("mux", KILL),
+        ("mux", STOP),
+        ("registration", KILL),
+        slow("registration", STOP),
+        slow("hb_ping", KILL),
+        slow("hb_ping", STOP),
+    ],
+)
+def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how: int) -> None:
+    manager.start_engines(2)
+    pids = processes(manager)[role]
+    run = run_on(manager, 0.05, 4000)
+    poll(run, lambda: run.progress.done > 10)
+    for pid in pids:
+        os.kill(pid, how)
+    began = time.monotonic()
+    with pytest.raises(ClusterLost) as error:
+        poll(run, lambda: run.over)
+    assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
+    assert "of 4000 elements unfinished" in str(error.value)
+    if (role, how) != ("registration", KILL):  # it may be seen as the end of the whole controller
+        assert ROLES[role].split(",")[0] in str(error.value) and str(pids[0]) in str(error.value)
+        assert ("is stopped" if how == STOP else "has ended") in str(error.value)
+    run.cancel()
+    # A cluster of ours that cannot be used is stopped, and the next one works.
+    began = time.monotonic()
+    manager.info()
+    assert time.monotonic() - began < FAIL_SECONDS
+    manager.start_engines(1)
+    again = run_on(manager, 0.0, 10)
+    poll(again, lambda: again.over)
+    assert again.values == [i * 10 for i in range(10)]
+
+
+@pytest.mark.parametrize("how", [KILL, slow(STOP)])
+def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how: int) -> None:
+    manager.start_engines(2)
+    pids = processes(manager)
+    for role in REST:
+        run = run_on(manager, 0.02, 100)
+        poll(run, lambda run=run: run.progress.done > 5)  # type: ignore[misc]
+        for pid in pids[role]:
+            os.kill(pid, how)
+        poll(run, lambda run=run: run.over)  # type: ignore[misc]
+        assert run.values == [i * 10 for i in range(100)] and manager.alive()
+        assert [w for w in manager.info().warnings if ROLES[role] in w], role
+    # An interrupt does not arrive any more; a run ends nevertheless.
+    run = run_on(manager, 60, 4)
+    poll(run, lambda: any(w.jobs for w in run._workers.values()))
+    began = time.monotonic()
+    run.cancel()
+    assert time.monotonic() - began < FAIL_SECONDS
+    # Engines still join.
+    manager.start_engines(1)
+
+
+@pytest.mark.parametrize(("role", "how"), [("mux", KILL), slow("mux", STOP), slow("hb_ping", STOP)])
+def test_a_start_fails_in_time_and_says_why(
+    new_manager: Callable[..., EngineManager], role: str, how: int
+) -> None:
+    ours, second = new_manager(), new_manager()
+    ours.start_engines(1)
+    assert second.connect() is not None
+    pids = processes(second)[role]
+    failed: list[ClusterError] = []
+
+    def start() -> None:
+        try:
+            while True:  # whatever it is doing when the process ends
+                second.start_engines(1)
+        except ClusterError as e:
+            failed.append(e)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    time.sleep(0.5)
+    for pid in pids:
+        os.kill(pid, how)
+    thread.join(LIMIT_SECONDS)
+    assert failed
+
+
+@pytest.mark.parametrize(
+    ("role", "how"), [("mux", KILL), slow("mux", STOP), slow("registration", KILL)]
+)
+def test_whoever_comes_later_is_told(
+    new_manager: Callable[..., EngineManager], monkeypatch: Any, role: str, how: int
+) -> None:
+    monkeypatch.setattr(controller_processes, "STARTING_SECONDS", 0.5)  # it is older than that
+    ours = new_manager()
+    ours.start_engines(1)
+    pids = processes(ours)[role]
+    ours.leave_running()
+    ours.stop()  # nobody watches now
+    os.kill(pids[0], how)
+    late = new_manager()
+    began = time.monotonic()
+    with pytest.raises(ConnectFailed, match="does not answer: its ") as error:
+        late.ensure_engines()
+    assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
+    assert late.profile in str(error.value) and "Stop it" in str(error.value)
+
+
+def test_slow_and_stopped_engines_are_no_fault_of_the_controller(manager: EngineManager) -> None:
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    pid = client[0].apply_sync(os.getpid)
+    run = run_on(manager, 0.01, 50)
+    poll(run, lambda: run.progress.done > 1)
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    poll(run, lambda: time.monotonic() - began > FAIL_SECONDS + 2)
+    assert manager.alive() and not run.over
+    os.kill(pid, signal.SIGCONT)
+    poll(run, lambda: run.over)
+    assert run.values == [i * 10 for i in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("role", "how"),
+    [("mux", STOP), slow("mux", KILL), slow("hb_ping", KILL), slow("hb_ping", STOP)],
+)
+def test_a_controller_elsewhere_is_probed(
+    new_manager: Callable[..., EngineManager], monkeypatch: Any, role: str, how: int
+) -> None:
+    """Without the processes, as on another machine: by the connections alone."""
+    from parallelflow.engine_manager.connections import Connection
+
+    ours, far = new_manager(), new_manager()
+    ours.start_engines(1)
+    pids = processes(ours)[role]
+    monkeypatch.setattr(Connection, "owner", lambda self: None)
+    assert far.connect() is not None
+    run = run_on(far, 0.05, 4000)
+    began = time.monotonic()
+    # Long enough for the probes to be there, and to see that they see nothing.
+    poll(run, lambda: time.monotonic() - began > 12)
+    assert far.alive()
+    os.kill(pids[0], how)
+    began = time.monotonic()
+    with pytest.raises(ClusterLost) as error:
+        poll(run, lambda: run.over)
+    assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
+    assert ROLES[role].split(",")[0] in str(error.value)
+    run.cancel()

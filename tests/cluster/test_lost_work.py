@@ -1,0 +1,215 @@
+"""Clusters that end, engines that hang, and scripts that are none the wiser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parallelflow.engine.runner import plain_function
+from parallelflow.engine_manager import EngineManager
+from parallelflow.work.run import Run
+
+from .sessions import running, session, wait_until
+
+pytestmark = pytest.mark.own_cluster
+
+SLOW = pytest.mark.slow
+
+LIMIT_SECONDS = 120.0
+LOSE_SECONDS = 60.0
+
+OTHER = """
+import signal
+manager.configure(engines=2)
+manager.start_engines(2)
+tell("started")
+sys.stdin.readline()
+"""
+
+SCRIPT = """
+import logging, os, sys, time
+from parallelflow import api
+from parallelflow.engine_manager import get_manager
+manager = get_manager()
+manager.configure(profile=sys.argv[1], engines=2)
+"""
+
+LONG = """
+def work(i):
+    time.sleep(0.02)
+    return os.getpid(), i * 10
+def look(snapshot):
+    if snapshot.done > 20 and not told:
+        told.append(True)
+        print("under way", flush=True)
+told = []
+values = api.parallel_map(work, range(400), ask=sys.argv[2] == "True", progress=look)
+assert [value for _, value in values] == [i * 10 for i in range(400)]
+print("here" if values[-1][0] == os.getpid() else "on engines", len(manager.started()) > 0)
+"""
+
+
+def script(profile: str, code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT + code, profile, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for a script's end; return what it has written, of which no line is a traceback's."""
+    try:
+        out, err = process.communicate(timeout=LIMIT_SECONDS)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "Traceback" not in err and "Exception" not in err, err
+    return out, err
+
+
+@pytest.mark.parametrize("ask", [False, True])
+@pytest.mark.parametrize(
+    "end",
+    ["stop", pytest.param("kill", marks=SLOW), pytest.param("engines", marks=SLOW)],
+)
+def test_work_goes_on_when_the_engines_session_ends(
+    profile: str, end: str, ask: bool, new_manager: Callable[..., EngineManager], tmp_path: Path
+) -> None:
+    base = new_manager()
+    signal_file = tmp_path / "end"
+    code = OTHER.replace("sys.stdin.readline()", "time.sleep(1e6)")
+    if end == "engines":
+        # The controller is somebody else's, and goes on.
+        base.start_engines(1)
+        base.leave_running()
+        for engine in base.info().engines:
+            base.stop_engine(engine.id)
+    if end != "kill":
+        code = code.replace("time.sleep(1e6)", "go = time.time() + 600\nwhile not os.path.exists("
+                            f"{str(signal_file)!r}) and time.time() < go: time.sleep(0.05)\n"
+                            "manager.stop()")  # fmt: skip
+    with session(profile, code) as other:
+        other.wait_for("started")
+        process = script(profile, LONG, ask)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "under way\n"
+        if end == "kill":
+            other.kill()
+        else:
+            signal_file.touch()
+        out, err = finish(process)
+    assert out.split() == (["on", "engines", "True"] if ask else ["here", "False"])
+    told = [line for line in err.splitlines() if "The work goes on" in line]
+    assert len(told) == 1 and "of 400 elements unfinished" in told[0]
+    assert ("in this process" in told[0]) == (not ask)
+    base.cleanup()
+    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+
+
+STUCK = """
+def stuck(n):
+    return sum(range(n))
+for attempt in range(2):
+    try:
+        api.parallel_map(stuck, [10**11] * 2, ask=True, timeout=1, chunk_size=1)
+    except TimeoutError:
+        print("late", flush=True)
+    if sys.argv[2] == "end":
+        break
+    values = api.parallel_map(lambda i: i * 10, range(50), ask=True)
+    assert values == [i * 10 for i in range(50)], values
+if sys.argv[2] == "go on":
+    client = manager.connect()
+    until = time.monotonic() + 60
+    while len(client.ids) != 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(3)
+    print(len(client.ids), "engines", flush=True)
+"""
+
+
+def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
+    out, err = finish(script(profile, STUCK, "go on"))
+    assert out.split() == ["late", "late", "2", "engines"]
+    assert "ended" not in err and "was lost" not in err, err
+    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+
+
+@pytest.mark.parametrize("count", range(2))
+def test_a_script_that_ends_at_once_leaves_and_tells_nothing(profile: str, count: int) -> None:
+    out, err = finish(script(profile, STUCK, "end"))
+    assert out.split() == ["late"] and err == ""
+    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+
+
+def test_a_replacement_that_is_killed_while_it_starts_is_tried_again(
+    manager: EngineManager,
+) -> None:
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    before = set(manager.started())
+    os.kill(client[0].apply_sync(os.getpid), signal.SIGKILL)
+    wait_until(lambda: client.ids == [], 30)
+    assert manager.replace_later(0) is True
+    wait_until(lambda: set(manager.started()) - before, 30)
+    (new,) = set(manager.started()) - before
+    assert client.ids == []
+    os.kill(new, signal.SIGKILL)
+    wait_until(lambda: len(client.ids) == 1, LOSE_SECONDS)
+    wait_until(lambda: not manager.engine_pool().expected(), LOSE_SECONDS)
+    assert len(client.ids) == 1
+
+
+def test_a_frozen_engine_that_was_replaced_is_ended(manager: EngineManager, profile: str) -> None:
+    folder = Path(os.environ["IPYTHONDIR"]) / f"profile_{profile}"
+    folder.mkdir(parents=True)
+    # The controller gives it up after 3 s instead of 30 s.
+    (folder / "ipcontroller_config.py").write_text(
+        "c = get_config()\nc.HeartMonitor.max_heartmonitor_misses = 10\n"
+    )
+    manager.start_engines(2)
+    client = manager.connect()
+    assert client is not None
+    pids = client[:].apply_sync(os.getpid)
+    process = psutil.Process(pids[0])
+    pool = manager.engine_pool()
+    process.suspend()
+    wait_until(lambda: client.ids == [1], LOSE_SECONDS)
+    assert not pool.crashed(0)
+    assert manager.replace_later(0) is True
+    wait_until(lambda: len(client.ids) == 2 and not pool.expected(), LOSE_SECONDS)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> None:
+    """Three times the engine that an element runs on is stopped, and it is not blamed."""
+    manager.start_engines(4)
+    client = manager.connect()
+    assert client is not None
+
+    def function(i: int) -> int:
+        time.sleep(3.0)
+        return i
+
+    run = Run(client, plain_function, (function,), [7], "test", pool=manager.engine_pool())
+    began = time.monotonic()
+    stopped = 0
+    while not run.over:
+        run.poll(0.05)
+        assert time.monotonic() - began < LIMIT_SECONDS
+        at_work = [w.id for w in run._workers.values() if w.jobs and w.id in client.ids]
+        if stopped < 3 and at_work:
+            stopped += 1
+            manager.stop_engine(at_work[0])
+    assert run.values == [7] and not run.failures and stopped == 3

@@ -152,3 +152,34 @@ def test_no_engine_with_vistrails_is_a_clear_error(engines: Any, cluster: Any) -
     kind, text = ours.errors[1]
     assert kind == "Map"
     assert "cannot run the function" in text and "vistrails" in text.lower()
+
+
+@pytest.mark.parametrize("declined", [False, True])
+def test_a_map_goes_on_when_its_cluster_fails(
+    cluster: Any, monkeypatch: Any, caplog: Any, declined: bool
+) -> None:
+    from parallelflow.engine_manager.connections import connections
+    from parallelflow.engine_manager.controller_processes import ControllerProcesses
+
+    cluster.ensure_engines()
+    info = cluster.info().controller
+    [connection] = [c for c in connections(cluster.profile) if f"{c.host}:{c.port}" == info.address]
+    killed: list[int] = []
+
+    def kill(module: int, progress: float) -> None:
+        if progress > 0.2 and not killed:
+            killed.extend(ControllerProcesses(connection).pids()["mux"])
+            os.kill(killed[0], signal.SIGKILL)
+            if declined:
+                monkeypatch.setattr(type(cluster.interaction), "engines_to_start", lambda *_: 0)
+
+    code = "import time\ntime.sleep(0.03)\no = i * i"
+    ours = run(mapped(source(code), list(range(100))), PARALLEL_FLOW, view=Progress(kill))
+    assert ours.errors == {} and ours.values[1] == [i * i for i in range(100)]
+    told = [r.getMessage() for r in caplog.records if "The work goes on" in r.getMessage()]
+    assert len(told) == 1 and "mux scheduler, which passes on elements" in told[0]
+    assert ("in this process" in told[0]) == declined
+    iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
+    assert sorted(i.iteration for i in iterations) == list(range(100))
+    monkeypatch.undo()
+    assert len(cluster.ensure_engines().ids) == 2

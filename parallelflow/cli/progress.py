@@ -75,8 +75,11 @@ class ProgressDisplay:
             clock.set()
             self._close()
 
+    _last_message = ""
+
     def message(self, text: str) -> None:
         """Show a line, above the bar if there is one."""
+        self._last_message = text
         with self._above():
             self.stream.write(f"parallelflow: {text}\n")
             self.stream.flush()
@@ -85,7 +88,8 @@ class ProgressDisplay:
         """Take in what a run announces."""
         known = self.last.get(snapshot.run)
         self.last[snapshot.run] = snapshot
-        if snapshot.note and (known is None or known.note != snapshot.note):
+        # A run's note stands in the log, too, which is shown as well.
+        if snapshot.note not in ("", self._last_message, known.note if known else ""):
             self.message(snapshot.note)
         if self._terminal:
             self._see_bar(snapshot)

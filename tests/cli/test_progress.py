@@ -86,6 +86,7 @@ def test_notes_are_told_once() -> None:
     with display.shown():
         run = Progress("Map", 4)
         run.enter(RunState.RUNNING)
+        display.message("engine 1 was lost")  # as the log's line is shown
         run.announce("engine 1 was lost")
         run.announce("engine 1 was lost")
     assert lines(display).count("parallelflow: engine 1 was lost") == 1

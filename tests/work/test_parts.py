@@ -1,0 +1,116 @@
+"""Parts of a run that need no cluster."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from parallelflow.engine_manager import facts
+from parallelflow.work import garbage, interrupt
+from parallelflow.work.backlog import Backlog
+from parallelflow.work.chunks import Chunk
+
+
+class Client:
+    """Something that can be referred to weakly, as a client is."""
+
+    def __init__(self) -> None:
+        self.history = ["message"]
+        self.purged: list[Any] = []
+
+    def purge_local_results(self, jobs: Any) -> None:
+        self.purged.append(jobs)
+
+    def direct_view(self, engine: int) -> Client:
+        return self
+
+    def apply_async(self, *arguments: Any) -> Answer:
+        return Answer()
+
+
+class Answer:
+    """An answer that has come."""
+
+    msg_ids = ("message",)
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def get(self, timeout: float) -> str:
+        if self.error is not None:
+            raise self.error
+        return "told"
+
+    def add_done_callback(self, callback: Any) -> None:
+        callback(self)
+
+
+def test_an_interrupt_is_asked_for_on_one_cluster() -> None:
+    one: Any = Client()
+    other: Any = Client()
+    interrupt.note_asked(one, 0)
+    assert interrupt.was_asked(one, 0)
+    assert not interrupt.was_asked(one, 1) and not interrupt.was_asked(other, 0)
+
+
+def test_what_threads_have_received_is_counted_completely(monkeypatch: Any) -> None:
+    client: Any = Client()
+    collected: list[int] = []
+    monkeypatch.setattr(garbage, "GARBAGE_BYTES", 79_999)
+    monkeypatch.setattr(garbage.gc, "collect", lambda: collected.append(1))
+
+    def receive() -> None:
+        for _ in range(20_000):
+            garbage.note_received(client, 1)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=receive) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert collected == [1]  # with the very last byte
+
+
+def test_what_engines_tell_of_themselves_is_not_kept(monkeypatch: Any) -> None:
+    client: Any = Client()
+    told: list[str] = []
+    facts.ask_ready(client, 0, told.append, lambda: None)
+    # In a list: ipyparallel caches the length of a bare one together with it.
+    assert told == ["told"] and len(client.purged) == 1 and type(client.purged[0]) is list
+    assert client.history == []
+    client.history = ["message"]
+    failed = Answer(ValueError("no answer"))
+    monkeypatch.setattr(Client, "apply_async", lambda *_: failed)
+    facts.ask_ready(client, 0, told.append, lambda: None)
+    assert told == ["told"] and client.purged[1:] == [[failed]] and client.history == []
+
+
+def suspect(start: int, losses: list[tuple[int, float]], crashes: int = 0) -> Chunk:
+    return Chunk(start, [start], losses, crashes)
+
+
+def test_suspects_are_acquitted_of_losses_that_had_another_reason() -> None:
+    backlog = Backlog([], (), None, None)
+    backlog.suspect(suspect(1, [(0, 10.0)], 1))
+    backlog.suspect(suspect(2, [(0, 10.0), (1, 20.0)], 2))
+    assert backlog.suspected() == "1 to 2"
+    backlog.acquit(lambda engine, when: engine == 0)
+    assert backlog.suspected() == "2 to 2"
+    [convicted] = backlog.take_convicted()
+    assert (convicted.start, convicted.crashes, convicted.losses) == (2, 1, [(1, 20.0)])
+    assert backlog.suspected() == ""
+    again = backlog.pop()
+    assert again is not None and (again.start, again.crashes, again.losses) == (1, 0, [])
+    assert backlog.pop() is None
+
+
+def test_parts_of_a_suspect_have_its_losses_and_each_its_own() -> None:
+    parts = list(Chunk(0, [0, 1, 2, 3], [(0, 1.0)]).parts(2))
+    parts[0].losses.append((1, 2.0))
+    assert [part.losses for part in parts] == [[(0, 1.0), (1, 2.0)], [(0, 1.0)]]

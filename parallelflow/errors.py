@@ -400,6 +400,32 @@ class WorkingDirectoryMissing(ParallelFlowError):
     topic = "The working directory"
 
 
+class FunctionNotSendable(ParallelFlowError):
+    """A function cannot be sent to engines, because of something that it uses.
+
+    Parameters
+    ----------
+    function : str
+        What the user calls the function.
+    culprit : tuple of (str, str), or None
+        Where in the function the object is, and what it is; None if it was not found.
+    error : Exception
+        What its pickling has raised.
+    """
+
+    topic = "The function cannot be sent"
+
+    def __init__(self, function: str, culprit: tuple[str, str] | None, error: Exception) -> None:
+        self.function = function
+        self.culprit = culprit
+        what = f"{culprit[0]}, {culprit[1]}" if culprit else "something that it uses"
+        super().__init__(
+            f"the function {function} cannot be sent to an engine, because of {what}: "
+            f"{type(error).__name__}: {error}. Make it inside the function, or give the function "
+            "what is needed to make it."
+        )
+
+
 class SetupFailed(ParallelFlowError):
     """The function cannot be set up on any engine.
 

@@ -3,7 +3,7 @@
 The first signal raises `Stopped` in the main thread, so that whatever runs cleans up
 as it would after any exception. A thread watches: if the main thread has not ended
 after a while (a long call into C, or workflow code that swallows the exception), it
-stops the engines and ends the process itself.
+stops the engines and ends the process itself. Children that a workflow forks have none of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+
+from parallelflow import forks
 
 __all__ = ["Stopped", "exit_code", "handled", "name"]
 
@@ -80,10 +82,13 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
     nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     ours = [n for n in _SIGNALS if not (nohup and n == signal.SIGHUP)]
     before = {number: signal.signal(number, _raise) for number in ours}
+    for number, handler in before.items():
+        forks.keep_from_children(number, _raise, handler)
     # The interpreter writes a signal's number here at once, whatever the main thread does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    forks.keep_wakeup_from_children(writer.fileno())
     watcher = threading.Thread(
         target=_watch, args=(reader, ours, last_resort), name="parallelflow-signals", daemon=True
     )
@@ -94,6 +99,8 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
+            forks.release(number, _raise)
+        forks.release_wakeup(writer.fileno())
         writer.close()  # the watcher reads the end and leaves
         watcher.join()
         reader.close()

@@ -1,21 +1,37 @@
-"""What elements write to stdout and stderr on an engine, and what they warn of."""
+"""What elements write to stdout and stderr on an engine, and what they warn of.
+
+What Python code writes comes through `streams`. What C code and child processes write to the
+descriptors 1 and 2 goes into a file while a chunk runs, and is read after each element. A file and
+not a pipe: whoever writes never waits, also if he holds Python's lock meanwhile, and a child that
+outlives its element writes on without harm.
+"""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import fcntl
+import os
 import sys
+import tempfile
 import warnings
-from collections import Counter
 from typing import TextIO
+
+from .libc import flush_stdout
+from .streams import ElementStream, Sink
 
 __all__ = ["Capture"]
 
 # An element that writes more than this to one stream has the rest cut off.
-MAX_OUTPUT_CHARS = 100_000
+MAX_OUTPUT_BYTES = 100_000
+CUT = b"\n[what more was written is cut off]\n"
+
+NAMES = ("stdout", "stderr")
 
 
 class Capture:
     """Collects what elements write to stdout and stderr, by position in the chunk.
+
+    Call `collect` after each element.
 
     Parameters
     ----------
@@ -26,21 +42,33 @@ class Capture:
     def __init__(self, outputs: dict[int, list[tuple[str, str]]]) -> None:
         self.position = 0
         self._outputs = outputs
-        self._sizes: Counter[tuple[int, str]] = Counter()
+        # (stream, encoding, bytes)
+        self._written: list[tuple[str, str, bytearray]] = []
+        self._sizes = dict.fromkeys(NAMES, 0)
+        self._fresh_line = True
 
     def __enter__(self) -> Capture:
-        global _current
-        self._outer, _current = _current, self
-        self._saved = sys.stdout, sys.stderr, warnings.showwarning
-        sys.stdout, sys.stderr = _streams["stdout"], _streams["stderr"]
+        _prepare()
+        self._saved = {name: getattr(sys, name) for name in (*NAMES, "__stdout__", "__stderr__")}
+        self._saved_warning = warnings.showwarning
+        for name in NAMES:
+            stream = _stream(name)
+            stream.sink.enter(self.add, self._saved[name])
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+            _spools[name].begin()
         # VisTrails has warnings go to its own log, which nobody reads on an engine.
         warnings.showwarning = self._show_warning
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _current
-        sys.stdout, sys.stderr, warnings.showwarning = self._saved
-        _current = self._outer
+        self.collect()
+        for name in NAMES:
+            _spools[name].end()
+            _streams[name].sink.leave()
+        for name, stream in self._saved.items():
+            setattr(sys, name, stream)
+        warnings.showwarning = self._saved_warning
 
     def _show_warning(
         self,
@@ -54,45 +82,136 @@ class Capture:
         text = warnings.formatwarning(message, category, filename, lineno, line)
         (file or sys.stderr).write(text)
 
-    def add(self, stream: str, text: str) -> None:
-        """Add text to what the current element has written."""
-        room = MAX_OUTPUT_CHARS - self._sizes[self.position, stream]
-        self._sizes[self.position, stream] += len(text)
+    def add(self, name: str, data: bytes) -> None:
+        """Add what the current element has written through Python's stream of this name."""
+        # Once a line is enough: what others wrote before it goes before it.
+        if self._fresh_line:
+            self._add_spooled()
+        self._fresh_line = data.endswith(b"\n")
+        self._add(name, data)
+
+    def _add(self, name: str, data: bytes) -> None:
+        room = MAX_OUTPUT_BYTES - self._sizes[name]
+        self._sizes[name] += len(data)
         if room < 0:
             return
-        if len(text) > room:
-            text = f"{text[:room]}\n[what more was written is cut off]\n"
-        written = self._outputs.setdefault(self.position, [])
-        if written and written[-1][0] == stream:
-            written[-1] = (stream, written[-1][1] + text)
+        if len(data) > room:
+            data = data[:room] + CUT
+        encoding = _streams[name].settled_encoding
+        if self._written and self._written[-1][:2] == (name, encoding):
+            self._written[-1][2].extend(data)
         else:
-            written.append((stream, text))
+            self._written.append((name, encoding, bytearray(data)))
+
+    def _add_spooled(self) -> None:
+        for name in NAMES:
+            spool = _spools[name]
+            if spool.has_more():
+                self._add(name, spool.read(MAX_OUTPUT_BYTES + 1))
+
+    def collect(self) -> None:
+        """Take what the element at `position` has written as complete."""
+        flush_stdout()
+        for name in NAMES:
+            _streams[name].settle()
+        self._add_spooled()
+        if self._written:
+            written = self._outputs[self.position] = []
+            for name, encoding, data in self._written:
+                text = data.decode(encoding, "backslashreplace")
+                if written and written[-1][0] == name:
+                    written[-1] = (name, written[-1][1] + text)
+                else:
+                    written.append((name, text))
+            self._written = []
+            self._sizes = dict.fromkeys(NAMES, 0)
+        self._fresh_line = True
 
 
-class _Stream(io.TextIOBase):
-    """A text stream that writes into the `Capture` of the moment, else into the real one.
+class _Spool:
+    """The file that takes what is written to a descriptor while a chunk runs.
+
+    Parameters
+    ----------
+    descriptor : int
+        1 or 2.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._position = 0
+        self._file = -1
+        self._real = -1
+        try:
+            self._real = os.dup(descriptor)
+            with tempfile.TemporaryFile(buffering=0) as file:
+                self._file = os.dup(file.fileno())
+            # Whoever writes adds, also after the file was emptied.
+            fcntl.fcntl(self._file, fcntl.F_SETFL, os.O_APPEND)
+        except OSError:  # closed, or no room: what others write goes where it always did
+            self._file = -1
+
+    def begin(self) -> None:
+        if self._file >= 0:
+            self._empty()  # what a child has written since the last chunk belongs to no element
+            os.dup2(self._file, self._descriptor)
+
+    def end(self) -> None:
+        if self._file >= 0:
+            os.dup2(self._real, self._descriptor)
+            self._empty()
+
+    def has_more(self) -> bool:
+        return self._file >= 0 and os.fstat(self._file).st_size != self._position
+
+    def read(self, limit: int) -> bytes:
+        """Return what was written since the last time, at most so many bytes of it."""
+        size = os.fstat(self._file).st_size
+        if size < self._position:  # a shell's "> /dev/stderr" empties a file
+            self._position = 0
+        data = os.pread(self._file, min(limit, size - self._position), self._position)
+        self._position = size
+        # A child with a position of its own, who goes on in a file that was emptied.
+        return data.lstrip(b"\0")
+
+    def _empty(self) -> None:
+        if os.fstat(self._file).st_size:
+            os.ftruncate(self._file, 0)
+        self._position = 0
+
+
+_streams: dict[str, ElementStream] = {}
+_spools: dict[str, _Spool] = {}
+
+
+def _prepare() -> None:
+    """Make what all chunks of this process share, at the first one."""
+    if _spools:
+        return
+    _close_stdin()
+    for descriptor, name in enumerate(NAMES, 1):
+        _spools[name] = _Spool(descriptor)
+
+
+def _close_stdin() -> None:
+    """Have stdin at its end: nobody answers there, whatever the engine was started from."""
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_RDONLY)
+        if null != 0:
+            os.dup2(null, 0)
+            os.close(null)
+        if sys.stdin is None:
+            sys.stdin = open(0, closefd=False)  # noqa: SIM115
+
+
+def _stream(name: str) -> ElementStream:
+    """Return the process' stream of a name as it was made; a new one if it was closed.
 
     One for the whole process: logging, and whoever else keeps ``sys.stderr``, goes on with it in
     the next chunk.
     """
-
-    encoding = "utf-8"
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if _current is not None:
-            if text:
-                _current.add(self._name, text)
-            return len(text)
-        real = getattr(sys, self._name)
-        real = getattr(sys, f"__{self._name}__") if real is self else real
-        return len(text) if real is None else int(real.write(text))
-
-
-_current: Capture | None = None
-_streams = {name: _Stream(name) for name in ("stdout", "stderr")}
+    stream = _streams.get(name)
+    if stream is None or stream.unusable():
+        stream = _streams[name] = ElementStream(Sink(name, NAMES.index(name) + 1))
+    stream.reset()
+    return stream

@@ -1,8 +1,10 @@
-"""SIGINT on an engine: it ends an element, and nothing of what the engine does around it.
+"""Signals on an engine: what an element, its children and what the engine does around it see.
 
 ipykernel has SIGINT raise KeyboardInterrupt wherever it hits a request that is being handled. One
 that hits after the element has ended, while the reply is made and sent, loses the reply: the
 client would wait for it for ever, or take the engine for one that hangs.
+
+Children that an element forks have Python's own handlers, not ours or ipyparallel's.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
+
+from parallelflow import forks
 
 from .place import is_engine
 
@@ -39,16 +44,20 @@ class Interrupts:
         self._ours = False
 
     def __enter__(self) -> Interrupts:
+        global _current
         main = threading.current_thread() is threading.main_thread()
         self._ours = main and is_engine()
         if self._ours:
-            signal.signal(signal.SIGINT, self._take)
+            _keep_handlers_from_children()
+            _current = self
+            signal.signal(signal.SIGINT, _take)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._ours:
             # Until the reply has been sent; then ipykernel (`post_handler_hook`) has its own back.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # A handler, and not SIG_IGN, which programs would inherit that a thread starts.
+            signal.signal(signal.SIGINT, _ignore)
 
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
@@ -59,8 +68,35 @@ class Interrupts:
         finally:
             self.inside = False
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.inside:
-            self.hit = True
-            raise KeyboardInterrupt
-        self.pending = True
+
+_current: Interrupts | None = None
+_kept = False
+
+
+def _take(number: int, frame: FrameType | None) -> None:
+    interrupts = _current
+    if interrupts is None:
+        return
+    if interrupts.inside:
+        interrupts.hit = True
+        raise KeyboardInterrupt
+    interrupts.pending = True
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _keep_handlers_from_children() -> None:
+    """See to what children get, before the first element runs here."""
+    global _kept
+    if _kept:
+        return
+    _kept = True
+    forks.keep_what_is_set(_is_set_by_python)
+    for handler in (_take, _ignore):
+        forks.keep_from_children(signal.SIGINT, handler, signal.default_int_handler)
+
+
+def _is_set_by_python(handler: Any) -> bool:
+    return callable(handler) and handler is not signal.default_int_handler

@@ -21,6 +21,11 @@ BUFFER_BYTES = 16_384
 # (its MAX_ITEMS); longer ones would be copied into one pickle.
 MAX_FRAMES = 60
 
+# Pickles with these in them are made with more care: a name in __main__ means something else on an
+# engine, so such objects go by value; and of the objects of these modules pickle makes copies that
+# look well and are not (see `pickler`).
+CAREFUL = (b"__main__", b"multiprocessing.connection", b"tempfile")
+
 Frame = bytes | memoryview
 
 
@@ -73,15 +78,14 @@ def dump(value: Any) -> list[Frame]:
 
     try:
         data = pickle.dumps(value, protocol=5, buffer_callback=keep_in_band)
-        # A name in __main__ means something else on an engine: such objects go by value.
-        by_value = b"__main__" in data
+        careful = any(word in data for word in CAREFUL)
     except Exception:
-        by_value = True
-    if by_value:
-        import cloudpickle
+        careful = True
+    if careful:
+        from . import pickler
 
         buffers.clear()
-        data = cloudpickle.dumps(value, protocol=5, buffer_callback=keep_in_band)
+        data = pickler.dumps(value, buffer_callback=keep_in_band)
     return [data, *(buffer.raw() for buffer in buffers)]
 
 

@@ -22,7 +22,11 @@ from typing import Any
 
 from . import place
 from .capture import Capture
+from .children import end_child
+from .event_loops import no_event_loop
+from .exceptions import dump_exception
 from .interrupts import Interrupts
+from .main_module import MainFacts, main_module_of, main_replaced
 from .payload import Frame, dump, load
 from .session_state import ProcessState
 
@@ -157,7 +161,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
     try:
         if key not in _functions:  # a client that waits for long sends it again
             process = ProcessState(pickle.loads(state))
-            with Interrupts() as interrupts, process, interrupts.allowed():
+            with Interrupts() as interrupts, process, no_event_loop(), interrupts.allowed():
                 maker, arguments = load(frames)
                 _functions[key] = maker(*arguments), process
             notes = process.notes
@@ -218,7 +222,7 @@ def run_chunk(
         # Too many runs since, or another process under the same id: the client sets it up again.
         raise LookupError("this engine does not have the run's function")
     function, process = _functions[key]
-    with Interrupts() as interrupts, process:
+    with Interrupts() as interrupts, process, no_event_loop():
         return _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
 
 
@@ -247,6 +251,7 @@ def _run_chunk(
             capture.position = position
             index = start + position
             go_on = _evaluate(interrupts, result, function, position, index, element)
+            capture.collect()
             if not go_on or (stop_on_error and _failed(result)):
                 break
             if seconds is not None and time.perf_counter() - begin > seconds:
@@ -272,6 +277,8 @@ def _evaluate(
     """Evaluate one element into the result; False if the chunk must end here."""
     value = None
     go_on = True
+    raised: BaseException | None = None
+    process = os.getpid()
     begin = time.perf_counter()
     try:
         try:  # `allowed`, without the microsecond that a context manager takes
@@ -282,14 +289,22 @@ def _evaluate(
         if record is not None:
             result.records[position] = record
     except NeedsClient as e:
+        raised = e
         result.troubles[position] = trouble_of(e, "client")
     except KeyboardInterrupt as e:
+        raised = e
         result.troubles[position] = trouble_of(e, "interrupted")
         go_on = False
     except BaseException as e:  # also SystemExit: it must not end the engine
+        raised = e.__cause__ if isinstance(e, Reported) and e.__cause__ else e
         trouble = result.troubles[position] = trouble_of(e, "run")
         if interrupts.hit:
             trouble.stage, go_on = "interrupted", False
+            if isinstance(raised, KeyboardInterrupt):
+                trouble.exception = None  # not the function's own
+    if os.getpid() != process:
+        end_child(raised)
+    raised = None  # it refers to this function's variables
     result.seconds.append(time.perf_counter() - begin)
     result.values.append(value)
     result.count += 1
@@ -348,7 +363,9 @@ _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
 
-def plain_function(function: Callable[..., Any], star: bool = False) -> Prepared:
+def plain_function(
+    function: Callable[..., Any], star: bool = False, main: MainFacts | None = None
+) -> Prepared:
     """Return a plain function as the chunk runner wants it.
 
     Parameters
@@ -357,16 +374,21 @@ def plain_function(function: Callable[..., Any], star: bool = False) -> Prepared
         Takes an element, or its parts.
     star : bool
         Whether an element is a tuple of the function's arguments.
+    main : MainFacts, optional
+        What the client's ``__main__`` is, of which the function may come.
     """
 
     def prepared(index: int, element: Any) -> tuple[Any, Any]:
         try:
             return (function(*element) if star else function(element)), None
-        except Exception as e:
-            trouble = trouble_of(e, "run")
+        except BaseException as e:
+            own = isinstance(e, KeyboardInterrupt)
+            trouble = trouble_of(e, "interrupted" if own else "run")
             # The client raises it again; one that cannot travel is told by its name and text.
-            with contextlib.suppress(BaseException):
-                trouble.exception = bytes(dump(e)[0]) if len(dump(e)) == 1 else None
+            trouble.exception = dump_exception(e)
             raise Reported(trouble) from e
 
+    module = None if main is None else main_module_of(function, main)
+    if module is not None:
+        prepared.during_chunk = lambda: main_replaced(module)  # type: ignore[attr-defined]
     return prepared

@@ -150,7 +150,17 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None)
     # Scripts that use VisTrails' own API get this application instead of a second one.
     api.is_initialized, api._application = True, app
     atexit.register(stop_core)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=functools.partial(_disown, app))
     return app
+
+
+def _disown(app: Any) -> None:
+    """Have a forked child leave packages and files to the process that they belong to.
+
+    It would finalize them at its end: by `stop_core`, and by the application's own ``__del__``.
+    """
+    app.destroy = _do_nothing
 
 
 def stop_core() -> None:

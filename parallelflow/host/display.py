@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from .. import forks
 from ..errors import WindowUnavailable
 
 #: Seconds for a child process to import Qt and connect to the display. It takes a quarter of a
@@ -118,7 +119,9 @@ class SignalWatch:
             end.setblocking(False)
         self._notifier: Any = None
         for number in _SIGNALS:
-            signal.signal(number, self._receive)
+            before = signal.signal(number, self._receive)
+            forks.keep_from_children(number, self._receive, before)
+        forks.keep_wakeup_from_children(self._written.fileno())
         signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
 
     def join_event_loop(self) -> None:

@@ -28,6 +28,9 @@ _SUBFOLDERS = ("logs", "userpackages", "subworkflows", "thumbs", "temporary")
 #: Lock files of this process; closing one gives its folder free.
 _held: dict[Path, IO[str]] = {}
 
+#: The process that made each of them: a forked child has the same variables, and owns nothing.
+_owners: dict[Path, int] = {}
+
 
 def make_private_folder() -> Path:
     """Make the folder of a session, which is removed when this process ends.
@@ -45,6 +48,7 @@ def make_private_folder() -> Path:
     fcntl.flock(lock, fcntl.LOCK_EX)
     unnamed.rename(folder / _LOCK)
     _held[folder] = lock
+    _owners[folder] = os.getpid()
     atexit.register(_remove_if_owner, folder, os.getpid())
     return folder
 
@@ -58,8 +62,7 @@ def prepare(folder: Path) -> None:
 def remove_private_folders() -> None:
     """Remove this process's folders now: for programs that end without atexit functions."""
     for folder in list(_held):
-        shutil.rmtree(folder, ignore_errors=True)
-        _held.pop(folder).close()
+        _remove_if_owner(folder, _owners[folder])
 
 
 def sweep_abandoned() -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 import pickle
 import sys
 import threading
@@ -11,15 +13,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine import payload
+from parallelflow.engine import payload, pickler
+from parallelflow.engine.exceptions import load_exception, set_cause
+from parallelflow.engine.main_module import main_facts
 from parallelflow.engine.runner import (
     ChunkResult,
+    Trouble,
     plain_function,
     short,
     trouble_of,
 )
-from parallelflow.errors import ElementError, ElementFailure
+from parallelflow.errors import ElementError, ElementFailure, FunctionNotSendable
 
+from .culprit import find_culprit
 from .engine_pool import EnginePool
 from .output import OutputOrder, Written, write
 from .progress import Progress, RunState, Snapshot
@@ -107,15 +113,17 @@ def map_on_cluster(
     output = OutputOrder(_write)
 
     def take(start: int, result: ChunkResult, _: object) -> None:
+        if on_error != RAISE and any(map(_is_own_interrupt, result.troubles.values())):
+            raise KeyboardInterrupt  # as in this process, where it ends everything
         finished.extend(range(start, start + result.count))
         output.add(start, result.count, result.outputs)
 
     run = Run(
         client,
         plain_function,
-        (_travelling(function), True),
+        (_travelling(function), True, main_facts()),
         elements,
-        getattr(function, "__name__", "function"),
+        _name(function),
         chunk_size=chunk_size,
         stop_on_error=on_error == RAISE,
         on_chunk=take,
@@ -148,7 +156,8 @@ def map_on_cluster(
     if run.feed_error is not None and (on_error != RAISE or not run.failures):
         raise run.feed_error
     exceptions = {
-        index: own.get(index) or exception_of(failure) for index, failure in run.failures.items()
+        index: own[index] if index in own else exception_of(failure)
+        for index, failure in run.failures.items()
     }
     _raise_first(exceptions, run.failures, on_error)
     for index, exception in exceptions.items():
@@ -190,15 +199,16 @@ def _evaluate(
     function: Callable[..., Any], index: int, total: int, element: Any
 ) -> tuple[Any, ElementFailure | None, BaseException | None]:
     """Evaluate one element in this process; return its value, or its failure and exception."""
+    process = os.getpid()
     try:
         return function(*element), None, None
-    except (Exception, SystemExit) as e:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:
+        if os.getpid() != process:  # a child that the element has forked ends by it
+            raise
         failure = _failure(index, total, element, e)
-        # An engine does not end by it either.
-        own = ElementError([failure])
-        if isinstance(e, SystemExit):
-            return None, failure, own
-        e.__cause__ = own
+        set_cause(e, ElementError([failure]))
         return None, failure, e
 
 
@@ -234,7 +244,7 @@ def map_here(
     Exception, ElementError, TimeoutError
         As `map_on_cluster`.
     """
-    model = Progress(getattr(function, "__name__", "function"), total or 0)
+    model = Progress(_name(function), total or 0)
     model.enter(RunState.RUNNING)
     begin = ticked = time.monotonic()
     values: list[Any] = []
@@ -275,13 +285,24 @@ def map_here(
     return values
 
 
+def _name(function: Callable[..., Any]) -> str:
+    """Return what the user calls a function; it may be any object that can be called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
 def _travelling(function: Callable[..., Any]) -> Any:
     """Return a function as it is sent: one of a user package with its code.
 
     Engines may have no copy of the package, and would import it by a name that only VisTrails
     makes known.
     """
-    frames = payload.dump(function)
+    try:
+        frames = payload.dump(function)
+    except Exception as e:
+        raise FunctionNotSendable(_name(function), find_culprit(function), e) from e
     package = sys.modules.get(USER_PACKAGES)
     if package is not None and USER_PACKAGES.encode() in frames[0]:
         import cloudpickle
@@ -289,7 +310,7 @@ def _travelling(function: Callable[..., Any]) -> Any:
         with _by_value:
             cloudpickle.register_pickle_by_value(package)
             try:
-                frames = [cloudpickle.dumps(function, protocol=5)]
+                frames = [pickler.dumps(function)]
             finally:
                 cloudpickle.unregister_pickle_by_value(package)
     return _Travelling(frames)
@@ -335,7 +356,7 @@ class _WithConstants:
     def __init__(self, function: Callable[..., Any], constants: dict[int, Any]) -> None:
         self._function = function
         self._constants = sorted(constants.items())
-        self.__name__ = getattr(function, "__name__", "function")
+        self.__name__ = _name(function)
 
     def __call__(self, *arguments: Any) -> Any:
         every = list(arguments)
@@ -372,13 +393,17 @@ def exception_of(failure: ElementFailure) -> BaseException:
     own = ElementError([failure])
     if failure.exception is not None:
         try:
-            exception = payload.load([failure.exception])
-        except Exception:  # its class is not known here
+            exception = load_exception(failure.exception)
+        except BaseException:  # its class is not known here, or does something else when it is made
             return own
-        if isinstance(exception, BaseException):
-            exception.__cause__ = own
-            return exception
+        set_cause(exception, own)
+        return exception
     return own
+
+
+def _is_own_interrupt(trouble: Trouble) -> bool:
+    """Whether the function has raised KeyboardInterrupt itself, and nobody has interrupted it."""
+    return trouble.error_type == "KeyboardInterrupt" and trouble.exception is not None
 
 
 def _failure(index: int, total: int, element: Any, error: BaseException) -> ElementFailure:
@@ -396,9 +421,10 @@ def _raise_first(
         return
     first = exceptions[min(failures)]
     every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])
-    if isinstance(first, ElementError):
-        raise every
-    raise first from every
+    if isinstance(first, ElementError) and first.failures[0] is failures[min(failures)]:
+        raise every  # what the function raised could not travel
+    set_cause(first, every)
+    raise first
 
 
 def _late(progress: Progress, timeout: float | None) -> TimeoutError:

@@ -553,7 +553,9 @@ class Run:
         self._received += _nbytes(reply)
         try:
             result: ChunkResult = payload.load(reply)
-        except Exception as e:  # a class that only the engine knows
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:  # a class that only the engine knows, or that ends programs
             self._fail_or_split(chunk, trouble_of(e, "result"), worker)
             return
         if result.unreadable is not None:
@@ -586,6 +588,8 @@ class Run:
         trouble = result.troubles.get(last)
         if trouble is None or trouble.stage != "interrupted" or was_asked(self._client, worker.id):
             return 0
+        if trouble.exception is not None and trouble.error_type == "KeyboardInterrupt":
+            return 0  # the function has raised it itself
         self._check_alive()  # a shutdown interrupts what runs, too
         if last == 0 and chunk.interrupts >= MAX_INTERRUPTS:
             return 0
@@ -688,7 +692,7 @@ class Run:
 
     def _take_interrupted(self, worker: Worker, chunk: Chunk, answer: Any) -> None:
         """Keep what had finished of a chunk that was interrupted."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             reply = answer.get(timeout=0)
             result: ChunkResult = payload.load(reply)
             good = min(result.troubles, default=result.count)

@@ -25,6 +25,24 @@ import time
 time.sleep(0.25)
 o = i
 """
+POOL = """\
+import multiprocessing
+with multiprocessing.Pool(2) as pool:
+    o = pool.map(abs, [-i, -1])
+"""
+# How children end by signals and on their own, and whether the session's files are still there.
+CHILDREN = """\
+import os
+import signal
+from tests.support.elements import be_signalled
+from vistrails.core.configuration import get_vistrails_configuration
+ends = [be_signalled(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+pid = os.fork()
+if pid == 0:
+    raise SystemExit(3)
+ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+o = ends, os.path.isdir(get_vistrails_configuration().temporaryDir)
+"""
 # Swallows what a signal raises, as a bare except in somebody's code does.
 STUBBORN = """\
 import time
@@ -49,6 +67,14 @@ def mapped(build: Builder, code: str, values: list[Any], package: str = PARALLEL
     )
     build.connect(function, "self", mapping, "FunctionPort")
     return mapping
+
+
+def pool(build: Builder) -> None:
+    printed(build, mapped(build, POOL, [2, 3], CONTROL_FLOW), "Result")
+
+
+def children(build: Builder) -> None:
+    printed(build, mapped(build, CHILDREN, [1], CONTROL_FLOW), "Result")
 
 
 def printed(build: Builder, source: Any, port: str) -> None:
@@ -162,6 +188,8 @@ CASES = [
     slow,
     module_fails,
     stubborn,
+    pool,
+    children,
     aliases,
     unavailable,
     unavailable_in_group,

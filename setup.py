@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE))  # a build in isolation does not look here by itse
 from build_pth import build_py_with_pth  # noqa: E402
 
 RUN = [
-    "ipyparallel>=8.4",  # the oldest that `make test-pythons` runs on
+    "ipyparallel>=8.4.1",  # the oldest that `make test-pythons` runs on
     "pyzmq>=25",
     "psutil>=5.9",
     "cloudpickle>=2.2",

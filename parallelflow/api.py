@@ -11,8 +11,8 @@ computes in that process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MappingView, Sequence, Set, Sized
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 # Here, and not where they are needed: the first question is to be answered at once, too.
 from parallelflow.engine import module_snapshot
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
 
 T = TypeVar("T")
-# What has as many items as its length says.
-COUNTED = (Sequence, Set, Mapping, MappingView)
 OnError = Literal["raise", "finish", "return"]
 
 
@@ -207,7 +205,8 @@ def parallel_map(
         Called with a `parallelflow.work.progress.Snapshot` after each element in this process,
         every 0.05 s at the least on a cluster; an exception that it raises ends the work.
     timeout : float, optional
-        Seconds; None waits for ever. In this process looked at between elements.
+        Seconds; None waits for ever, and 0 or less has passed at once. In this process looked at
+        between elements.
 
     Returns
     -------
@@ -226,7 +225,8 @@ def parallel_map(
     TimeoutError
         If it takes longer than `timeout`.
     TypeError, ValueError
-        If there is no iterable, or an option has no such value.
+        If there is no iterable, an option has no such value, or there are more elements than a
+        list in this machine's memory has room for.
 
     Examples
     --------
@@ -237,12 +237,19 @@ def parallel_map(
     >>> parallel_map(int, ["1", "one", "2"], on_error="return")
     [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
     """
-    from parallelflow.work import mapping
+    from parallelflow.work import arguments, mapping
 
-    _check(iterables, chunk_size, buffer_size, on_error, mapping.POLICIES)
+    if not iterables:
+        raise TypeError("parallel_map() needs at least one iterable")
+    if not isinstance(on_error, str) or on_error not in mapping.POLICIES:
+        raise ValueError(f"on_error must be one of {', '.join(mapping.POLICIES)}, not {on_error!r}")
+    arguments.check_callables(function, progress)
+    chunk_size = arguments.whole_number("chunk_size", chunk_size)
+    buffer_size = arguments.whole_number("buffer_size", buffer_size)
+    timeout = arguments.seconds(timeout)
     function, iterables = mapping.with_constants(function, iterables)
-    total = _length(iterables)
-    elements = _Zipped(iterables, total) if total is not None else zip(*iterables, strict=False)
+    total = arguments.element_count(iterables)
+    elements = arguments.zipped(iterables, total)
     client = get_client(ask) if total != 0 else None
     if client is None:
         values = mapping.map_here(
@@ -287,56 +294,6 @@ def _keep_window_alive() -> None:
 
     if get_manager().interaction.leaving():
         raise ClusterLost("the work was given up, since this session is being ended.")
-
-
-def _check(
-    iterables: tuple[Iterable[Any], ...],
-    chunk_size: int | None,
-    buffer_size: int | None,
-    on_error: str,
-    policies: tuple[str, ...],
-) -> None:
-    if not iterables:
-        raise TypeError("parallel_map() needs at least one iterable")
-    if on_error not in policies:
-        raise ValueError(f"on_error must be one of {', '.join(policies)}, not {on_error!r}")
-    for name, size in (("chunk_size", chunk_size), ("buffer_size", buffer_size)):
-        if size is not None and not isinstance(size, SupportsIndex):
-            raise TypeError(f"{name} must be a whole number, not {size!r}")
-        if size is not None and size.__index__() < 1:
-            raise ValueError(f"{name} must be at least 1, not {size}")
-
-
-def _length(iterables: tuple[Iterable[Any], ...]) -> int | None:
-    """Return the number of elements, None if it is not certain.
-
-    A length need not be the number of items: that of a table may be its rows, of which it has
-    as many items as columns.
-    """
-    try:
-        if all(isinstance(iterable, COUNTED) or _is_array(iterable) for iterable in iterables):
-            return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
-    except (TypeError, OverflowError):  # an array of no dimensions; a range of 10**30
-        pass
-    return None
-
-
-def _is_array(iterable: object) -> bool:
-    return type(iterable).__module__ == "numpy" and hasattr(iterable, "ndim")
-
-
-class _Zipped:
-    """The tuples of several iterables of known length."""
-
-    def __init__(self, iterables: tuple[Iterable[Any], ...], total: int) -> None:
-        self._iterables = iterables
-        self._total = total
-
-    def __len__(self) -> int:
-        return self._total
-
-    def __iter__(self) -> Any:
-        return zip(*self._iterables, strict=False)
 
 
 # Files may be edited between their import and the first call.

@@ -212,6 +212,18 @@ class StartCancelled(ClusterError):
     topic = "The start was cancelled"
 
 
+class WorkingDirectoryGone(ClusterError):
+    """The folder that this process works in has been deleted, so that no engine can work in it."""
+
+    topic = "The working directory was deleted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the working directory of this process has been deleted, or cannot be entered any "
+            "more. Change to another one (cd) and begin again there."
+        )
+
+
 class UserMistake(ParallelFlowError):
     """What was asked for cannot be done as it was asked: a file, version, alias or option."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import platform
 import re
@@ -27,8 +28,8 @@ __all__ = ["OLDEST_IPYPARALLEL", "check"]
 PYTHONS = ((3, 10), (3, 14))
 """The oldest and the newest Python that the tests run on."""
 
-OLDEST_IPYPARALLEL = "8.4"
-"""As setup.py has it: the oldest one that passes the tests."""
+OLDEST_IPYPARALLEL = "8.4.1"
+"""As setup.py has it: the oldest one that passes the tests (8.4.0 fails on Python 3.11)."""
 
 OUTSIDE_LINUX = "A process is told from a later one of the same number by its time of birth alone."
 ON_WINDOWS = (
@@ -67,7 +68,7 @@ class Finding:
 
 
 def check(options: Namespace) -> int:
-    """Report on each part: Python, system, VisTrails, PyQt5, ipyparallel, profiles, clusters.
+    """Report on each part: Python, system, VisTrails, PyQt5, ipyparallel, profiles, clusters; try an engine.
 
     Parameters
     ----------
@@ -79,9 +80,13 @@ def check(options: Namespace) -> int:
     int
         0 if workflows can run in parallel here, 1 if there is something to do first.
     """
+    # What the engine manager logs comes back as a finding.
+    logging.getLogger("parallelflow").addHandler(logging.NullHandler())
+    logging.getLogger("parallelflow").propagate = False
     columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
     missing = 0
-    for look in (_python, _system, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles):
+    parts = (_python, _system, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles)
+    for look in (*parts, _engine):
         for finding in _safely(look):
             print(*_lines(finding, columns), sep="\n", flush=True)
             missing += finding.state == TO_DO
@@ -231,7 +236,7 @@ def _ipyparallel() -> Iterator[Finding]:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _zmq() -> Iterator[Finding]:
@@ -275,6 +280,31 @@ def _profiles() -> Iterator[Finding]:
                     f"profile {profile.name}: other users can read {_short(connection.path)}, and "
                     "with it run programs as you: chmod 600 it, and shut the cluster down",
                 )
+
+
+def _engine() -> Iterator[Finding]:
+    try:
+        import ipyparallel  # noqa: F401 - to see whether it can be
+    except ImportError:
+        return  # which has been told
+    from parallelflow.engine_manager import get_manager
+
+    from .trial import run_one_element
+
+    profile = get_manager().profile
+    trial = run_one_element(profile)
+    if trial.failed:
+        first, *more = trial.failed.splitlines()
+        yield Finding(TO_DO, f"no element can be computed on an engine: {first}", tuple(more))
+        return
+    text = f"an engine of the profile {profile}, started to try it, computed an element"
+    if trial.vistrails:
+        yield Finding(
+            TO_DO,
+            f"{text}, but VisTrails does not start there, so that no Map can: {trial.vistrails}",
+        )
+    else:
+        yield Finding(FINE, f"{text} ({trial.seconds:.1f} s in all)")
 
 
 def _short(path: Path | str) -> str:

@@ -17,6 +17,7 @@ from parallelflow.interaction import ConsoleInteraction
 from .exits import Exit
 from .messages import tell
 from .start_display import StartDisplay
+from .streams import is_terminal
 
 __all__ = ["run_command"]
 
@@ -128,7 +129,7 @@ def _info(manager: EngineManager, options: Namespace) -> int:
 
 
 def _watch(manager: EngineManager) -> int:
-    terminal = sys.stdout.isatty()
+    terminal = is_terminal(sys.stdout)
     while True:
         trouble = ""
         try:

@@ -8,16 +8,32 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from parallelflow.errors import ClusterError, ParallelFlowError
+from parallelflow.errors import ClusterError, ParallelFlowError, WorkingDirectoryGone
+from parallelflow.working_directory import working_directory
 
-from . import cluster_parser, parser, signals
+from . import cluster_parser, parser, signals, streams
+from .environment import prepare_environment
 from .exits import Exit
 
 __all__ = ["main"]
 
+# What they start, or name, is in the working directory; the others only look and stop.
+NEEDS_FOLDER = ("run", "gui", "check", "start")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; see `parallelflow.cli.main`."""
+    try:
+        with streams.usable():
+            return _main(argv)
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    except streams.OutputFailed as e:
+        print(f"parallelflow: standard output cannot be written: {e.strerror}", file=sys.stderr)
+        return Exit.FAILED
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser.build()
     try:
         options = arguments.parse_args(argv)
@@ -27,23 +43,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.print_help(sys.stderr)
         return Exit.MISTAKE
     try:
+        _check_folder(options.command)
+        prepare_environment()
         code = _dispatch(options)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
+    except WorkingDirectoryGone as e:
+        code = _complain(e, Exit.MISTAKE)
     except ClusterError as e:
         code = _complain(e, Exit.FAILED)
     except ParallelFlowError as e:
         code = _complain(e, Exit.MISTAKE)
-    except BrokenPipeError:
-        # Whoever read our output has enough; the interpreter's own flush at exit must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Exit.FAILED
+    except (BrokenPipeError, streams.OutputFailed):
+        raise
+    except OSError as e:
+        if e.filename is None:
+            raise
+        # Of a file that nobody gives a name to: a configuration, a folder of libraries.
+        code = _complain(ParallelFlowError(f"{e.filename}: {e.strerror}."), Exit.FAILED)
     # VisTrails turns an interruption into an error of the module that was running, so the
     # signal decides, not what came of it.
     if (stopped := signals.exit_code()) is not None:
-        print(f"parallelflow: stopped by {signals.name()}", file=sys.stderr)
+        if stopped != 128 + signal.SIGPIPE:  # as quiet as other commands are then
+            print(f"parallelflow: stopped by {signals.name()}", file=sys.stderr)
         return stopped
     return code
+
+
+def _check_folder(command: str) -> None:
+    """Raise for a command that needs a working directory if there is none."""
+    try:
+        working_directory()
+    except WorkingDirectoryGone:
+        if command in NEEDS_FOLDER:
+            raise
+        os.chdir("/")
 
 
 def _dispatch(options: Namespace) -> int:

@@ -65,9 +65,9 @@ exit codes:
 
 _CHECK_DESCRIPTION = """\
 Say what there is here: Python, VisTrails and the repairs that it needs, PyQt5,
-ipyparallel, the profiles and the clusters that run. Each line begins with
-"fine", with "note" where only some need it, or with "to do"; the last two say
-what to do. Nothing is started or changed.
+ipyparallel, the profiles and the clusters that run; then start an engine, have
+it compute an element, and stop it. Each line begins with "fine", with "note"
+where only some need it, or with "to do"; the last two say what to do.
 """
 
 _CHECK_EPILOG = """\
@@ -75,7 +75,8 @@ example:
   parallelflow check
 
 exit codes:
-  0 workflows can run in parallel here; 1 there is something to do first.
+  0 workflows can run in parallel here; 1 there is something to do first; 2
+  there is no working directory or home folder.
 """
 
 

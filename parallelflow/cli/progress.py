@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from parallelflow.work.progress import RunState, Snapshot, listen
 
+from .streams import is_terminal
+
 __all__ = ["ProgressDisplay", "plain_line"]
 
 # The clock in the bar goes on while an element takes long; twice a second looks alive.
@@ -48,7 +50,7 @@ class ProgressDisplay:
         self.stream = stream
         self.last: dict[int, Snapshot] = {}
         """The latest snapshot of each run, in the order they began."""
-        self._terminal = stream.isatty()
+        self._terminal = is_terminal(stream)
         self._bar: tqdm[object] | None = None
         self._bar_run = 0
         self._running_since: float | None = None

@@ -19,7 +19,7 @@ from types import FrameType
 
 from parallelflow import forks
 
-__all__ = ["Stopped", "exit_code", "handled", "name"]
+__all__ = ["Stopped", "exit_code", "handled", "name", "stop"]
 
 # An interrupted Map ends its engines' work in a few tenths of a second and stops the
 # engines in 1.5 s; a busy machine may take longer. After this the process is ended hard.
@@ -51,6 +51,9 @@ class Stopped(KeyboardInterrupt):
 
 
 _received: int | None = None
+# Whether a block handles signals, and the one that `stop` stands for.
+_handling = False
+_instead: int | None = None
 
 
 def exit_code() -> int | None:
@@ -65,6 +68,28 @@ def name() -> str:
     return "Ctrl-C" if _received == signal.SIGINT else signal.Signals(_received).name
 
 
+def stop(number: int) -> bool:
+    """End the block that `handled` guards as a signal would, from any thread.
+
+    Parameters
+    ----------
+    number : int
+        The signal that it is taken for.
+
+    Returns
+    -------
+    bool
+        False if there is no such block.
+    """
+    global _instead
+    if not _handling:
+        return False
+    if _received is None and _instead is None:
+        _instead = number
+        os.kill(os.getpid(), signal.SIGTERM)
+    return True
+
+
 @contextlib.contextmanager
 def handled(last_resort: Callable[[], object]) -> Iterator[None]:
     """Raise `Stopped` in the main thread when a signal asks the process to end.
@@ -75,8 +100,8 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         Called in another thread if the block has not ended `GRACE_SECONDS` after the
         signal, or at once at a second signal; then the process ends.
     """
-    global _received
-    _received = None
+    global _received, _handling, _instead
+    _received = _instead = None
     # Whoever began us with a signal ignored, as nohup does, wants it ignored; but a shell ignores
     # Ctrl-C for what it runs in the background, where "kill -INT" still means this process.
     nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -93,9 +118,11 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         target=_watch, args=(reader, ours, last_resort), name="parallelflow-signals", daemon=True
     )
     watcher.start()
+    _handling = True
     try:
         yield
     finally:
+        _handling = False
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -108,10 +135,9 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     global _received
-    first = _received is None
-    _received = number if first else _received
-    if first:
-        raise Stopped(number)
+    if _received is None:
+        _received = _instead or number
+        raise Stopped(_received)
 
 
 def _watch(
@@ -136,7 +162,7 @@ def _watch(
     helper.join(LAST_RESORT_SECONDS)
     _quietly(sys.stdout.flush)
     _quietly(lambda: print("parallelflow: stopped without waiting any longer", file=sys.stderr))
-    os._exit(128 + first)
+    os._exit(exit_code() or 128 + first)
 
 
 def _quietly(function: Callable[[], object]) -> None:

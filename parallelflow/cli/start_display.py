@@ -7,6 +7,8 @@ from typing import TextIO
 
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 
+from .streams import is_terminal
+
 __all__ = ["StartDisplay"]
 
 BEGIN_AND_CLEAR = "\r\x1b[K"
@@ -23,7 +25,7 @@ class StartDisplay:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
+        self._terminal = is_terminal(stream)
         self._last = ""
 
     def __enter__(self) -> StartDisplay:
@@ -55,4 +57,5 @@ def _text(snapshot: StartSnapshot) -> str:
     if snapshot.controller in (Stage.WAITING, Stage.STARTED):
         return f"starting a controller on the profile {snapshot.profile} ..."
     counts = [f"{snapshot.count(s)} {s.value}" for s in (Stage.REGISTERED, Stage.READY)]
-    return f"starting {wanted} engines on the profile {snapshot.profile}: {', '.join(counts)} ..."
+    engines = "engine" if wanted == 1 else "engines"
+    return f"starting {wanted} {engines} on the profile {snapshot.profile}: {', '.join(counts)} ..."

@@ -112,6 +112,11 @@ class Frozen:
     value : object
         Anything that `dump` takes.
 
+    Attributes
+    ----------
+    nbytes : int
+        How many bytes it takes.
+
     Raises
     ------
     Exception
@@ -120,6 +125,7 @@ class Frozen:
 
     def __init__(self, value: Any) -> None:
         self._frames = [bytes(frame) for frame in dump(value)]
+        self.nbytes = sum(map(len, self._frames))
 
     @property
     def value(self) -> Any:
@@ -128,4 +134,4 @@ class Frozen:
 
     def __reduce__(self) -> Any:
         # Large buffers stay out of the pickle that this becomes part of.
-        return load, ([self._frames[0], *map(pickle.PickleBuffer, self._frames[1:])],)
+        return load, ([pickle.PickleBuffer(frame) for frame in self._frames],)

@@ -27,6 +27,7 @@ from traitlets.config import Config
 import parallelflow
 from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
+from parallelflow.working_directory import working_directory
 
 from . import launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
@@ -94,9 +95,12 @@ class Launch:
     ------
     ConfigurationFailed
         If the profile's ``ipcluster_config.py`` cannot be read.
+    WorkingDirectoryGone
+        If this process has no working directory.
     """
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
+        working_directory()  # or ipyparallel's launchers fail as they are imported
         read_config(profile_folder, "ipcluster_config")
         self._folder = profile_folder
         self._loop = EventLoop()

@@ -16,6 +16,7 @@ import ipyparallel
 from ipyparallel.cluster import launcher as ipp_launcher
 
 from parallelflow.errors import LauncherUnusable, UserMistake
+from parallelflow.working_directory import working_directory
 
 from .model import LauncherChoice, LaunchPreview
 from .options import controller_arguments, controller_config, read_config
@@ -54,7 +55,10 @@ def cluster_of(profile_folder: Path) -> Any:
     ------
     ConfigurationFailed
         If the profile's ``ipcluster_config.py`` cannot be read.
+    WorkingDirectoryGone
+        If this process has no working directory.
     """
+    working_directory()  # or ipyparallel's launchers fail as they are imported
     read_config(profile_folder, "ipcluster_config")
     return ipyparallel.Cluster(
         profile_dir=str(profile_folder),

@@ -81,7 +81,7 @@ class Backlog:
         else:
             if self._limit is not None:
                 size = min(size, self._limit - (self.feed.taken - finished))
-            chunk = self.feed.take(size) if size > 0 else None
+            chunk = self.feed.take(size, self.sizer.max_bytes) if size > 0 else None
         if chunk is None and self._suspects and idle:
             # What may end engines waits until the rest is safe, and goes alone.
             chunk = self._suspects.popleft()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
@@ -36,6 +38,9 @@ MAX_ELEMENTS = 20_000
 # So do more bytes, there or back. Before anything is known of the time, less may travel in vain.
 MAX_BYTES = 16_000_000
 FIRST_BYTES = 1_000_000
+# So many elements are measured one by one; the size of larger chunks follows from the time and
+# bytes of those before.
+MEASURED_ELEMENTS = FIRST_ELEMENTS
 # An iterator may take its time for each element: engines, and whoever waits, get what there is.
 READ_SECONDS = 0.03
 
@@ -207,7 +212,7 @@ class Feed:
     elements : iterable
         A list, or anything that gives its elements one by one. Of what does not know its
         length, each element is taken as it is at that moment, and so are a few only if making
-        them takes long.
+        them takes long, or if they are large.
     finished : collection of int
         Indices to pass over.
 
@@ -224,6 +229,7 @@ class Feed:
     def __init__(self, elements: Iterable[Any], finished: Collection[int] = ()) -> None:
         self._iterator = iter(elements)
         self._finished = finished
+        self._last_finished = max(finished, default=-1)
         self.total = len(elements) if isinstance(elements, Sized) else None
         self.taken = 0
         self.closed = False
@@ -236,15 +242,25 @@ class Feed:
             return 0
         return None if self.total is None else self.total - self.taken
 
-    def take(self, count: int) -> Chunk | None:
-        """Return the next `count` elements, fewer at the end, None after it."""
+    def take(self, count: int, most_bytes: float = math.inf) -> Chunk | None:
+        """Return the next elements, None after the last one.
+
+        Parameters
+        ----------
+        count : int
+            How many; fewer at the end.
+        most_bytes : float
+            No more elements are read once those read have so many bytes.
+        """
+        count = min(count, sys.maxsize if self.total is None else self.total - self.taken)
         if self._finished:
             while not self.closed and self.taken in self._finished:
                 next(self._iterator, None)
                 self.taken += 1
-            upto = (i for i in range(self.taken, self.taken + count) if i in self._finished)
+            end = min(self.taken + count, self._last_finished + 1)
+            upto = (i for i in range(self.taken, end) if i in self._finished)
             count = next(upto, self.taken + count) - self.taken
-        elements = [] if self.closed else self._read(count)
+        elements = [] if self.closed else self._read(count, most_bytes)
         if not elements:
             self.closed = True
             return None
@@ -252,14 +268,16 @@ class Feed:
         self.taken += len(elements)
         return chunk
 
-    def _read(self, count: int) -> list[Any]:
+    def _read(self, count: int, most_bytes: float) -> list[Any]:
         if self.total is not None:
-            return list(islice(self._iterator, count))
+            if count > MEASURED_ELEMENTS:
+                return list(islice(self._iterator, count))
+            return list(_up_to(islice(self._iterator, count), most_bytes))
         found: list[Any] = []
         end = time.monotonic() + READ_SECONDS
         try:
-            for element in islice(self._iterator, count):
-                found.append(_frozen(element))
+            for element in _up_to(map(_frozen, islice(self._iterator, count)), most_bytes):
+                found.append(element)
                 if time.monotonic() > end:
                     break
         except Exception as e:
@@ -270,6 +288,26 @@ class Feed:
     def close(self) -> None:
         """Give no more."""
         self.closed = True
+
+
+def _up_to(elements: Iterator[Any], most_bytes: float) -> Iterator[Any]:
+    """Yield elements until they have so many bytes: each may be all that memory has room for."""
+    nbytes = 0
+    for element in elements:
+        yield element
+        nbytes += _nbytes(element)
+        if nbytes >= most_bytes:
+            return
+
+
+def _nbytes(element: Any) -> int:
+    """Return about how many bytes an element takes; what it refers to is not counted."""
+    if isinstance(element, Frozen):
+        return element.nbytes
+    try:
+        return sum(map(sys.getsizeof, element if isinstance(element, tuple) else (element,)))
+    except Exception:  # of its own __sizeof__
+        return 0
 
 
 def _frozen(element: Any) -> Any:

@@ -24,6 +24,7 @@ from parallelflow.engine.runner import (
     trouble_of,
 )
 from parallelflow.errors import ElementError, ElementFailure, FunctionNotSendable
+from parallelflow.working_directory import working_directory
 
 from .culprit import find_culprit
 from .engine_pool import EnginePool
@@ -106,9 +107,12 @@ def map_on_cluster(
         If the cluster or its last engine has gone.
     TimeoutError
         If it takes longer than `timeout` seconds; what runs is interrupted.
+    WorkingDirectoryGone
+        If this process has no working directory, which is that of the elements, too.
     """
     from .run import Run
 
+    working_directory()  # elements work there
     finished: list[int] = []
     output = OutputOrder(_write)
 
@@ -430,5 +434,5 @@ def _raise_first(
 def _late(progress: Progress, timeout: float | None) -> TimeoutError:
     return TimeoutError(
         f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
-        f"{timeout} s. Give it more time, or more engines."
+        f"{timeout or 0:g} s. Give it more time, or more engines."
     )

@@ -148,12 +148,14 @@ class Run:
         self._received = 0
         self.hosts: set[str] = set()
         total = self._backlog.feed.total or 0
-        self.values: list[Any] = [None] * total
+        # It grows with the elements that are sent: a range may have more of them than fit.
+        self.values: list[Any] = []
         self.failures: dict[int, ElementFailure] = {}
         self.deferred: set[int] = set()
-        for index, value in self._finished.items():
-            self.values[index] = value
         self.progress = Progress(label, total, done=len(self._finished))
+        for index, value in self._finished.items():
+            self._make_room(index)
+            self.values[index] = value
         self.progress.announce()
         for note in state.notes:
             self._tell(note)
@@ -257,7 +259,7 @@ class Run:
         """
         self._requeue_all()
         while (chunk := self._backlog.pop()) is not None:
-            self._make_room(chunk)
+            self._make_room(chunk.last)
             for index, element in enumerate(chunk.elements, chunk.start):
                 yield index, element.value if isinstance(element, payload.Frozen) else element
 
@@ -461,14 +463,14 @@ class Run:
         finished = self.progress.done + self.progress.failed
         chunk = self._backlog.next(engines, finished, not self._busy())
         if chunk is not None:
-            self._make_room(chunk)
+            self._make_room(chunk.last)
         return chunk
 
-    def _make_room(self, chunk: Chunk) -> None:
-        """Make room for a chunk's values, where the list's length was not known."""
-        if chunk.last >= len(self.values):
-            self.values.extend([None] * (chunk.last + 1 - len(self.values)))
-            self.progress.total = len(self.values)
+    def _make_room(self, index: int) -> None:
+        """Make the list of values long enough for an element."""
+        self.values.extend([None] * (index + 1 - len(self.values)))
+        # The list's length may not be known.
+        self.progress.total = max(self.progress.total, len(self.values))
 
     def _send(self, worker: Worker, chunk: Chunk) -> bool:
         """Send a chunk; False if the worker cannot take it now."""
@@ -541,7 +543,8 @@ class Run:
             return
         # It stays known, so that it is not asked again, and never gets ready.
         self._unfit.add(worker.id)
-        self._tell(f"engine {worker.id} ({worker.host}) takes no part: {trouble.message}")
+        host = worker.host or "unknown host"
+        self._tell(f"engine {worker.id} ({host}) takes no part: {trouble.message}")
         if trouble.error_type == "ModuleUnusable":  # a new process can load it
             self._pool.replace(worker.id)
         why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
@@ -634,6 +637,7 @@ class Run:
         if trouble.stage == "client":
             self.deferred.add(index)
             return
+        self._make_room(index)
         self.failures[index] = ElementFailure(
             index=index,
             total=self.progress.total,

@@ -123,7 +123,10 @@ class Worker:
 
     def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Any:
         result = self.client.direct_view(self.id).apply_async(function, *arguments)
-        result.add_done_callback(lambda done: self.reply(self, chunk, done))
+        # AsyncResults refer to themselves, so that this callback stays until Python looks for
+        # cycles: without the chunk, whose elements may be large.
+        sent = [chunk]
+        result.add_done_callback(lambda done: self.reply(self, sent.pop(), done))
         return result
 
     def missed(self, seconds: float) -> bool:

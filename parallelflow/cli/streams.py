@@ -1,0 +1,116 @@
+"""Standard output and error of the command: closed, full, or with a reader that has enough."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from parallelflow.engine_manager.standard_files import open_standard_files
+
+from . import signals
+
+__all__ = ["OutputFailed", "is_terminal", "usable"]
+
+# What terminals without cursor movement call themselves; Emacs' shell is one.
+DUMB = ("dumb", "")
+
+
+class OutputFailed(OSError):
+    """Standard output cannot be written: the disk is full, for example."""
+
+
+class _Output(io.FileIO):
+    """A standard stream's descriptor, whose failures end the command in good order.
+
+    Parameters
+    ----------
+    number : int
+        The descriptor: 1 or 2.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._number = number
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Write bytes; what cannot be written any more is dropped."""
+        try:
+            while (written := super().write(data)) is None:
+                # Not blocking, as another program that has the terminal, too, may make it.
+                select.select([], [self._number], [])
+            return written
+        except BrokenPipeError:
+            self._drop_the_rest()
+            # Whoever read it has enough, such as head. Others would be ended by SIGPIPE now.
+            if not signals.stop(signal.SIGPIPE):
+                raise
+        except OSError as e:
+            self._drop_the_rest()
+            if self._number == 1:
+                raise OutputFailed(e.errno, e.strerror) from e
+            # There is nowhere left to tell it, and the results may be worth more than progress.
+        return len(data)
+
+    def _drop_the_rest(self) -> None:
+        """Send what follows nowhere, so that Python's own flush at exit does not fail again."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._number)
+        os.close(null)
+
+
+@contextlib.contextmanager
+def usable() -> Iterator[None]:
+    """Write to standard output and error by `_Output` within the block, if they are the real ones.
+
+    Characters that their encoding lacks are written by their numbers.
+    """
+    _open_closed()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_guarded(s, n) for n, s in enumerate(before, 1))
+    try:
+        yield
+    finally:
+        ours = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = before
+        for stream in reversed(ours):  # standard error first: it never fails for a full disk
+            stream.flush()
+
+
+def _open_closed() -> None:
+    """Make standard streams that were closed the null device, for Python as for the system."""
+    open_standard_files()
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stream = open(number, mode, closefd=False, errors="backslashreplace")  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _guarded(stream: TextIO, number: int) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper) or _number(stream) != number:
+        return stream  # somebody's own, such as a test's
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(number)),  # type: ignore[type-var]
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering or number == 2,
+        write_through=stream.write_through,
+    )
+
+
+def _number(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return whether a line of a stream can be written over: a terminal that is not dumb."""
+    return stream.isatty() and os.environ.get("TERM") not in DUMB

@@ -68,7 +68,7 @@ class Finding:
 
 
 def check(options: Namespace) -> int:
-    """Report on each part: Python, system, VisTrails, PyQt5, ipyparallel, profiles, clusters; try an engine.
+    """Report on each part, from Python to the clusters that run, and try an engine.
 
     Parameters
     ----------

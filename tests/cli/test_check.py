@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -151,25 +150,6 @@ def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str)
     assert result.returncode == 1
     assert f"to do   profile {running}: other users can read" in result.stdout
     assert "chmod 600" in result.stdout
-
-
-@pytest.mark.own_cluster
-def test_an_engine_that_computes_nothing(parallelflow: Run, tmp_path: Path) -> None:
-    # ipyparallel 8.4.0 on Python 3.11 cannot send a function; another one that cannot.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if 'parallelflow.engine_manager.engine' in sys.orig_argv:\n"
-        "    import ipyparallel.serialize as serialize\n"
-        "    def fail(*arguments, **options): raise TypeError('code() argument 13')\n"
-        "    serialize.unpack_apply_message = fail\n"
-    )
-    variables = environment()
-    variables["PYTHONPATH"] = os.pathsep.join([str(tmp_path), variables["PYTHONPATH"]])
-    result = parallelflow("check", env=variables)
-    assert result.returncode == 1, result
-    todo = [line for line in findings(result.stdout).values() if line.startswith("to do")]
-    assert len(todo) == 1 and "no element can be computed on an engine: " in todo[0], todo
-    assert result.stderr == ""
 
 
 def test_the_oldest_ipyparallel_is_the_one_that_setup_asks_for() -> None:

@@ -20,7 +20,7 @@ LAYERS = Layers(
     package="parallelflow",
     doors=("__main__", "api", "init"),
     rooms=("cli", "gui", "loops", "runs", "work", "engine", "data", "engine_manager", "host"),
-    shared=("interaction", "settings", "errors", "names", "forks"),
+    shared=("interaction", "settings", "working_directory", "errors", "names", "forks"),
 )
 
 #: Parts of the package ("" is its ``__init__``) whose imports go down.
@@ -37,6 +37,7 @@ CHECKED = (
     "names",
     "settings",
     "work",
+    "working_directory",
 )
 
 #: Parts that use no private name of another file.

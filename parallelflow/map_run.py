@@ -11,7 +11,7 @@ from typing import Any
 from vistrails.core.interpreter.base import AbortExecution
 from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
 
-from parallelflow.engine import payload
+from parallelflow.engine import payload, session_state
 from parallelflow.engine.files import unpack
 from parallelflow.engine.function import Surroundings, prepare
 from parallelflow.engine.runner import ChunkResult
@@ -318,11 +318,13 @@ def _label(module: Any) -> str:
 def _identity(spec: FunctionSpec, modules: Sequence[Any]) -> Any:
     """Return what decides a function's results, as far as the client can tell.
 
-    The classes' identities are part of it: a package that was reloaded has new ones.
+    The classes' identities are part of it: a package that was reloaded has new ones. So is what
+    elements find in their process, such as the folder of their files.
     """
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
         spec.input_ports, spec.output_port, [id(one) for one in classes(modules)],
+        session_state.identity(),
     )  # fmt: skip
 
 

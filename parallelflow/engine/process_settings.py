@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import process_logging
 from .payload import Frame, dump, load
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Setting",
     "SettingUnavailable",
     "encode",
+    "read_environment",
 ]
 
 # What is adapted to the engine.
@@ -336,6 +338,13 @@ SETTINGS = (
     Setting("folder of `tempfile`", lambda: tempfile.tempdir, _write_tempdir, any_machine=False),
     Setting("locale", _read_locale, _write_locale),
     Setting("time zone", _read_zone, _write_zone),
+    Setting(
+        "logging",
+        process_logging.read,
+        process_logging.write,
+        process_logging.send,
+        process_logging.receive,
+    ),
     Setting("recursion limit", sys.getrecursionlimit, _write_recursion_limit),
     Setting("longest integer as text", _read_max_digits, _write_max_digits),
     Setting("switch interval", sys.getswitchinterval, sys.setswitchinterval),

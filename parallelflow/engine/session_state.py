@@ -12,6 +12,7 @@ import contextlib
 import os
 import pickle
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from parallelflow.errors import WorkingDirectoryMissing
 
 from .module_sets import ModuleSet, find_set, shadowed_by
-from .module_snapshot import ModuleRecord, snapshot
+from .module_snapshot import ModuleRecord, look, snapshot
 from .process_settings import (
     ENVIRONMENT,
     FILTERS,
@@ -29,10 +30,11 @@ from .process_settings import (
     Setting,
     SettingUnavailable,
     encode,
+    read_environment,
 )
 from .python_path import is_installed, path_here
 
-__all__ = ["FolderMissing", "ProcessState", "SessionState", "capture"]
+__all__ = ["FolderMissing", "ProcessState", "SessionState", "capture", "identity"]
 
 # Variables that say which engine a process is, or whose: never taken from a session.
 OWN_VARIABLES = ("JPY_PARENT_PID", "PYDEVD_DISABLE_FILE_VALIDATION", "VISTRAILS_USERPACKAGES_DIR")
@@ -105,6 +107,16 @@ def capture() -> SessionState:
             ) from e
     values[PATH] = [(folder, is_installed(folder)) for folder in values[PATH]]
     return SessionState(socket.gethostname(), values, _changes(), *snapshot())
+
+
+def identity() -> tuple[Any, ...]:
+    """Return what of this process decides results, to be compared with what it was before."""
+    try:
+        folder = str(Path.cwd())
+    except FileNotFoundError:
+        folder = ""
+    modules = {name: record.digest for name, record in look().items()}
+    return folder, list(sys.path), read_environment(), modules
 
 
 _initial: dict[str, str] | None = None

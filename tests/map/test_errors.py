@@ -174,8 +174,8 @@ def test_executing_again_computes_only_what_has_not_finished(calls: Any) -> None
     assert count() == list(range(8))
 
 
-@pytest.mark.parametrize("change", ["function", "elements", "other input"])
-def test_what_has_changed_starts_anew(calls: Any, change: str) -> None:
+@pytest.mark.parametrize("change", ["function", "elements", "other input", "folder", "variable"])
+def test_what_has_changed_starts_anew(calls: Any, change: str, monkeypatch: Any) -> None:
     path, code, count = calls
 
     def workflow(code: str, elements: list[int], other: int) -> Workflow:
@@ -188,6 +188,10 @@ def test_what_has_changed_starts_anew(calls: Any, change: str) -> None:
     run(workflow(code, list(range(8)), 1), PARALLEL_FLOW)
     count()
     failing(path, False)
+    if change == "folder":
+        monkeypatch.chdir(path.parent)
+    elif change == "variable":
+        monkeypatch.setenv("PF_TEST_MODE", "fast")
     elements = list(range(8)) if change != "elements" else [0, 1, 2, 3, 4, 5, 6, 8]
     changed = workflow(
         code + "\n# changed" if change == "function" else code,

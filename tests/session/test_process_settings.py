@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import decimal
 import gc
+import io
 import locale
+import logging
 import multiprocessing
 import os
 import re
@@ -24,9 +26,9 @@ import pytest
 
 from parallelflow.engine import session_state
 from parallelflow.engine.process_settings import SETTINGS
-from parallelflow.engine.session_state import ProcessState
 from parallelflow.errors import SetupFailed, WorkingDirectoryMissing
 from parallelflow.work.mapping import map_here, map_on_cluster
+from tests.host.run import run_python
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "explanation.md"
 NOON = 1_700_000_000
@@ -56,6 +58,11 @@ def bytecode() -> None:
     sys.dont_write_bytecode = not sys.dont_write_bytecode
 
 
+def log_more() -> None:
+    logging.disable(logging.DEBUG)
+    logging.root.setLevel(logging.INFO)
+
+
 def collection() -> None:
     gc.set_threshold(1234, 5, 6)
 
@@ -83,6 +90,7 @@ CHANGES: dict[str, Callable[[], object]] = {
     "folder of `tempfile`": lambda: setattr(tempfile, "tempdir", str(Path.cwd())),
     "locale": lambda: locale.setlocale(locale.LC_CTYPE, "C"),
     "time zone": time_zone,
+    "logging": log_more,
     "recursion limit": lambda: sys.setrecursionlimit(2345),
     "longest integer as text": lambda: sys.set_int_max_str_digits(700),
     "switch interval": lambda: sys.setswitchinterval(0.25),
@@ -108,6 +116,7 @@ def everything(_: int) -> dict[str, Any]:
     own: tuple[str, ...] = session_state.OWN_PREFIXES + session_state.OWN_VARIABLES
     own = (*own, *session_state.DEFAULT_VARIABLES)
     values = {setting.name: setting.read() for setting in SETTINGS}
+    values["logging"] = values["logging"][:2]  # the handlers are objects of each process
     values["environment variables"] = {
         name: value
         for name, value in values["environment variables"].items()
@@ -131,22 +140,17 @@ def test_every_setting_is_changed_by_a_test() -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_elements_find_the_sessions_settings(client: Any, session: Path, name: str) -> None:
-    before = everything(0)
+    setting = next(each for each in SETTINGS if each.name == name)
+    before, original = everything(0), setting.read()
     CHANGES[name]()
     changed = both(client, everything, 1, 2, 3, 4)
     assert changed[0][name] != before[name], "the test changes nothing"
     # The next run, of a session that has it as before, sees nothing of the change.
-    setting = next(each for each in SETTINGS if each.name == name)
-    current = setting.read()
-    if name == "environment variables":
-        os.environ["LOGNAME"] = "somebody"
-        os.environ.pop("PF_TEST_MODE")
-    else:
-        setting.write(before[name])
+    setting.write(original)
     if name == "time zone":
         os.environ.pop("TZ")
         time.tzset()
-    assert both(client, everything, 1, 2)[0][name] != current
+    assert both(client, everything, 1, 2)[0][name] == before[name]
 
 
 def write_and_read(text: str) -> tuple[str, str]:
@@ -263,33 +267,72 @@ def test_the_session_sees_what_its_settings_decide(client: Any, session: Path) -
     assert both(client, act, *range(4)) == [expected] * 4
 
 
-def test_another_machine_takes_the_changes_of_the_environment_only(
-    session: Path, monkeypatch: Any
+def test_what_elements_log_is_shown_as_the_session_has_set_it_up(
+    client: Any, session: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setenv("PF_TEST_MODE", "fast")
-    monkeypatch.setattr(session_state, "_initial", {**os.environ, "PF_TEST_OLD": "1"})
-    monkeypatch.setenv("PF_TEST_NEW", "2")
-    state = session_state.capture()
-    assert state.changes == {"PF_TEST_OLD": None, "PF_TEST_NEW": "2"}
-    monkeypatch.setenv("PF_TEST_OLD", "of that machine")
-    monkeypatch.delenv("PF_TEST_NEW")
-    monkeypatch.setenv("HOME", "/home/there")
-    monkeypatch.setattr(socket, "gethostname", lambda: "there")
-    with ProcessState(state):
-        assert "PF_TEST_OLD" not in os.environ
-        assert os.environ["PF_TEST_NEW"] == "2"
-        assert os.environ["HOME"] == "/home/there"
-    assert os.environ["PF_TEST_OLD"] == "of that machine" and "PF_TEST_NEW" not in os.environ
+    def log(i: int) -> None:
+        logging.getLogger("own").info("message %d", i)
+        logging.getLogger("own").debug("not this one")
+
+    shown = []
+    monkeypatch.setattr(logging.root, "handlers", [])
+    for here in (True, False):
+        stream = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", stream)
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("{levelname} {message}!", style="{"))
+        logging.root.handlers[:] = [handler]
+        logging.root.setLevel(logging.INFO)
+        if here:
+            map_here(log, [(i,) for i in range(3)])
+        else:
+            map_on_cluster(client, log, [(i,) for i in range(3)])
+        shown.append(stream.getvalue())
+    assert shown == ["INFO message 0!\nINFO message 1!\nINFO message 2!\n"] * 2
 
 
-def test_a_locale_that_a_machine_lacks_is_told_and_left_alone(session: Path) -> None:
-    state = session_state.capture()
-    state.values["locale"] = ("xx_XX.UTF-8", *state.values["locale"][1:])
-    process = ProcessState(state)
-    before = locale.setlocale(locale.LC_CTYPE)
-    with process:
-        assert locale.setlocale(locale.LC_CTYPE) == before
-    assert process.notes == ["the locale xx_XX.UTF-8 is not installed"]
+# What an engine does, in a process of its own.
+ENGINE = """
+import locale, os, socket
+from parallelflow.engine import session_state
+from parallelflow.engine.session_state import ProcessState
+"""
+
+
+def test_another_machine_takes_the_changes_of_the_environment_only() -> None:
+    code = (
+        ENGINE
+        + """
+os.environ["PF_TEST_NEW"] = "2"
+del os.environ["PF_TEST_OLD"]
+state = session_state.capture()
+assert state.changes == {"PF_TEST_OLD": None, "PF_TEST_NEW": "2"}, state.changes
+os.environ.update(PF_TEST_OLD="of that machine", PF_TEST_MODE="slow")
+del os.environ["PF_TEST_NEW"]
+socket.gethostname = lambda: "there"
+with ProcessState(state):
+    assert "PF_TEST_OLD" not in os.environ
+    assert os.environ["PF_TEST_NEW"] == "2"
+    assert os.environ["PF_TEST_MODE"] == "slow"
+assert os.environ["PF_TEST_OLD"] == "of that machine" and "PF_TEST_NEW" not in os.environ
+"""
+    )
+    run_python(code, environment={"PF_TEST_OLD": "1", "PF_TEST_MODE": "fast"})
+
+
+def test_a_locale_that_a_machine_lacks_is_told_and_left_alone() -> None:
+    code = (
+        ENGINE
+        + """
+state = session_state.capture()
+state.values["locale"] = ("xx_XX.UTF-8", *state.values["locale"][1:])
+process, before = ProcessState(state), locale.setlocale(locale.LC_CTYPE)
+with process:
+    assert locale.setlocale(locale.LC_CTYPE) == before
+assert process.notes == ["the locale xx_XX.UTF-8 is not installed"]
+"""
+    )
+    run_python(code)
 
 
 def test_variables_that_tell_engines_apart_are_not_taken(client: Any, session: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -213,3 +215,39 @@ def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> N
             stopped += 1
             manager.stop_engine(at_work[0])
     assert run.values == [7] and not run.failures and stopped == 3
+
+
+@SLOW
+@pytest.mark.timeout(900)
+def test_random_kills_blame_no_good_element(manager: EngineManager) -> None:
+    manager.configure(engines=3)
+    client = manager.ensure_engines()
+    assert client is not None
+
+    def function(i: int) -> int:
+        time.sleep(0.1)
+        return i
+
+    chance = random.Random(4)
+    killed = 0
+    while killed < 12:
+        run = Run(
+            client,
+            plain_function,
+            (function,),
+            range(150),
+            "test",
+            stop_on_error=False,
+            pool=manager.engine_pool(),
+        )
+        next_kill = time.monotonic() + 1.0
+        while not run.over:
+            run.poll(0.02)
+            if time.monotonic() > next_kill and killed < 12:
+                next_kill = time.monotonic() + chance.uniform(0.5, 2.0)
+                at_work = {w.info["pid"] for w in run._workers.values() if w.jobs and w.info}
+                if at_work:
+                    killed += 1
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(chance.choice(sorted(at_work)), signal.SIGKILL)
+        assert run.values == list(range(150)) and not run.failures

@@ -27,14 +27,22 @@ HUB = "registration"
 
 ROLES = {
     HUB: "hub",
-    "mux": "mux scheduler, which passes on elements and results",
-    "hb_ping": "heart monitor, without which engines leave and none can join",
-    "control": "control scheduler, without which engines cannot be interrupted",
-    "task": "task scheduler, without which load-balanced views wait",
-    "broadcast": "broadcast scheduler, without which broadcast views wait",
-    "iopub": "iopub relay, without which output of views is lost",
+    "mux": "mux scheduler",
+    "hb_ping": "heart monitor",
+    "control": "control scheduler",
+    "task": "task scheduler",
+    "broadcast": "broadcast scheduler",
+    "iopub": "iopub relay",
 }
 """What the processes are, by the names that connection files have for their ports."""
+
+EFFECTS = {
+    "control": "engines cannot be interrupted",
+    "task": "load-balanced views wait",
+    "broadcast": "broadcast views wait",
+    "iopub": "the output of views is lost",
+}
+"""What does not work without those that runs can do without."""
 
 NEEDED = (HUB, "mux", "hb_ping")
 """Those that no run can do without."""
@@ -84,7 +92,10 @@ class ControllerProcesses:
 
     def impairments(self) -> list[str]:
         """Return what does not work although runs go on, one line each."""
-        return list(self._faults([role for role in ROLES if role not in NEEDED], 0.0))
+        found = []
+        for role, effect in EFFECTS.items():
+            found += [f"{fault}, so {effect}" for fault in self._faults([role], 0.0)]
+        return found
 
     def pids(self) -> dict[str, list[int]]:
         """Return the processes' ids by their parts, as far as they are known."""

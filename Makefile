@@ -32,7 +32,7 @@ help:
 	@echo 'make gui        open the VisTrails window with Parallel Flow in it'
 	@echo 'make test       linting, typing and all tests but the slow ones'
 	@echo 'make test-slow  the slow tests alone'
-	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.14 that is here'
+	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
 	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'

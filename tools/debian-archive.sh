@@ -9,23 +9,24 @@ VISTRAILS_SHA256=0bf66ab386df30d2b36ba325beb36cd7c695ff390598b89aa19c0e553f99844
 WITHOUT_APT="With a VisTrails given by hand: make VISTRAILS=PATH run, where PATH is Debian 12's package (a .deb) or a folder with
   VisTrails 3.0. README.md, 'Where VisTrails comes from', tells where to get either."
 
-# list_debian_archives: print "ADDRESS KEYRING" for each archive of Debian among apt's sources; KEYRING
-# is - where the source names none. Security updates are archives of their own, without releases.
+# list_debian_archives: print "ADDRESS FILE" for each archive of Debian among apt's sources; FILE is where
+# it is named. Security updates are archives of their own, without releases.
 list_debian_archives() {
-    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(SIGNED_BY)' 'Created-By: Packages' 2>/dev/null |
-        awk -F'|' '$1 == "Debian" && $2 == "Debian" { print $3, ($4 ~ /^\// ? $4 : "-") }' | sort -u
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(SOURCESENTRY)' 'Created-By: Packages' 2>/dev/null |
+        awk -F'|' '$1 == "Debian" && $2 == "Debian" { sub(/:[0-9]*$/, "", $4); print $3, $4 }' | sort -u
 }
 
-# choose_keyrings KEYRING: print the files, separated by commas, whose keys may sign; nothing for apt's own.
+# choose_keyrings FILE: print, separated by commas, the files whose keys may sign: Debian's, and those that
+# apt's sources name. Nothing where there are none: apt has keys of its own then.
 choose_keyrings() {
-    keyrings=
-    for file in "$1" /usr/share/keyrings/debian-archive-keyring.pgp /usr/share/keyrings/debian-archive-keyring.gpg; do
-        [ ! -f "$file" ] || keyrings=${keyrings:+$keyrings,}$file
-    done
-    printf '%s' "$keyrings"
+    {
+        ls /usr/share/keyrings/debian-archive-keyring.pgp /usr/share/keyrings/debian-archive-keyring.gpg
+        # A copy of Debian's archive may be signed anew: "Signed-By: /FILE" or "[signed-by=/FILE,/FILE]".
+        sed -n 's/^[^#]*[Ss]igned-[Bb]y[:=] *\(\/[^] ]*\).*/\1/p' "$1" | tr , '\n'
+    } 2>/dev/null | while read -r file; do [ ! -f "$file" ] || echo "$file"; done | sort -u | paste -sd, -
 }
 
-# make_private_apt FOLDER RELEASE ADDRESS KEYRING: write the configuration of an apt that knows this release
+# make_private_apt FOLDER RELEASE ADDRESS FILE: write the configuration of an apt that knows this release
 # alone. Hooks are left out: they tell the machine's desktop about updates.
 make_private_apt() {
     keyrings=$(choose_keyrings "$4")
@@ -59,8 +60,8 @@ fetch_from() (
     trap 'rm -rf "$private"' EXIT
     trap 'exit 130' INT TERM HUP
     list_debian_archives >"$private/archives"
-    while read -r address keyring; do
-        make_private_apt "$private/apt" "$1" "$address" "$keyring"
+    while read -r address file; do
+        make_private_apt "$private/apt" "$1" "$address" "$file"
         if APT_CONFIG="$private/apt/apt.conf" apt-get update -q </dev/null &&
             (cd "$4" && APT_CONFIG="$private/apt/apt.conf" apt-get download -q "$2=$3" </dev/null); then
             exit 0

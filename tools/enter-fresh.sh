@@ -13,10 +13,11 @@ mount -t tmpfs tmpfs "$ROOT/dev"
 mkdir -p "$ROOT/dev/pts" "$ROOT/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$ROOT/dev/pts"
 mount -t tmpfs -o mode=1777 tmpfs "$ROOT/dev/shm"
-for device in null zero full random urandom tty; do
-    : >"$ROOT/dev/$device"
-    mount --bind "/dev/$device" "$ROOT/dev/$device"
+# Nodes of its own: what root does to one in there, such as chmod, does not reach this machine's.
+for device in null:3 zero:5 full:7 random:8 urandom:9; do
+    mknod -m 666 "$ROOT/dev/${device%%:*}" c 1 "${device##*:}"
 done
+mknod -m 666 "$ROOT/dev/tty" c 5 0
 ln -s pts/ptmx "$ROOT/dev/ptmx"
 ln -s /proc/self/fd "$ROOT/dev/fd"
 for number in 0:stdin 1:stdout 2:stderr; do

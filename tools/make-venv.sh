@@ -10,11 +10,11 @@ recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/nul
 
 if [ -n "$PYTHON" ]; then
     command -v "$PYTHON" >/dev/null 2>&1 || fail "there is no '$PYTHON' on this machine." \
-        "Give the name or path of a Python 3.10 to 3.14: make PYTHON=python3.12 ..."
+        "Give the name or path of a Python 3.10 to 3.15: make PYTHON=python3.12 ..."
     recent "$PYTHON" || fail "$PYTHON is $("$PYTHON" --version 2>&1); Parallel Flow needs Python 3.10 or newer." \
         "Give another: make PYTHON=python3.12 ..."
 else
-    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+    for name in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python3.10; do
         if command -v $name >/dev/null 2>&1 && recent $name; then
             PYTHON=$name
             break

@@ -1,6 +1,6 @@
 #!/bin/sh
 # usage: test-pythons.sh VENV [quick prepare|NAME]
-# Run a part of the tests on every Python from 3.10 to 3.14 that this machine has, and on the oldest
+# Run a part of the tests on every Python from 3.10 to 3.15 that this machine has, and on the oldest
 # ipyparallel. VENV is the environment of `make test`; the others are made in it and kept.
 #
 # quick prepare: only make the environments for quick NAME: a few tests, only on NAME, a Python's version
@@ -12,7 +12,7 @@ ONLY=${3:-}
 . "$(dirname "$0")/common.sh"
 
 OLDEST_IPYPARALLEL=8.4.1
-VERSIONS="3.10 3.11 3.12 3.13 3.14"
+VERSIONS="3.10 3.11 3.12 3.13 3.14 3.15"
 # What depends on Python and ipyparallel most: VisTrails and its repairs, Map, the api, the command.
 # In this order: a Map's cluster is found by commands that run after it.
 TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_alias.py
@@ -91,7 +91,7 @@ results=
 if [ -n "$ONLY" ] && [ "$ONLY" != prepare ]; then
     if [ ! -f "$FOLDER$ONLY/ready" ]; then
         case $ONLY in
-        oldest) say "there is no Python from 3.10 to 3.14 on this machine" ;;
+        oldest) say "there is no Python from 3.10 to 3.15 on this machine" ;;
         *) say "this machine has no Python $ONLY" ;;
         esac
         exit 77

@@ -25,7 +25,7 @@ from .exits import Exit
 
 __all__ = ["OLDEST_IPYPARALLEL", "check"]
 
-PYTHONS = ((3, 10), (3, 14))
+PYTHONS = ((3, 10), (3, 15))
 """The oldest and the newest Python that the tests run on."""
 
 OLDEST_IPYPARALLEL = "8.4.1"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from parallelflow.errors import ProfileUnusable
+from parallelflow.file_lock import try_to_lock
 
 __all__ = ["profile_lock"]
 
@@ -63,14 +63,6 @@ def profile_lock(folder: Path, give_up: Callable[[], object] = lambda: None) -> 
 
 def _try_to_lock(file: IO[str]) -> bool:
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return try_to_lock(file)
     except OSError:
         return False
-    return True

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from ..file_lock import try_to_lock
 
 _PREFIX = "parallelflow-core-"
 _LOCK = "in-use"
@@ -43,9 +44,10 @@ def make_private_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     prepare(folder)
     # Locked before it has its name: at no moment can the folder be taken for an abandoned one.
-    unnamed = folder / f"{_LOCK}.new"
+    # (Windows renames no open file, and its folder for temporary files is the user's own.)
+    unnamed = folder / (_LOCK if os.name == "nt" else f"{_LOCK}.new")
     lock = unnamed.open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    try_to_lock(lock)  # nobody else can have it
     unnamed.rename(folder / _LOCK)
     _held[folder] = lock
     _owners[folder] = os.getpid()
@@ -86,8 +88,7 @@ def sweep_abandoned() -> list[Path]:
 def _lock_if_free(lock_file: Path) -> Iterator[bool]:
     try:
         with lock_file.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
+            yield try_to_lock(lock)
     except OSError:
         # In use, another user's, or just removed by another session.
         yield False

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_SUCH_PYTHON = 77
 
 
-@pytest.mark.parametrize("name", ["3.10", "3.11", "3.12", "3.13", "3.14", "oldest"])
+@pytest.mark.parametrize("name", ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "oldest"])
 def test_map_and_api_work_there(name: str) -> None:
     if name == f"{sys.version_info[0]}.{sys.version_info[1]}":
         pytest.skip("the other tests run on this one")

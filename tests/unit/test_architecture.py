@@ -20,7 +20,15 @@ LAYERS = Layers(
     package="parallelflow",
     doors=("__main__", "api", "init"),
     rooms=("cli", "gui", "loops", "runs", "work", "engine", "data", "engine_manager", "host"),
-    shared=("interaction", "settings", "working_directory", "errors", "names", "forks"),
+    shared=(
+        "interaction",
+        "settings",
+        "working_directory",
+        "errors",
+        "file_lock",
+        "names",
+        "forks",
+    ),
 )
 
 #: Parts of the package ("" is its ``__init__``) whose imports go down.
@@ -31,6 +39,7 @@ CHECKED = (
     "cli",
     "engine",
     "errors",
+    "file_lock",
     "gui",
     "host",
     "init",

@@ -9,7 +9,6 @@ outlives its element writes on without harm.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sys
 import tempfile
@@ -18,6 +17,9 @@ from typing import TextIO
 
 from .libc import flush_stdout
 from .streams import ElementStream, Sink
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["Capture"]
 
@@ -147,7 +149,8 @@ class _Spool:
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._file = os.dup(file.fileno())
             # Whoever writes adds, also after the file was emptied.
-            fcntl.fcntl(self._file, fcntl.F_SETFL, os.O_APPEND)
+            if sys.platform != "win32":
+                fcntl.fcntl(self._file, fcntl.F_SETFL, os.O_APPEND)
         except OSError:  # closed, or no room: what others write goes where it always did
             self._file = -1
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -43,6 +44,8 @@ IGNORES_TERM = (
     f"subprocess.Popen({SLEEP!r}, start_new_session=True)\n"
     "print('ready', flush=True); time.sleep(600)"
 )
+
+needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
 
 
 @pytest.fixture
@@ -247,6 +250,7 @@ def test_options_are_left_out_where_the_profile_has_them(folder: Path) -> None:
         options.controller_arguments(folder)
 
 
+@needs_ssh
 def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
     (folder / "ipcluster_config.py").write_text(
         "c.SlurmEngineSetLauncher.queue = 'long'\n"
@@ -297,6 +301,7 @@ def test_a_preview_tells_that_the_controller_listens_beyond_this_machine(
     assert "lets the controller listen on 0.0.0.0" in notes()
 
 
+@needs_ssh
 def test_ssh_without_machines_says_how_to_list_them(folder: Path) -> None:
     preview = launchers.preview(folder, "ssh", 2, controller_runs=True)
     assert any("SSHEngineSetLauncher.engines" in note for note in preview.notes)

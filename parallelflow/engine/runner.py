@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import place
+from . import place, start_environment
 from .capture import Capture
 from .children import end_child
 from .event_loops import no_event_loop
@@ -156,6 +156,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
         could not be set up, else None.
     """
     place.mark()
+    start_environment.restore()
     begin = time.perf_counter()
     trouble, notes = None, []
     try:

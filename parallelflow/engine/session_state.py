@@ -54,6 +54,12 @@ LAUNCHER_VARIABLES = "PARALLELFLOW_LAUNCHER_VARIABLES"
 """Names of the variables that the profile gives its engines, separated by commas."""
 
 
+# ipykernel has Matplotlib draw for a notebook. An engine has none, and other Pythons whose programs
+# an element starts do not know how. Where the session says nothing, it draws into files: no engine
+# opens a window, and none needs a display.
+DRAWING, DRAWING_INTO_FILES, OF_NOTEBOOKS = "MPLBACKEND", "agg", b"module://matplotlib_inline"
+
+
 class FolderMissing(Exception):
     """An engine's machine lacks the folder in which the session works."""
 
@@ -249,6 +255,8 @@ class ProcessState:
         The session's where it runs on this machine, but for what tells engines apart; on another
         machine the engine's own, with the session's changes.
         """
+        if own.get(encode(DRAWING), b"").startswith(OF_NOTEBOOKS):
+            own = {**own, encode(DRAWING): encode(DRAWING_INTO_FILES)}
         if not self._here:
             wanted = dict(own)
             for name, value in self._state.changes.items():

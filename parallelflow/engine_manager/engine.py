@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from parallelflow.engine import place
+from parallelflow.engine import place, start_environment
 
 __all__ = ["main"]
 
@@ -40,10 +40,13 @@ def main(arguments: list[str]) -> None:
     place.mark()
     from . import nanny
 
-    engine_class = nanny.engine_with(nanny.fork())
+    pipes = nanny.fork()
+    engine_class = nanny.engine_with(pipes)
     if not path.exists():
         _warm_up()
     os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
+    if pipes is not None:  # else ipyparallel starts a nanny, which needs them too
+        start_environment.restore()
     _leave(_run(engine_class, rest))
 
 

@@ -21,6 +21,7 @@ import sys
 import threading
 from pathlib import Path
 
+from .module_command import module_command
 from .processes import ProcessRecord, record_of
 from .records import SessionRecord, read
 
@@ -50,7 +51,7 @@ class Guard:
     """
 
     def __init__(self, record: SessionRecord, environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "parallelflow.engine_manager.guard"]
+        command = module_command("parallelflow.engine_manager.guard")
         command += [str(record.path), str(record.session.pid), record.session.birth, record.token]
         self._process = subprocess.Popen(
             command,

@@ -25,6 +25,7 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
 import parallelflow
+from parallelflow.engine import start_environment
 from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.working_directory import working_directory
@@ -53,6 +54,10 @@ THREAD_VARIABLES = (
 )
 
 
+# What our processes need to start, and programs that elements start must not have.
+START_VARIABLES = ("PYTHONSAFEPATH", "PYTHONPATH")
+
+
 def child_environment(token: str) -> dict[str, str]:
     """Return what the environment of our processes has beyond the session's own.
 
@@ -66,7 +71,8 @@ def child_environment(token: str) -> dict[str, str]:
     dict of str to str
         The mark, ``PYTHONSAFEPATH`` (a ``random.py`` in the working directory would
         stop a controller otherwise), one numeric thread per engine unless the user
-        set another number, and the way to this package where it is not installed.
+        set another number, the way to this package where it is not installed, and what
+        the session has of those that elements must not have.
     """
     environment = {MARK: token, "PYTHONSAFEPATH": "1"}
     for name in THREAD_VARIABLES:
@@ -76,7 +82,7 @@ def child_environment(token: str) -> dict[str, str]:
     if here not in installed:
         path = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
         environment["PYTHONPATH"] = os.pathsep.join([*path, here])
-    return environment
+    return {**environment, **start_environment.remember(START_VARIABLES)}
 
 
 class Launch:
@@ -175,7 +181,8 @@ class Launch:
         self.cluster.controller_args = [*given, *controller_arguments(self._folder, given)]
         try:
             environment = self._environment(self.cluster.controller_launcher_class)
-            starting = self.cluster.start_controller(environment=environment)
+            options = launchers.controller_command(self.cluster)
+            starting = self.cluster.start_controller(environment=environment, **options)
             self._loop.run(starting, LAUNCH_SECONDS, check)
         except StartCancelled:
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -19,9 +18,17 @@ from parallelflow.errors import LauncherUnusable, UserMistake
 from parallelflow.working_directory import working_directory
 
 from .model import LauncherChoice, LaunchPreview
+from .module_command import module_command
 from .options import controller_arguments, controller_config, read_config
 
-__all__ = ["check_launcher", "choices", "cluster_of", "local_command", "preview"]
+__all__ = [
+    "check_launcher",
+    "choices",
+    "cluster_of",
+    "controller_command",
+    "local_command",
+    "preview",
+]
 
 # In the order in which they are offered; others that are installed come after them.
 TITLES = {
@@ -135,7 +142,24 @@ def local_command(launcher: Any, connection: Path) -> dict[str, list[str]]:
     if launcher.engine_cmd != ipp_launcher.ipengine_cmd_argv:
         return {}
     module = "parallelflow.engine_manager.engine"
-    return {"engine_cmd": [sys.executable, "-m", module, str(connection)]}
+    return {"engine_cmd": [*module_command(module), str(connection)]}
+
+
+def controller_command(cluster: Any) -> dict[str, list[str]]:
+    """Return ``controller_cmd`` of a local controller, unless the profile has one of its own.
+
+    Parameters
+    ----------
+    cluster : ipyparallel.Cluster
+        With the profile's configuration.
+    """
+    launcher_class = cluster.controller_launcher_class
+    if launcher_class is not ipp_launcher.LocalControllerLauncher:
+        return {}
+    launcher = launcher_class(parent=cluster)
+    if launcher.controller_cmd != ipp_launcher.ipcontroller_cmd_argv:
+        return {}
+    return {"controller_cmd": module_command("ipyparallel.controller")}
 
 
 def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPreview:

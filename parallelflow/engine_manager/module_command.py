@@ -1,0 +1,22 @@
+"""The command that runs a module as a program, whatever files are in the working directory."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["module_command"]
+
+# ``python -m`` looks for modules in the working directory first: a random.py there would be taken
+# for the library's. PYTHONSAFEPATH prevents it, but Python 3.10 does not know that variable.
+SAFE_PATH_SINCE = (3, 11)
+RUN_MODULE = (
+    "import sys; del sys.path[0]; import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def module_command(module: str) -> list[str]:
+    """Return the beginning of a command that runs a module; its arguments follow."""
+    if sys.version_info >= SAFE_PATH_SINCE:
+        return [sys.executable, "-m", module]
+    return [sys.executable, "-c", RUN_MODULE, module]

@@ -228,6 +228,12 @@ class UserMistake(ParallelFlowError):
     """What was asked for cannot be done as it was asked: a file, version, alias or option."""
 
 
+class TooManyEngines(UserMistake):
+    """More engines were asked for than a cluster, or this machine's memory, can take."""
+
+    topic = "Too many engines"
+
+
 class NoVistrail(UserMistake):
     """The file is not there, cannot be read, or is no vistrail.
 

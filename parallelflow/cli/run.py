@@ -82,7 +82,9 @@ def _configure_engines(options: Namespace) -> None:
     manager.configure(options.profile, options.engines)
     if on_engine():
         return  # in a program that an element has started: everything is computed here
-    if manager.connect() is None:
+    client = manager.connect()
+    manager.check_wanted()
+    if client is None:
         # What is started for this run ends with it: nobody else should connect to it.
         manager.configure(private=True)
 

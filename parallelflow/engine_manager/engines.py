@@ -17,7 +17,7 @@ from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.interaction import Interaction
 from parallelflow.settings import settings
 
-from . import profiles
+from . import capacity, profiles
 from .core import PRIVATE, ManagerCore
 from .model import Stage, StartSnapshot
 
@@ -68,10 +68,39 @@ class EngineSource(ManagerCore):
     def suggested_engines(self) -> int:
         """Return how many engines to start: the configured number, else the cores left.
 
-        That is one for each core of this machine without an engine of this cluster on it,
-        and at least 1.
+        That is one for each core of this machine without an engine of this cluster on it, as far
+        as its memory has room for them, and at least 1.
         """
-        return self.engines_wanted or max(self.free_cores(), 1)
+        return self.engines_wanted or max(min(self.free_cores(), capacity.room()), 1)
+
+    def check_number(self, n: int, launcher: str | None = None) -> None:
+        """Raise unless n engines could be started here, without starting any.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        launcher : str, optional
+            ipyparallel's short name of a launcher; the configured one, else the profile's own if
+            not given.
+
+        Raises
+        ------
+        TooManyEngines
+            If one cluster, or this machine's memory, cannot take as many.
+        ClusterError
+            If the profile's configuration cannot be read.
+        """
+        folder = profiles.profile_folder(self.profile)
+        capacity.check_number(n, launcher or self.launcher, folder)
+
+    def check_wanted(self) -> None:
+        """Raise, as `check_number` does, if those missing to the configured number are too many."""
+        if self.engines_wanted:
+            cluster = self._link
+            running = 0 if cluster is None else len(cluster.fit)
+            if self.engines_wanted > running:
+                self.check_number(self.engines_wanted - running)
 
     def free_cores(self) -> int:
         """Return how many cores of this machine have no engine of this cluster on them."""
@@ -233,6 +262,7 @@ class EngineSource(ManagerCore):
                 n = still(n)
                 if n < 1:
                     return
+                self.check_number(n, launcher)
                 start = functools.partial(
                     Start, self, n, launcher or self.launcher, progress, cancel.is_set
                 )

@@ -30,7 +30,7 @@ from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.working_directory import working_directory
 
-from . import launchers
+from . import capacity, launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
 from .options import controller_arguments, read_config
@@ -239,11 +239,13 @@ class Launch:
         Raises
         ------
         UserMistake
-            If there is none of this name.
+            If there is none of this name, or this machine's memory has no room for them.
         ClusterError
             If a program or a setting that it needs is missing.
         """
-        if not self.starts_locally(name):  # which needs nothing
+        if self.starts_locally(name):
+            capacity.check_memory(n)
+        else:
             launchers.check_launcher(self.cluster, name, n)
 
     def starts_locally(self, name: str | None) -> bool:

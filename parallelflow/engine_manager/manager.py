@@ -139,7 +139,7 @@ class EngineManager(EngineReplacer):
         ProfileError
             If the profile's folder cannot be used.
         UserMistake
-            If there is no such launcher.
+            If there is no such launcher, or no room for as many.
         ValueError
             If n is below 1.
         """
@@ -160,12 +160,13 @@ class EngineManager(EngineReplacer):
         Raises
         ------
         UserMistake
-            If there is no such launcher.
+            If there is no such launcher, or no room for as many.
         ClusterError
             If the profile's configuration cannot be read.
         """
         from . import launchers
 
+        self.check_number(n, launcher)
         return launchers.preview(self._folder(), launcher, n, self._link is not None)
 
     def _folder(self) -> Path:

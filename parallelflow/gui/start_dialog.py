@@ -20,8 +20,9 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from parallelflow.engine_manager.capacity import MOST
 from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
-from parallelflow.errors import StartCancelled
+from parallelflow.errors import StartCancelled, TooManyEngines
 
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
 from .start_view import StartView
@@ -30,8 +31,6 @@ from .wording import count, memory
 
 __all__ = ["StartDialog"]
 
-# More on one cluster is more than its hub and its heartbeat are made for.
-MOST = 4096
 # The preview follows the keys that are typed, but not each of them.
 PREVIEW_MS = 250
 
@@ -183,15 +182,28 @@ class StartDialog(PlainDialog):
         name, manager = choice.name, self._manager
         self._preview_number += 1
         number = self._preview_number
-        task = Task(lambda task: (number, manager.launch_preview(name, n)))
+
+        def look(task: Task) -> tuple[int, LaunchPreview | TooManyEngines]:
+            try:
+                return number, manager.launch_preview(name, n)
+            except TooManyEngines as e:
+                return number, e
+
+        task = Task(look)
         task.done.connect(self._show_preview)
         task.failed.connect(self._show_trouble)
         task.start()
 
-    def _show_preview(self, answer: tuple[int, LaunchPreview]) -> None:
+    def _show_preview(self, answer: tuple[int, LaunchPreview | TooManyEngines]) -> None:
         number, preview = answer
         if number != self._preview_number:
             return  # another one has been asked for since
+        if isinstance(preview, TooManyEngines):
+            self.preview.setPlainText("")
+            self.notes.setText(text_of(preview))
+            self.notes.show()
+            self.start_button.setEnabled(False)
+            return
         parts = [preview.controller, preview.command, preview.script]
         self.preview.setPlainText("\n".join(part for part in parts if part))
         self.notes.setText("\n".join(preview.notes))

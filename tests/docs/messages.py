@@ -22,7 +22,7 @@ PREFIX = {"NoVistrail": "FILE: ", "AliasError": "--set ALIAS: "}
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|Trouble|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
-    r"ProfileError|NoEngines|StartCancelled|WorkflowInvalid|NoVistrail|AliasError)"
+    r"ProfileError|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|AliasError)"
 )
 
 

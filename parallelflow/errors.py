@@ -318,6 +318,28 @@ class WorkflowInvalid(UserMistake):
         )
 
 
+class ConfigurationUnreadable(UserMistake):
+    """The configuration that VisTrails has saved for the user cannot be read.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    reason : str
+        What is wrong with it, as *is damaged: ...*.
+    """
+
+    topic = "VisTrails' configuration cannot be read"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path} {reason}. It holds the configuration of VisTrails and its packages, without "
+            "which modules may compute something else. Correct it, or remove it for the defaults."
+        )
+
+
 @dataclass(frozen=True)
 class ElementFailure:
     """Why one element of a list has no result.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import vistrails.core.db.io
-from vistrails.core.modules.module_registry import get_module_registry
 from vistrails.core.modules.vistrails_module import Module
 from vistrails.core.packagemanager import get_package_manager
 from vistrails.core.vistrail.annotation import Annotation
@@ -19,6 +18,9 @@ from vistrails.core.vistrail.pipeline import Pipeline
 
 import parallelflow
 from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
+from parallelflow.host import configuration
+
+from .package_needs import package_needs
 
 __all__ = ["classes", "describe", "travellers"]
 
@@ -58,6 +60,7 @@ def describe(
         values=values,
         outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in taking_part},
         packages=_packages(pipeline, values),
+        configuration=configuration.session_values(),
         user_packages=_user_packages(),
         input_ports=list(input_ports),
         output_port=output_port,
@@ -230,15 +233,7 @@ def _packages(pipeline: Any, values: Sequence[PortValue]) -> list[PackageNeed]:
     for value in values:
         for part in (value.sigstring or "").strip("()").split(","):
             identifiers.add(part.partition(":")[0])
-    manager = get_package_manager()
-    registry = get_module_registry()
-    needs = []
-    for identifier in sorted(identifiers):
-        package = registry.packages.get(identifier)
-        if package is not None and manager.has_package(identifier):
-            user = (package.prefix or "").startswith("userpackages")
-            needs.append(PackageNeed(identifier, package.version, package.codepath, user))
-    return needs
+    return package_needs(sorted(identifiers))
 
 
 def _user_packages() -> str | None:

@@ -323,8 +323,8 @@ def _identity(spec: FunctionSpec, modules: Sequence[Any]) -> Any:
     """
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
-        spec.input_ports, spec.output_port, [id(one) for one in classes(modules)],
-        session_state.identity(),
+        spec.configuration, spec.input_ports, spec.output_port,
+        [id(one) for one in classes(modules)], session_state.identity(),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from parallelflow import safe_files
 from parallelflow.names import IDENTIFIER, PACKAGE
 
 __all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
@@ -18,6 +19,9 @@ STOP = "stop"
 FINISH_OTHERS = "finish others"
 POLICIES = (STOP, FINISH_OTHERS)
 """What a Map does when an element fails."""
+
+MAX_BYTES = 16 * 2**20
+"""The largest startup.xml that is read; one with the values of all packages has some kilobytes."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +106,7 @@ def _kept() -> Settings:
     try:
         file = Path.home() / ".vistrails" / "startup.xml"
         return _read(file, file.stat().st_mtime_ns)
-    except (OSError, RuntimeError, SyntaxError):  # ElementTree's errors are syntax errors
+    except (OSError, RuntimeError, SyntaxError, ValueError):  # ElementTree's are syntax errors
         return Settings()
 
 
@@ -110,7 +114,7 @@ def _kept() -> Settings:
 def _read(file: Path, changed: int) -> Settings:
     import xml.etree.ElementTree
 
-    root = xml.etree.ElementTree.parse(file).getroot()
+    root = xml.etree.ElementTree.fromstring(safe_files.read_bytes(file, MAX_BYTES))
     found = root.iterfind(f"./packages/package[@name='{PACKAGE}']//key")
     texts = {key.get("name"): key[0].get("value", "") for key in found if len(key)}
     values: dict[str, Any] = {}

@@ -9,8 +9,10 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
+from parallelflow import safe_files
 from parallelflow.errors import NoVistrail, UserMistake
 
 __all__ = ["Target", "parse", "read"]
@@ -18,12 +20,22 @@ __all__ = ["Target", "parse", "read"]
 # The member of a .vt archive that holds the version tree.
 _MEMBER = "vistrail"
 
+# The largest version tree that is read: a year's work has some megabytes, and VisTrails needs
+# fifty times as much memory.
+MAX_TREE_BYTES = 128 * 2**20
+
+# A log of executions, pictures and data may be large, but nothing that VisTrails saves is packed
+# to a smaller part than a fiftieth or so. VisTrails unpacks all of it on the disk.
+MAX_PACKED_TIMES = 250
+HARMLESS_BYTES = 16 * 2**20
+
 # How a zip archive begins, whole or cut off.
 _ZIP_SIGNATURE = b"PK"
 
 # What zipfile raises for archives cut off, altered, encrypted or packed by other methods.
 _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError)
 
+_NOT_LIKELY = "which is no sensible VisTrails file; it was not read"
 _NOT_A_VISTRAIL = "is no VisTrails file; give a .vt that VisTrails has saved"
 
 
@@ -103,21 +115,21 @@ def read(path: Path) -> ElementTree.Element:
         If the file cannot be read or is no vistrail.
     """
     name = str(path)
-    if path.is_dir():
-        raise NoVistrail(name, "is a folder; give the .vt file in it")
     try:
-        with path.open("rb") as stream:
-            beginning = stream.read(2)
-            data = beginning + stream.read() if beginning != _ZIP_SIGNATURE else b""
-        if beginning == _ZIP_SIGNATURE:
-            with zipfile.ZipFile(path) as archive:
-                if _MEMBER not in archive.namelist():
-                    raise NoVistrail(name, "is a zip archive, but no VisTrails file")
-                data = archive.read(_MEMBER)
+        with safe_files.open_to_read(path) as stream:
+            beginning = stream.read(len(_ZIP_SIGNATURE))
+            if beginning == _ZIP_SIGNATURE:
+                data = _unpack(name, stream)
+            else:
+                data = beginning + stream.read(MAX_TREE_BYTES)
+    except safe_files.UnusableFile as e:
+        raise NoVistrail(name, f"{e.reason}; give a .vt that VisTrails has saved") from e
     except OSError as e:
         raise NoVistrail(name, f"cannot be read: {e.strerror or e}") from e
     except _DAMAGED as e:
         raise NoVistrail(name, f"is a damaged archive ({e}); take another copy of the file") from e
+    if len(data) > MAX_TREE_BYTES:
+        raise NoVistrail(name, f"is larger than {MAX_TREE_BYTES // 2**20} MB, {_NOT_LIKELY}")
     if not data.strip():
         raise NoVistrail(name, "is empty")
     try:
@@ -129,3 +141,21 @@ def read(path: Path) -> ElementTree.Element:
     if root.tag != "vistrail":
         raise NoVistrail(name, _NOT_A_VISTRAIL)
     return root
+
+
+def _unpack(name: str, stream: IO[bytes]) -> bytes:
+    """Return the version tree in an archive, once its sizes are known to be sensible."""
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        if _MEMBER not in archive.namelist():
+            raise NoVistrail(name, "is a zip archive, but no VisTrails file")
+        unpacked = sum(member.file_size for member in members)
+        packed = sum(member.compress_size for member in members)
+        if archive.getinfo(_MEMBER).file_size > MAX_TREE_BYTES or (
+            unpacked > HARMLESS_BYTES and unpacked > MAX_PACKED_TIMES * packed
+        ):
+            raise NoVistrail(
+                name,
+                f"would be {unpacked // 2**20} MB unpacked, {_NOT_LIKELY}",
+            )
+        return archive.read(_MEMBER)

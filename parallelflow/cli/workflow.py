@@ -56,13 +56,17 @@ class Workflow:
         try:
             with _told_as_no_vistrail(target):
                 vistrail, abstractions, thumbnails, mashups = load_vistrail(self._locator)
-            self.version = _version(target, vistrail)
-            _enable(_used_packages(vistrail, self.version, abstractions))
-            with _told_as_no_vistrail(target):  # e.g. it lacks the file of a SubWorkflow
+            with _told_as_no_vistrail(target, damaged=True):
+                self.version = _version(target, vistrail)
+                packages = _used_packages(vistrail, self.version, abstractions)
+            _enable(packages)
+            # E.g. it lacks the file of a SubWorkflow.
+            with _told_as_no_vistrail(target):
                 self.controller: Any = VistrailController(
                     vistrail, self._locator, abstractions, thumbnails, mashups, auto_save=False
                 )
-            self._select()
+            with _told_as_no_vistrail(target, damaged=True):
+                self._select()
         except BaseException:
             self._locator.close()
             raise
@@ -75,8 +79,9 @@ class Workflow:
         try:
             self.controller.do_version_switch(self.version, report_all_errors=True)
         except InvalidPipeline as e:
-            problems = [" ".join(str(p).split()).rstrip(".") for p in _leaves(e)]
+            problems = [_what(p).rstrip(".") for p in _leaves(e)]
             raise WorkflowInvalid(str(self.target), sorted(set(problems))) from e
+        _check_order(self.pipeline)
         if not self.pipeline.modules:
             raise UserMistake(f"{self.target} is an empty workflow: there is nothing to run.")
 
@@ -139,14 +144,35 @@ def _locator(target: Target) -> Any:
 
 
 @contextlib.contextmanager
-def _told_as_no_vistrail(target: Target) -> Iterator[None]:
-    """Turn whatever VisTrails raises while it opens a file into one line about the file."""
+def _told_as_no_vistrail(target: Target, damaged: bool = False) -> Iterator[None]:
+    """Turn whatever VisTrails raises in the block into one line about the file."""
     try:
         yield
+    except UserMistake:
+        raise
     except Exception as e:
-        # VisTrails puts whole tracebacks into some messages; what happened is in their last line.
-        reason = (str(e).strip().splitlines() or [type(e).__name__])[-1].strip()
-        raise NoVistrail(str(target.path), f"VisTrails cannot open it: {reason}") from e
+        path = str(target.path)
+        if damaged:
+            raise NoVistrail(
+                path, f"its version tree is damaged, take another copy of the file: {_what(e)}"
+            ) from e
+        raise NoVistrail(path, f"VisTrails cannot open it: {_what(e)}") from e
+
+
+def _what(error: Exception) -> str:
+    """Return what an error of VisTrails' says, one line."""
+    # VisTrails puts whole tracebacks into some messages; what happened is in their last line.
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    name = type(error).__name__
+    if not lines:
+        return name
+    # A number or a name alone, as a KeyError has it, says nothing.
+    return lines[-1] if " " in lines[-1] else f"{name}: {lines[-1]}"
+
+
+def _check_order(pipeline: Any) -> None:
+    """Raise if modules are connected in a circle, so that none can run first."""
+    pipeline.graph.vertices_topological_sort()
 
 
 def _version(target: Target, vistrail: Any) -> int | None:

@@ -11,14 +11,13 @@ import time
 import traceback
 from base64 import b16decode, b16encode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import parallelflow
 
 from . import shortcuts
 from .files import pack
-from .package_reload import reload_edited_packages
+from .packages import PackagesOfFunction, load_packages
 from .recorder import ITERATION, Record, Recorder
 from .runner import NeedsClient, Reported, Trouble, trouble_of
 from .spec import FunctionSpec, PackageNeed, PortValue
@@ -52,7 +51,7 @@ def _make_ready(
     versions: dict[str, str], packages: list[PackageNeed], user_packages: str | None
 ) -> None:
     _check_versions(versions)
-    _load_packages(packages, user_packages)
+    load_packages(packages, user_packages)
     shortcuts.apply()
 
 
@@ -88,25 +87,6 @@ def _check_versions(versions: dict[str, str]) -> None:
                     f"it runs {shown} {ours}, this session {theirs}: give both the same version",
                 )
             )
-
-
-def _load_packages(packages: list[PackageNeed], user_packages: str | None) -> None:
-    """Enable the packages, in the versions that the client has."""
-    from parallelflow import host
-    from parallelflow.errors import PackageMissing
-
-    folder = Path(user_packages) if user_packages else None
-    wanted = {need.identifier: need.version for need in packages}
-    try:
-        app = host.start_engine_core(wanted, user_packages=folder)
-        reload_edited_packages(app.package_manager)
-        for identifier, version in wanted.items():
-            here = app.package_manager.get_package(identifier).version
-            if here != version:
-                raise PackageMissing(identifier, reason=f"it has version {here}")
-    except PackageMissing as e:
-        missing = PackageMissing(e.identifier, wanted.get(e.identifier), e.reason, platform.node())
-        raise Reported(Trouble("setup", "PackageMissing", str(missing))) from e
 
 
 class _Source:
@@ -155,6 +135,8 @@ class VistrailsFunction:
 
     def __init__(self, spec: FunctionSpec) -> None:
         self._spec = spec
+        self._packages = PackagesOfFunction(spec)
+        self._packages.put_in_force()
         from .interpreter import FunctionInterpreter
 
         self._interpreter = FunctionInterpreter()
@@ -238,12 +220,18 @@ class VistrailsFunction:
 
         from vistrails.core.packagemanager import get_package_manager
 
+        self._packages.put_in_force()
         hooked = builtins.__import__
         builtins.__import__ = get_package_manager()._orig_import
         try:
             yield
         finally:
             builtins.__import__ = hooked
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it has to be set up again: another session needed its packages otherwise."""
+        return self._packages.outdated
 
     def report(self) -> set[int]:
         """Return the ids of the modules that have run well, now or before."""

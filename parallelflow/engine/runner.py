@@ -36,6 +36,10 @@ __all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
 # the limit is for runs whose client died before it could say so.
 MAX_FUNCTIONS = 16
 
+# Up to here, what a function was made of is kept to make it again: it holds the constant inputs
+# a second time. Larger ones are sent again by their clients.
+MAX_KEPT_BYTES = 64 * 2**20
+
 # A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
 MAX_TRACE_CHARS = 20_000
 
@@ -135,6 +139,9 @@ Prepared = Callable[[int, Any], tuple[Any, Any]]
 # With the state of the process that the run's session wants around it.
 _functions: OrderedDict[str, tuple[Prepared, ProcessState]] = OrderedDict()
 
+# What functions were made of that may have to be made again, by their runs' keys.
+_kept_frames: dict[str, Sequence[Frame]] = {}
+
 
 def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
     """Set a run's function up on this engine.
@@ -163,11 +170,10 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
         if key not in _functions:  # a client that waits for long sends it again
             process = ProcessState(pickle.loads(state))
             with Interrupts() as interrupts, process, no_event_loop(), interrupts.allowed():
-                maker, arguments = load(frames)
-                _functions[key] = maker(*arguments), process
+                _functions[key] = _make(key, frames), process
             notes = process.notes
         while len(_functions) > MAX_FUNCTIONS:
-            _close(_functions.popitem(last=False)[1][0])
+            drop(next(iter(_functions)))
     except BaseException as e:
         trouble = trouble_of(e, "setup")
     return {
@@ -183,6 +189,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
 
 def drop(key: str) -> None:
     """Forget a run's function, and with it everything that it holds."""
+    _kept_frames.pop(key, None)
     dropped = _functions.pop(key, None)
     if dropped is not None:
         _close(dropped[0])
@@ -224,6 +231,7 @@ def run_chunk(
         raise LookupError("this engine does not have the run's function")
     function, process = _functions[key]
     with Interrupts() as interrupts, process, no_event_loop():
+        function = _current(interrupts, key, function)
         return _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
 
 
@@ -261,6 +269,38 @@ def _run_chunk(
     result.report = report() if report is not None else None
     result.wall = time.time() - result.started
     return [memoryview(frame) for frame in _dump_result(result)]
+
+
+def _current(interrupts: Interrupts, key: str, function: Prepared) -> Prepared:
+    """Return a run's function, made again where another session's run has outdated it.
+
+    It is made here and runs at once: left to the clients, two of them could outdate each
+    other's for ever.
+    """
+    if not getattr(function, "outdated", False):
+        return function
+    frames, process = _kept_frames.get(key), _functions[key][1]
+    drop(key)
+    try:
+        if frames is not None:
+            with interrupts.allowed():
+                _functions[key] = _make(key, frames), process
+            return _functions[key][0]
+    except Exception as e:  # what hinders it is reported when the client sets it up
+        raise LookupError("this engine cannot make the run's function again") from e
+    raise LookupError("this engine does not have the run's function any more")
+
+
+def _make(key: str, frames: Sequence[Frame]) -> Prepared:
+    maker, arguments = load(frames)
+    function: Prepared = maker(*arguments)
+    if hasattr(function, "outdated") and _size(frames) <= MAX_KEPT_BYTES:
+        _kept_frames[key] = frames
+    return function
+
+
+def _size(frames: Sequence[Frame]) -> int:
+    return sum(memoryview(frame).nbytes for frame in frames)
 
 
 def _failed(result: ChunkResult) -> bool:

@@ -13,22 +13,28 @@ SUBWORKFLOW_KEY = "__parallelflow_subworkflow__"
 
 @dataclass(frozen=True)
 class PackageNeed:
-    """A VisTrails package that the function needs.
+    """A VisTrails package that the function needs, as the client has it.
 
     Attributes
     ----------
     identifier, version : str
         What the client has enabled.
-    codepath : str
-        The name of its folder.
-    user : bool
-        Whether it is one of the user's own packages.
+    module : str
+        Full name of its module, e.g. ``userpackages.probe``.
+    file : str
+        The file that this module was imported from, empty if it has none.
+    initial : dict or None
+        The configuration that it was initialized with, None if it has no configuration.
+    configuration : dict or None
+        The configuration that it has now.
     """
 
     identifier: str
     version: str
-    codepath: str
-    user: bool
+    module: str
+    file: str
+    initial: dict[str, Any] | None = None
+    configuration: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,9 @@ class FunctionSpec:
     outputs : dict of int to list of str
         By module, the output ports that are connected somewhere.
     packages : list of PackageNeed
-        In an order in which they can be enabled.
+        Those it depends on included, in an order in which they can be enabled.
+    configuration : tuple of dict
+        VisTrails' own configuration in the client's session: in force, and saved.
     user_packages : str or None
         The client's folder of user packages.
     input_ports : list of str
@@ -99,6 +107,7 @@ class FunctionSpec:
     values: list[PortValue]
     outputs: dict[int, list[str]]
     packages: list[PackageNeed]
+    configuration: tuple[dict[str, Any], dict[str, Any]]
     user_packages: str | None
     input_ports: list[str]
     output_port: str

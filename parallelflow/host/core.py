@@ -6,6 +6,7 @@ import atexit
 import functools
 import os
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from . import session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
+from .repairs.repair import copy_with_names
+from .saved_configuration import private_startup, saved_folder, saved_startup
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
 
@@ -34,8 +37,8 @@ def start_core(
 
     Basic modules, abstractions (SubWorkflows), Control Flow and Parallel Flow are
     always enabled. It is not the user's own session: it writes nothing into the user's
-    configuration and reads nothing from it but the user's own modules. It prints
-    nothing.
+    configuration. It begins with the values that the user has saved there, VisTrails' own and
+    each package's, and finds the user's own modules. It prints nothing.
 
     Parameters
     ----------
@@ -58,10 +61,14 @@ def start_core(
     ------
     VistrailsNotFound
         This Python has no VisTrails 3.0.
+    ConfigurationUnreadable
+        The user has a configuration that cannot be read.
     PackageMissing
         A package is not available or cannot run here.
     """
-    app = _running_application() or _start(folder, execution_log, user_packages)
+    app = _running_application()
+    if app is None:
+        app = _start(folder, execution_log, user_packages, saved_startup())
     enable_packages([CONTROL_FLOW, IDENTIFIER, *packages])
     return app
 
@@ -70,7 +77,8 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
     """Start VisTrails' core on an engine: the headless core that records no executions.
 
     Only the basic modules and the given packages are enabled; Parallel Flow itself is
-    not, unless given, since its Map runs on the client.
+    not, unless given, since its Map runs on the client. It reads nothing of a user's
+    configuration on its machine: the client sends its own with the work.
 
     Parameters
     ----------
@@ -94,7 +102,7 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
     """
     app = _running_application()
     if app is None:
-        app = _start(None, False, user_packages)
+        app = _start(None, False, user_packages, None)
     elif user_packages is not None and user_packages.is_dir():
         # An engine starts its core before it knows its clients.
         user_modules.offer_more_packages(app.package_manager, user_packages)
@@ -124,21 +132,22 @@ def _running_application() -> Any:
     return get_vistrails_application()
 
 
-def _start(folder: Path | None, execution_log: bool, user_packages: Path | None) -> Any:
+def _start(folder: Path | None, execution_log: bool, user_packages: Path | None, saved: Any) -> Any:
     from vistrails.core import api, application
 
     if folder is None:
-        session_folder.sweep_abandoned()
-        folder = session_folder.make_private_folder()
+        # Where the user wants temporary files: the usual place may be too small for them.
+        parent = saved_folder(saved, "temporaryDir")
+        session_folder.sweep_abandoned(parent)
+        folder = session_folder.make_private_folder(parent)
     else:
         session_folder.prepare(folder)
     _offer_user_modules(folder, user_packages)
+    _keep_unpacked_files_in(folder / session_folder.TEMPORARY)
     global _started
     startup = application.VistrailsStartup
     _started = True
-    # Without a startup.xml of its own the session has nothing to parse and, at every package
-    # enabled, nothing to write.
-    application.VistrailsStartup = functools.partial(startup, use_dot_vistrails=False)
+    application.VistrailsStartup = private_startup(startup, saved)
     environment = os.environ.get(_USER_PACKAGES_VARIABLE)
     try:
         app = application.init(options_dict=_options(folder, execution_log), args=[])
@@ -183,6 +192,21 @@ def _do_nothing() -> None:
     pass
 
 
+def _keep_unpacked_files_in(folder: Path) -> None:
+    """Let VisTrails unpack vistrails in the session's folder, which goes with the session.
+
+    It removes what it has unpacked when the vistrail is closed, which one that cannot be opened
+    never is.
+    """
+    from vistrails.db.services import io
+
+    io.tempfile = copy_with_names(
+        tempfile,
+        mkdtemp=functools.partial(tempfile.mkdtemp, dir=folder),
+        mkstemp=functools.partial(tempfile.mkstemp, dir=folder),
+    )
+
+
 def _offer_user_modules(folder: Path, user_packages: Path | None) -> None:
     user_modules.copy_modules(user_modules.user_folder(), folder)
     if user_packages is None or not user_packages.is_dir():
@@ -193,7 +217,7 @@ def _offer_user_modules(folder: Path, user_packages: Path | None) -> None:
 def _options(folder: Path, execution_log: bool) -> dict[str, Any]:
     return {
         "dotVistrails": str(folder),
-        "temporaryDir": str(folder / "temporary"),
+        "temporaryDir": str(folder / session_folder.TEMPORARY),
         "loadPackages": False,
         "installBundles": False,
         "enablePackagesSilently": True,

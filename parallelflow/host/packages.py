@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import PackageMissing
@@ -40,21 +40,44 @@ def _enable(manager: Any, identifier: str, wanted_by: list[str]) -> None:
     if identifier in wanted_by:
         circle = " needs ".join([*wanted_by, identifier])
         raise PackageMissing(identifier, reason=f"packages depend on each other: {circle}")
+    enable(manager, package, identifier, wanted_by)
+
+
+def enable(manager: Any, package: Any, identifier: str, wanted_by: Sequence[str] = ()) -> None:
+    """Enable a package that is loaded, its dependencies first.
+
+    Parameters
+    ----------
+    manager : PackageManager
+        The session's.
+    package : Package
+        VisTrails' object for it.
+    identifier : str
+        How it was asked for.
+    wanted_by : sequence of str
+        The packages that depend on it, the nearest last.
+
+    Raises
+    ------
+    PackageMissing
+        It, or one it depends on, is not available or cannot run here.
+    """
     for dependency in package.dependencies():
         name = dependency[0] if isinstance(dependency, tuple) else dependency
         _enable(manager, name, [*wanted_by, identifier])
     try:
         manager.late_enable_package(package.codepath)
     except Exception as error:
-        reason = f"{_one_line(error)}{_needed_by(wanted_by, before=', ')}"
+        reason = f"{one_line(error)}{_needed_by(wanted_by, before=', ')}"
         raise PackageMissing(identifier, reason=reason) from error
 
 
-def _needed_by(wanted_by: list[str], before: str = "") -> str:
+def _needed_by(wanted_by: Sequence[str], before: str = "") -> str:
     return f"{before}needed by {wanted_by[-1]}" if wanted_by else ""
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what an error of VisTrails' says, without the traceback that it may hold."""
     # VisTrails puts whole tracebacks into the text of its errors; the last line says it.
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -23,8 +23,11 @@ from ..file_lock import try_to_lock
 _PREFIX = "parallelflow-core-"
 _LOCK = "in-use"
 
+#: Where temporary files of modules go, and what VisTrails unpacks.
+TEMPORARY = "temporary"
+
 #: What VisTrails would otherwise create, with a warning for each.
-_SUBFOLDERS = ("logs", "userpackages", "subworkflows", "thumbs", "temporary")
+_SUBFOLDERS = ("logs", "userpackages", "subworkflows", "thumbs", TEMPORARY)
 
 #: Lock files of this process; closing one gives its folder free.
 _held: dict[Path, IO[str]] = {}
@@ -33,15 +36,20 @@ _held: dict[Path, IO[str]] = {}
 _owners: dict[Path, int] = {}
 
 
-def make_private_folder() -> Path:
+def make_private_folder(parent: Path | None = None) -> Path:
     """Make the folder of a session, which is removed when this process ends.
+
+    Parameters
+    ----------
+    parent : Path or None
+        Where to make it; None for the system's place of temporary files.
 
     Returns
     -------
     Path
         A new folder, with the subfolders VisTrails wants.
     """
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     prepare(folder)
     # Locked before it has its name: at no moment can the folder be taken for an abandoned one.
     # (Windows renames no open file, and its folder for temporary files is the user's own.)
@@ -67,8 +75,13 @@ def remove_private_folders() -> None:
         _remove_if_owner(folder, _owners[folder])
 
 
-def sweep_abandoned() -> list[Path]:
+def sweep_abandoned(parent: Path | None = None) -> list[Path]:
     """Remove the folders of sessions that were killed.
+
+    Parameters
+    ----------
+    parent : Path or None
+        A further place to look for them, beside the system's place of temporary files.
 
     Returns
     -------
@@ -76,7 +89,8 @@ def sweep_abandoned() -> list[Path]:
         The folders removed.
     """
     removed = []
-    for lock_file in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+    places = {Path(tempfile.gettempdir()), *([] if parent is None else [parent])}
+    for lock_file in [file for place in places for file in place.glob(f"{_PREFIX}*/{_LOCK}")]:
         with _lock_if_free(lock_file) as free:
             if free:
                 shutil.rmtree(lock_file.parent, ignore_errors=True)

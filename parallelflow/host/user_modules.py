@@ -25,11 +25,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .. import safe_files
+
 _log = logging.getLogger(__name__)
 
 PACKAGES = "userpackages"
-_COPIED = ("CLTools", "subworkflows")
-_FOLDER_KEY = "userPackageDir"
+SUBWORKFLOWS = "subworkflows"
+_COPIED = ("CLTools", SUBWORKFLOWS)
+
+#: The largest startup.xml that is looked into: one of all packages has some kilobytes.
+_MAX_BYTES = 16 * 2**20
 
 
 def user_folder() -> Path:
@@ -46,17 +51,19 @@ def user_packages_folder() -> Path | None:
         The folder their configuration names, or VisTrails' default; None if the user
         has none.
     """
-    folder = user_folder() / (_configured_folder(user_folder() / "startup.xml") or PACKAGES)
+    folder = _configured_folder("userPackageDir", PACKAGES)
     return folder if folder.is_dir() else None
 
 
-def _configured_folder(startup: Path) -> str | None:
+def _configured_folder(key: str, usual: str) -> Path:
+    """Return a folder that the user's configuration names, else the usual one."""
     try:
-        root = xml.etree.ElementTree.parse(startup).getroot()
-    except (OSError, xml.etree.ElementTree.ParseError):
-        return None
-    value = root.find(f"./configuration/key[@name='{_FOLDER_KEY}']/str")
-    return None if value is None else value.get("value")
+        data = safe_files.read_bytes(user_folder() / "startup.xml", _MAX_BYTES)
+        root = xml.etree.ElementTree.fromstring(data)
+    except (OSError, ValueError, xml.etree.ElementTree.ParseError):
+        return user_folder() / usual
+    value = root.find(f"./configuration/key[@name='{key}']/str")
+    return user_folder() / ((value is not None and value.get("value")) or usual)
 
 
 class _ReadOnlyLoader(SourceFileLoader):
@@ -98,6 +105,25 @@ def offer_packages(folder: Path) -> None:
     sys.modules[PACKAGES] = module
 
 
+def add_folder(folder: Path) -> None:
+    """Let the packages of another folder be imported as ``userpackages.NAME``.
+
+    Parameters
+    ----------
+    folder : Path
+        It is read only. Its packages are found before those of the folders offered earlier.
+    """
+    folder = folder.resolve()
+    path = sys.modules[PACKAGES].__path__
+    if path and path[0] == str(folder):
+        return
+    if str(folder) in path:
+        path.remove(str(folder))
+    else:
+        sys.path_hooks.insert(0, _read_only_finder(folder))
+    path.insert(0, str(folder))
+
+
 def offer_more_packages(manager: Any, folder: Path) -> None:
     """Add the packages of another folder to a session that runs already.
 
@@ -108,15 +134,15 @@ def offer_more_packages(manager: Any, folder: Path) -> None:
     folder : Path
         It is read only. Its packages are found before those of the folders offered earlier.
     """
-    folder = folder.resolve()
-    path = sys.modules[PACKAGES].__path__
-    if str(folder) not in path:
-        sys.path_hooks.insert(0, _read_only_finder(folder))
-        path.insert(0, str(folder))
+    add_folder(folder)
     # A package may have come into the folder since it was last looked into.
     importlib.invalidate_caches()
-    for init in folder.glob("*/__init__.py"):
-        manager.get_available_package(init.parent.name, prefix=f"{PACKAGES}.")
+    for path in folder.resolve().glob("*"):
+        # As VisTrails looks for them: a folder, or a single file.
+        if path.name != "__init__.py" and path.suffix == ".py" and path.is_file():
+            manager.get_available_package(path.stem, prefix=f"{PACKAGES}.")
+        elif (path / "__init__.py").is_file():
+            manager.get_available_package(path.name, prefix=f"{PACKAGES}.")
 
 
 def copy_modules(source: Path, folder: Path) -> None:
@@ -130,9 +156,12 @@ def copy_modules(source: Path, folder: Path) -> None:
         The session's.
     """
     for name in _COPIED:
-        if (source / name).is_dir():
+        place = source / name
+        if name == SUBWORKFLOWS and source == user_folder():
+            place = _configured_folder("subworkflowsDir", name)
+        if place.is_dir():
             try:
-                shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
+                shutil.copytree(place, folder / name, dirs_exist_ok=True)
             except (OSError, shutil.Error) as error:
                 # A workflow that needs none of them runs all the same.
-                _log.warning("not all of %s could be read: %s", source / name, error)
+                _log.warning("not all of %s could be read: %s", place, error)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from parallelflow.cli.target import parse, read
+from parallelflow.cli.target import MAX_TREE_BYTES, parse, read
 from parallelflow.errors import NoVistrail, UserMistake
 
 VISTRAIL = b'<vistrail id="" version="1.0.4"><action id="1" prevId="0"/></vistrail>'
@@ -106,3 +108,36 @@ def test_files_that_may_not_be_read_are_told(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(NoVistrail, match="cannot be read"):
         read(path)
+
+
+def test_what_is_no_file_or_unpacks_to_too_much_is_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.vt")
+    listening = socket.socket(socket.AF_UNIX)
+    # The path of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory() as folder:
+        listening.bind(f"{folder}/socket.vt")
+        for path, reason in [
+            (tmp_path / "pipe.vt", "is a named pipe"),
+            (Path(folder, "socket.vt"), "is a socket"),
+            (Path("/dev/zero"), "is a device"),
+            (tmp_path, "is a folder"),
+        ]:
+            with pytest.raises(NoVistrail, match=reason):
+                read(path)
+    listening.close()
+    large = tmp_path / "large.xml"
+    with large.open("wb") as file:
+        file.write(b"<vistrail>")
+        file.truncate(MAX_TREE_BYTES + 1)
+    with pytest.raises(NoVistrail, match="is larger than 128 MB"):
+        read(large)
+    for member in ("vistrail", "thumbs/0.png"):
+        bomb = tmp_path / "bomb.vt"
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as zipped:
+            if member != "vistrail":
+                zipped.writestr("vistrail", "<vistrail/>")
+            with zipped.open(member, "w") as stream:
+                for _ in range(300):
+                    stream.write(bytes(2**20))
+        with pytest.raises(NoVistrail, match="would be 300 MB unpacked"):
+            read(bomb)

@@ -144,3 +144,17 @@ def a_group_gives_its_output() -> None:
     connect(two.id, "o", group.id, "i")
     connect(group.id, "o", outer.id, "i")
     assert execute(controller).objects[outer.id].get_output("o") == 5.0
+
+
+@symptom("for-input", r"Strings must be encoded before hashing")
+def a_for_passes_its_number() -> None:
+    controller = start()
+    double = add_source(controller, "o = 2 * i", inputs="i", outputs="o")
+    loop = controller.add_module("org.vistrails.vistrails.control_flow", "For")
+    controller.add_connection(double.id, "self", loop.id, "FunctionPort")
+    for port, value in [
+        ("InputPort", "i"), ("OutputPort", "o"), ("LowerBound", "-300"), ("HigherBound", "3"),
+    ]:  # fmt: skip
+        controller.update_function(controller.current_pipeline.modules[loop.id], port, [value])
+    result = execute(controller).objects[loop.id].get_output("Result")
+    assert result == [2 * i for i in range(-300, 3)], result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -144,3 +145,58 @@ def disabling_a_package_that_uses_ours_leaves_our_modules() -> None:
     assert sys.modules["parallelflow.host.display"] is ours
     manager.late_enable_package("user")
     assert sys.modules["vistrails.packages.parallelflow.host.display"] is ours
+
+
+CONFIGURED = (
+    "from vistrails.core.configuration import ConfigurationObject\n"
+    "configuration = ConfigurationObject(factor=10, many=[1, 2])\n"
+)
+
+
+def start_configured(init: str = "") -> Any:
+    """Start the core with a user package that has a configuration; return VisTrails' object."""
+    from parallelflow import host
+
+    folder = Path(tempfile.mkdtemp(dir=Path.home()))
+    make_package(folder, "configured", init)
+    with (folder / "configured" / "__init__.py").open("a") as file:
+        file.write(CONFIGURED)
+    make_package(folder, "borrower", "from userpackages.configured import configuration")
+    app = host.start_core(["org.test.configured"], user_packages=folder)
+    return app.package_manager.get_package("org.test.configured")
+
+
+@symptom("initial-configuration", r"AssertionError")
+def what_a_package_was_initialized_with_is_known_after_a_change() -> None:
+    from parallelflow.host.configuration import initial_values
+
+    package = start_configured()
+    package.configuration.factor = 99
+    assert initial_values(package) == {"factor": 10, "many": [1, 2]}
+
+
+@symptom("configuration-of-another", r"'NoneType' object has no attribute 'update'")
+def a_session_ends_with_a_package_that_has_anothers_configuration() -> None:
+    from parallelflow import host
+
+    start_configured()
+    host.enable_packages(["org.test.borrower"])
+    host.stop_core()
+
+
+@symptom("configuration-lists", r"TypeError: Value .* does not match type")
+def lists_are_read_from_the_users_file_and_go_back() -> None:
+    from parallelflow import host
+
+    home = Path(tempfile.mkdtemp(dir=Path.home()))
+    (home / ".vistrails").mkdir()
+    key = '<key name="many"><str value="[3]"/></key>'
+    (home / ".vistrails" / "startup.xml").write_text(
+        '<startup version="1.0.4"><configuration/><packages><package name="configured">'
+        f"<configuration>{key}</configuration></package></packages><disabledpackages/></startup>"
+    )
+    os.environ["HOME"] = str(home)
+    package = start_configured()
+    assert package.configuration.many == [3]
+    package.configuration.many = [4, 5]
+    host.stop_core()

@@ -31,10 +31,13 @@ LIMIT = 120
 
 #: Faults whose check spoils the process for another one's.
 ALONE = {
+    "configuration-lists",
+    "configuration-of-another",
     "first-start",
     "entry-points",
     "import-hook",
     "import-threads",
+    "initial-configuration",
     "install-offer",
     "lazy-submodules",
     "unload",

@@ -147,7 +147,8 @@ def test_an_engine_that_lacks_a_user_package_is_named_with_package_version_and_h
         PACKAGES.rename(PACKAGES.with_name("away"))
         error = run(plain, PARALLEL_FLOW).errors[1]
         assert error[0] == "Map"
-        assert "org.example.probe (version 1.2.3) is not available on " in error[1], error
+        # The first that is missing: one that the function's package depends on.
+        assert "org.example.base (version 0.1) is not available on " in error[1], error
         assert f"not available on {socket.gethostname()}" in error[1], error
         assert "Traceback" not in error[1]
 

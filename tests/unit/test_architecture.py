@@ -28,6 +28,7 @@ LAYERS = Layers(
         "file_lock",
         "names",
         "forks",
+        "safe_files",
     ),
 )
 
@@ -44,6 +45,7 @@ CHECKED = (
     "host",
     "init",
     "names",
+    "safe_files",
     "settings",
     "work",
     "working_directory",
@@ -56,7 +58,15 @@ CHECKED_FOR_PRIVATE_NAMES = (*CHECKED, "interaction")
 CHECKED_TESTS = ("api", "benchmarks", "cli", "docs", "examples", "host", "pythons", "support")
 
 #: Files of the root that have no room yet.
-NOT_YET_IN_A_ROOM = {"checks", "function_spec", "map", "map_run", "messages", "provenance"}
+NOT_YET_IN_A_ROOM = {
+    "checks",
+    "function_spec",
+    "map",
+    "map_run",
+    "messages",
+    "package_needs",
+    "provenance",
+}
 
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {

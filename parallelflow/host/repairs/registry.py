@@ -19,10 +19,12 @@ from types import ModuleType
 from parallelflow.names import VISTRAILS
 
 from . import (
+    configuration,
     core,
     elementtree,
     group_outputs,
     import_hook,
+    loops,
     package_manager,
     qt,
     removed_modules,
@@ -42,7 +44,9 @@ REPAIRS: tuple[Repair, ...] = (
     *removed_modules.REPAIRS,
     *elementtree.REPAIRS,
     *core.REPAIRS,
+    *configuration.REPAIRS,
     *group_outputs.REPAIRS,
+    *loops.REPAIRS,
     *import_hook.REPAIRS,
     *package_manager.REPAIRS,
     *qt.REPAIRS,

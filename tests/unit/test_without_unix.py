@@ -25,6 +25,7 @@ for name in ("SIGALRM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "SIGWINCH", "
 for name in ("fork", "geteuid", "getuid", "getpgid", "killpg", "register_at_fork", "setsid",
              "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_DIRECTORY", "uname"):
     delattr(os, name)
+os.environ.update(HOMEDRIVE="C:", HOMEPATH="home")  # VisTrails asks for them on Windows
 sys.modules["msvcrt"] = types.ModuleType("msvcrt")
 sys.platform = "win32"
 import parallelflow

@@ -163,6 +163,12 @@ class ControllerFailed(ClusterError):
     topic = "The controller could not be started"
 
 
+class ProfileBusy(ClusterError):
+    """Another session starts engines on the profile and does not come to an end."""
+
+    topic = "Another session is starting engines"
+
+
 class EnginesFailed(ClusterError):
     """Fewer engines than asked for came up.
 

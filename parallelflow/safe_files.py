@@ -19,6 +19,9 @@ from typing import IO, Any
 __all__ = [
     "MAX_BYTES",
     "UnusableFile",
+    "is_folder",
+    "is_there",
+    "list_files",
     "make_folder",
     "open_lock",
     "open_to_read",
@@ -241,6 +244,31 @@ def replace_text(path: Path, text: str) -> None:
         raise
 
 
+def is_there(path: Path) -> bool:
+    """Return True if something stands at a name, as far as this user can see."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Return True if there is a folder, as far as this user can see."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """Return what a folder has of a pattern, sorted; nothing if this user cannot look into it."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where missing; only this user can use them.
 
@@ -249,7 +277,7 @@ def make_folder(path: Path) -> None:
     OSError
         If it cannot be made, or something else stands there.
     """
-    if path.is_dir():
+    if is_folder(path):
         return
     if path.parent != path:
         make_folder(path.parent)
@@ -257,7 +285,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(PRIVATE_FOLDER)
         path.chmod(PRIVATE_FOLDER)  # a umask may have taken even the owner's rights
     except FileExistsError as e:
-        if path.is_dir():
+        if is_folder(path):
             return  # another session has made it just now
         raise UnusableFile(path, "is not a folder") from e
 

@@ -106,8 +106,16 @@ def _kept() -> Settings:
     try:
         file = Path.home() / ".vistrails" / "startup.xml"
         return _read(file, file.stat().st_mtime_ns)
+    except safe_files.UnusableFile as e:
+        _warn_once(f"{e}. The defaults are used.")
     except (OSError, RuntimeError, SyntaxError, ValueError):  # ElementTree's are syntax errors
-        return Settings()
+        pass
+    return Settings()
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    logger.warning("%s", text)
 
 
 @functools.lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import parallelflow
 from parallelflow.errors import VistrailsNotFound, WindowUnavailable
+from parallelflow.safe_files import is_folder, is_there
 
 from .exits import Exit
 
@@ -256,16 +257,19 @@ def _zmq() -> Iterator[Finding]:
 def _profiles() -> Iterator[Finding]:
     from parallelflow.engine_manager import get_manager
     from parallelflow.engine_manager.connections import connections
+    from parallelflow.engine_manager.profiles import open_to_change
 
     for profile in get_manager().profiles():
         folder = Path(profile.folder)
-        if folder.exists() and not os.access(folder, os.W_OK):
+        if not _can_be_written(folder):
             yield Finding(
                 NOTE,
                 f"profile {profile.name}: {_short(folder)} cannot be written, so no engines can "
                 "be started on it. Correct its permissions.",
             )
             continue
+        for line in open_to_change(profile.name):
+            yield Finding(TO_DO, f"profile {profile.name}: {line}")
         running = [f"{c.host}, {c.origin.value}" for c in profile.clusters]
         if running:
             text = f"a cluster runs ({'; '.join(running)})"
@@ -305,6 +309,13 @@ def _engine() -> Iterator[Finding]:
         )
     else:
         yield Finding(FINE, f"{text} ({trial.seconds:.1f} s in all)")
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Return True if a folder, or what is missing of it, can be written."""
+    while not is_there(folder) and folder != folder.parent:
+        folder = folder.parent
+    return is_folder(folder) and os.access(folder, os.W_OK)
 
 
 def _short(path: Path | str) -> str:

@@ -80,14 +80,14 @@ def run_command(options: Namespace) -> int:
 
 def _start(manager: EngineManager, options: Namespace) -> int:
     manager.connect()
-    number = options.number or manager.suggested_engines()
     if options.dry_run:
+        number = options.number or manager.suggested_engines()
         profiles_own = next((c.name for c in manager.launchers() if c.default), "local")
         chosen = options.launcher or manager.launcher or profiles_own
         _show_preview(manager.launch_preview(chosen, number))
         return Exit.OK
     with StartDisplay(sys.stderr) as display:
-        manager.start_engines(number, options.launcher, progress=display.show)
+        number = manager.start_engines(options.number, options.launcher, progress=display.show)
     manager.leave_running()
     info = manager.info()
     assert info.controller is not None

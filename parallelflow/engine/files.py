@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parallelflow.safe_files import open_to_read
+
 __all__ = ["TravellingFile", "pack", "unpack"]
 
 
@@ -51,7 +53,8 @@ def pack(value: Any, pool: str) -> Any:
         if type(item).__name__ != "PathObject" or not path.is_relative_to(pool):
             return item
         if not path.is_dir():
-            return TravellingFile(path.name, path.read_bytes(), False)
+            with open_to_read(path) as stream:  # an element may have made anything there
+                return TravellingFile(path.name, stream.read(), False)
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.add(path, arcname=".")

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from parallelflow.safe_files import read_bytes
+
 from .module_snapshot import ModuleRecord, compiled_digest, digest_of, is_own
 from .python_path import is_installed, own_folders
 
@@ -161,7 +163,7 @@ class _File:
             changed = Path(self.path).stat().st_mtime_ns
             if self._seen and changed == self._seen:
                 return True
-            if digest_of(Path(self.path).read_bytes()) != self.digest:
+            if digest_of(read_bytes(self.path)) != self.digest:
                 return False
         except OSError:
             return False

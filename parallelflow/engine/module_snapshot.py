@@ -17,6 +17,8 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from parallelflow.safe_files import read_bytes
+
 from .python_path import is_installed
 
 __all__ = ["ModuleRecord", "digest_of", "is_own", "look", "snapshot"]
@@ -150,7 +152,7 @@ def _limited(table: dict[str, ModuleRecord]) -> dict[str, ModuleRecord]:
 
 def _content(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes()
+        return read_bytes(path)
     except OSError:
         return None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
-import json
+import logging
 import os
 import socket
 import stat
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import psutil
 
+from parallelflow.safe_files import UnusableFile, list_files, read_json
+
+from .processes import pid_of
 from .profiles import profile_folder
 
 __all__ = [
@@ -32,6 +36,10 @@ __all__ = [
 ANSWER_SECONDS = 0.6
 # Asking an address is waiting, so all are asked at once.
 THREADS = 32
+# What TCP has.
+MAX_PORT = 65535
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,8 +121,8 @@ class Connection:
         """
         path = self.path.parent / f"cluster-{self.cluster_id}.json"
         try:
-            sets = json.loads(path.read_text())["engines"]["sets"].values()
-            pids = [int(one["pid"]) for each in sets for one in each["engines"].values()]
+            sets = read_json(path)["engines"]["sets"].values()
+            pids = [pid_of(one["pid"]) for each in sets for one in each["engines"].values()]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return 0
         return sum(map(psutil.pid_exists, pids))
@@ -163,20 +171,25 @@ def connections(profile: str) -> list[Connection]:
     """
     security = profile_folder(profile) / "security"
     found: list[tuple[bool, float, Connection]] = []
-    for path in security.glob("ipcontroller*-client.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            info = json.loads(path.read_text())
+    for path in list_files(security, "ipcontroller*-client.json"):
+        try:
+            info = read_json(path)
             cluster_id = path.name[len("ipcontroller") : -len("-client.json")].lstrip("-")
             connection = Connection(
                 path,
                 cluster_id,
                 _host(info),
-                int(info["registration"]),
+                _port(info),
                 _interface(info),
                 str(info.get("location") or ""),
                 bool(info.get("curve_serverkey")),
             )
             found.append((bool(cluster_id), -path.stat().st_mtime, connection))
+        except UnusableFile as e:
+            _warn_once(f"{e}. Remove it.")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            # It may be being written, or removed.
+            logger.debug("%s is left out: %r", path, e)
     return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
 
 
@@ -232,6 +245,19 @@ def _address(host: str, seconds: float) -> str | None:
     thread.start()
     thread.join(seconds)
     return found[0] if found else None
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    """Log a warning; once, since a window looks at connection files every second."""
+    logger.warning("%s", text)
+
+
+def _port(info: dict[str, object]) -> int:
+    port = int(str(info["registration"]))
+    if not 0 < port <= MAX_PORT:
+        raise ValueError(f"there is no port {port}")
+    return port
 
 
 def _interface(info: dict[str, object]) -> str:

@@ -10,12 +10,13 @@ machine cannot be mistaken for it.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
+
+from parallelflow.safe_files import read_json
 
 from .connections import Connection, listening_pids
 from .processes import ProcessRecord, record_of
@@ -170,7 +171,7 @@ def engine_ports(connection: Connection) -> dict[str, object]:
 
 def _fields(path: Path) -> dict[str, object]:
     try:
-        fields = json.loads(path.read_text())
+        fields = read_json(path)
     except (OSError, ValueError):
         return {}
     return fields if isinstance(fields, dict) else {}

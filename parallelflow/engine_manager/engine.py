@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
 from parallelflow.engine import place, start_environment
+from parallelflow.safe_files import UnusableFile, parse_json, read_text
 
 __all__ = ["main"]
 
@@ -55,12 +56,25 @@ def _run(engine_class: Any, arguments: list[str]) -> int:
     try:
         engine_class.launch_instance(arguments)
     except SystemExit as e:
-        return e.code if isinstance(e.code, int) else int(e.code is not None)
+        code = e.code if isinstance(e.code, int) else int(e.code is not None)
+        if code:
+            _tell_of_exit(e, code)
+        return code
     except RuntimeError as e:
         # How ipyparallel 9.2 ends when it is told to, with current tornado; elsewhere quietly.
         if "Event loop stopped" not in str(e):
             raise
     return 0
+
+
+def _tell_of_exit(error: SystemExit, code: int) -> None:
+    """Write into the log what has ended the engine: a configuration file may call sys.exit."""
+    lines = [] if isinstance(error.code, int) else [str(error.code)]
+    for last in traceback.extract_tb(error.__traceback__)[-1:]:
+        lines.append(
+            f"{last.filename}, line {last.lineno} has ended the engine (exit code {code})."
+        )
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 def _leave(code: int) -> NoReturn:
@@ -88,11 +102,14 @@ def _connection_info(path: Path) -> str:
     """Return the connection file's content, once it is whole."""
     deadline = time.monotonic() + CONNECTION_SECONDS
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError):
-            text = path.read_text()
-            json.loads(text)
+        try:
+            text = read_text(path)
+            parse_json(text)
             return text
-        time.sleep(LOOK_SECONDS)
+        except UnusableFile as e:
+            raise SystemExit(f"{e}. Remove it.") from e
+        except (OSError, ValueError):
+            time.sleep(LOOK_SECONDS)  # it is not there yet, or not whole
     raise SystemExit(f"no connection file came in {CONNECTION_SECONDS:.0f} s: {path}")
 
 

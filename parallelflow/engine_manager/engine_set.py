@@ -101,9 +101,12 @@ def log_of(launcher: Any) -> str:
 
 
 def log_names(launcher: Any) -> list[str]:
-    """Return the name of a launcher's log file, relative to the profile's folder."""
-    path = getattr(launcher, "output_file", "")
-    return [f"log/{Path(path).name}"] if path else []
+    """Return the names of a launcher's log and job script, relative to the profile's folder."""
+    paths = [Path(path) for path in (getattr(launcher, "output_file", ""),) if path]
+    script = Path(getattr(launcher, "batch_file", ""))
+    if script.parent.name == "log":  # a profile may name another place for it
+        paths.append(script)
+    return [f"log/{path.name}" for path in paths]
 
 
 def make_private(launcher: Any) -> None:

@@ -18,13 +18,14 @@ from parallelflow.interaction import Interaction
 from parallelflow.settings import settings
 
 from . import capacity, profiles
+from .coming_up import is_coming_up
 from .core import PRIVATE, ManagerCore
 from .model import Stage, StartSnapshot
+from .records import session_name
 
 if TYPE_CHECKING:
     import ipyparallel
 
-    from .link import Link
     from .session import Session
 
 __all__ = ["EngineSource", "Progress"]
@@ -38,9 +39,10 @@ LOOK_SECONDS = 0.02
 Progress = Callable[[StartSnapshot], None]
 
 
-# ``ipcluster start`` waits 1 s between controller and engines; they may take long to load.
-ENGINES_BEGIN_SECONDS = 3.0
-ENGINES_JOIN_SECONDS = 30.0
+# Attempts at a start whose reason to fail was of that moment: two controllers that chose the same
+# ports, or another session's that ended while engines were added to it. With six sessions that
+# start and end at once, two were the most that was seen.
+ATTEMPTS = 5
 
 
 @dataclass
@@ -157,14 +159,21 @@ class EngineSource(ManagerCore):
         if cluster is not None and self.alive() and len(cluster.fit) >= (self.engines_wanted or 1):
             # The usual case, and a small Map's time: no thread is needed for it.
             return cluster.client
-        if not self.private or self._link is None:
-            self._wait(self._in_thread(self._look_for_cluster))
-        if self._coming():
-            self._wait(self._in_thread(self._wait_for_coming))
-        missing = self._count()
-        if missing:
-            self._wait(self._in_thread(lambda cancel: self._provide(missing, cancel)))
-        return self._client_with_engines()
+        for _ in range(ATTEMPTS):
+            if not self.private or self._link is None:
+                self._wait(self._in_thread(self._look_for_cluster))
+            if self._coming():
+                self._wait(self._in_thread(self._wait_for_coming))
+            running = self._running()
+            missing = self._count()
+            if missing:
+                provide = functools.partial(self._provide, missing)
+                self._wait(self._in_thread(provide))
+            client = self._client_with_engines()
+            if client is not None or not (running or missing):
+                return client
+            # What was found has just ended with the session that had started it.
+        return None
 
     def _client_with_engines(self) -> ipyparallel.Client | None:
         cluster = self._link if self.alive() else None
@@ -190,13 +199,18 @@ class EngineSource(ManagerCore):
         cluster = self._link
         if self._session is not None and self._session.owns_controller:
             return
-        while cluster is not None and _is_coming_up(cluster) and not cancel.is_set():
+        folder = profiles.profile_folder(self.profile)
+        while cluster is not None and is_coming_up(cluster, folder) and not cancel.is_set():
             time.sleep(LOOK_SECONDS)
+
+    def _running(self) -> int:
+        """Return how many engines there are to work with, with those being replaced."""
+        cluster = self._link if self.alive() else None
+        return len(cluster.fit) + self._coming() if cluster is not None else 0
 
     def _count(self) -> int:
         """Return how many engines are to be started, asking where there are none."""
-        cluster = self._link if self.alive() else None
-        running = len(cluster.fit) + self._coming() if cluster is not None else 0
+        running = self._running()
         if running:
             return max((self.engines_wanted or 0) - running, 0)
         wanted = self.engines_wanted or settings().engines
@@ -214,10 +228,7 @@ class EngineSource(ManagerCore):
 
     def _still(self, missing: int) -> int:
         """Return how many of the engines that were missing still are: others start some, too."""
-        if self._link is None and not self.private:
-            self.connect()
-        cluster = self._link if self.alive() else None
-        running = len(cluster.fit) + self._coming() if cluster is not None else 0
+        running = self._running()
         if not running:
             return missing
         return min(missing, max((self.engines_wanted or 0) - running, 0))
@@ -248,8 +259,9 @@ class EngineSource(ManagerCore):
         progress: Progress,
         cancel: threading.Event,
         until: Stage,
-        still: Callable[[int], int] = int,
-    ) -> None:
+        still: Callable[[int], int] | None = None,
+    ) -> int:
+        """Start engines and return how many; see `Start`."""
         from .starting import Start
 
         self._cancels.add(cancel)
@@ -259,14 +271,15 @@ class EngineSource(ManagerCore):
                 if cancel.is_set():
                     raise StartCancelled("the start of the engines was cancelled before it began.")
             try:
-                n = still(n)
-                if n < 1:
-                    return
+                if still is not None and still(n) < 1:
+                    return 0
                 self.check_number(n, launcher)
+                for line in profiles.open_to_change(self.profile):
+                    self.interaction.tell(line)
                 start = functools.partial(
-                    Start, self, n, launcher or self.launcher, progress, cancel.is_set
+                    Start, self, n, launcher or self.launcher, progress, cancel.is_set, still
                 )
-                _once_more_if_passing(lambda: start().run(until))
+                return _again_if_passing(lambda: start().run(until))
             finally:
                 self._lock.release()
         finally:
@@ -281,7 +294,7 @@ class EngineSource(ManagerCore):
             if cluster is not None:
                 cluster_id = cluster.connection.cluster_id
             else:
-                cluster_id = f"{PRIVATE}{os.getpid()}" if self.private else ""
+                cluster_id = f"{PRIVATE}{session_name()}" if self.private else ""
             self._session = Session(folder, cluster_id)
             atexit.register(self.stop)
         return self._session
@@ -293,25 +306,13 @@ class EngineSource(ManagerCore):
             cancel.set()
 
 
-def _once_more_if_passing(attempt: Callable[[], object]) -> None:
-    """Start engines; once more if the reason why it failed was of that moment."""
-    try:
-        attempt()
-    except (ControllerFailed, EnginesFailed) as e:
-        if not e.passing:
-            raise
-        # Its ports are chosen before they are used: two at once may choose the same.
-        logger.warning("%s Trying it once more.", e.message)
-        attempt()
-
-
-def _is_coming_up(cluster: Link) -> bool:
-    """Whether a cluster was started a moment ago, and not all of its engines have joined."""
-    controller = cluster.controller
-    if controller is None or not cluster.alive():
-        return False
-    age = time.time() - controller.created
-    announced = cluster.connection.announced_engines()
-    if announced == 0:
-        return not cluster.ids and age < ENGINES_BEGIN_SECONDS
-    return len(cluster.ids) < announced and age < ENGINES_JOIN_SECONDS
+def _again_if_passing(attempt: Callable[[], int]) -> int:
+    """Start engines; once more, a few times, if the reason why it failed was of that moment."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except (ControllerFailed, EnginesFailed) as e:
+            if not e.passing:
+                raise
+            logger.warning("%s Trying it once more.", e.message)
+    return attempt()

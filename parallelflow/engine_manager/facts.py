@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from parallelflow.work.garbage import forget
 
-from .processes import MARK
+from .processes import MARK, pid_of
 from .records import read_all
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ def known_facts(profile_folder: Path) -> dict[str, Facts]:
     found = {}
     for record in read_all(profile_folder):
         for identity, told in record.engines.items():
-            with contextlib.suppress(TypeError):
-                found[identity] = Facts(**told)
+            with contextlib.suppress(TypeError, ValueError):
+                facts = Facts(**told)
+                pid_of(facts.pid)
+                found[identity] = facts
     return found
 
 

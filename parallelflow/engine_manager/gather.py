@@ -12,7 +12,7 @@ import psutil
 
 import parallelflow
 
-from . import hub
+from . import hub, profiles
 from .information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
 from .origins import Origins
 
@@ -64,7 +64,7 @@ class Gatherer:
             versions,
             runs,
             queues is not None,
-            tuple(_warnings(link)),
+            (*profiles.open_to_change(manager.profile), *_warnings(link)),
         )
 
     def _engine(

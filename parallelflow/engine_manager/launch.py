@@ -10,7 +10,6 @@ record of every process.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import site
@@ -27,15 +26,17 @@ from traitlets.config import Config
 import parallelflow
 from parallelflow.engine import start_environment
 from parallelflow.engine.session_state import LAUNCHER_VARIABLES
-from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
+from parallelflow.errors import ControllerFailed, EnginesFailed, ProfileUnusable, StartCancelled
+from parallelflow.safe_files import read_json
 from parallelflow.working_directory import working_directory
 
 from . import capacity, launchers
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
-from .options import controller_arguments, read_config
+from .options import check_configuration, controller_arguments
 from .processes import MARK, ProcessRecord, record_of
 from .records import JobRecord
+from .resources import what_to_do
 
 __all__ = ["Launch", "child_environment"]
 
@@ -43,6 +44,9 @@ Check = Callable[[], object]
 
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
+
+COMPLETE = "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
+CONFIGURED = "Check the launcher, which the profile's ipcluster_config.py configures."
 
 # Libraries that start one thread per core each: with one engine per core that is too many.
 THREAD_VARIABLES = (
@@ -100,14 +104,14 @@ class Launch:
     Raises
     ------
     ConfigurationFailed
-        If the profile's ``ipcluster_config.py`` cannot be read.
+        If one of the profile's configuration files cannot be read.
     WorkingDirectoryGone
         If this process has no working directory.
     """
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
         working_directory()  # or ipyparallel's launchers fail as they are imported
-        read_config(profile_folder, "ipcluster_config")
+        check_configuration(profile_folder)
         self._folder = profile_folder
         self._loop = EventLoop()
         self._sets: list[EngineSet] = []
@@ -137,7 +141,12 @@ class Launch:
 
     def _environment(self, launcher_class: type) -> dict[str, str]:
         """Return our environment and, before it, what the profile's config asks for."""
-        configured = launcher_class(parent=self.cluster).environment
+        # With the folder: a batch system's launcher makes its "log" in the working directory else.
+        configured = launcher_class(
+            parent=self.cluster,
+            profile_dir=self.cluster.profile_dir,
+            cluster_id=self.cluster.cluster_id,
+        ).environment
         # Elements find these as the profile has them, not as the session has.
         names = {LAUNCHER_VARIABLES: ",".join(configured)} if configured else {}
         return {**self.environment, **configured, **names}
@@ -154,9 +163,20 @@ class Launch:
         return [*found, Path(self.cluster.cluster_file)] if self.cluster.cluster_file else found
 
     def remove_stale_files(self) -> None:
-        """Remove what a dead cluster of the same id left, which would be taken for ours."""
+        """Remove what a dead cluster of the same id left, which would be taken for ours.
+
+        Raises
+        ------
+        ProfileUnusable
+            If it cannot be removed.
+        """
         for path in self.files:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as e:
+                raise ProfileUnusable(
+                    f"{path} is in the way of the cluster's own file: {e}. Remove it."
+                ) from e
 
     def start_controller(self, check: Check = lambda: None) -> ProcessRecord | None:
         """Start ipcontroller; its connection files need not be there yet.
@@ -189,7 +209,7 @@ class Launch:
         except Exception as e:
             raise ControllerFailed(
                 f"the controller of {self._name()} could not be started: {_why(e)}. "
-                "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
+                f"{what_to_do(e, COMPLETE)}"
             ) from e
         controller = self.cluster.controller
         if isinstance(controller, (ipp_launcher.SSHLauncher, ipp_launcher.BatchSystemLauncher)):
@@ -287,7 +307,9 @@ class Launch:
             options: dict[str, Any] = {"environment": self._environment(launcher_class)}
             if launcher_class is ipp_launcher.LocalEngineSetLauncher:
                 connection = next(p for p in self.files if p.name.endswith("-engine.json"))
-                options |= launchers.local_command(launcher_class(parent=self.cluster), connection)
+                own = launcher_class(parent=self.cluster, profile_dir=str(self._folder))
+                options |= launchers.local_command(own, connection)
+            options |= self._job_script(launcher_class, set_id)
             starting = self.cluster.start_engines(n, set_id, **options)
             self._loop.run(starting, LAUNCH_SECONDS, check)
         except BaseException as e:
@@ -298,7 +320,7 @@ class Launch:
                 raise
             raise EnginesFailed(
                 f"{n} engines of {self._name()} could not be started: {_why(e)}. "
-                "Check the launcher, which the profile's ipcluster_config.py configures.",
+                f"{what_to_do(e, CONFIGURED)}",
                 wanted=n,
             ) from e
         engines = EngineSet(name, self.cluster.engines[set_id])
@@ -306,6 +328,23 @@ class Launch:
             make_private(one)
         self._sets.append(engines)
         return engines
+
+    def _job_script(self, launcher_class: Any, set_id: str) -> dict[str, str]:
+        """Return where a batch system's job script is written, unless the profile names a place.
+
+        ipyparallel's own choice is one name in the working directory, where it stays, and where
+        that of another session may take its place before it is submitted.
+        """
+        if not issubclass(launcher_class, ipp_launcher.BatchSystemLauncher):
+            return {}
+        configured = launcher_class(
+            parent=self.cluster,
+            profile_dir=self.cluster.profile_dir,
+            cluster_id=self.cluster.cluster_id,
+        ).batch_file_name
+        if configured != launcher_class.batch_file_name.default():
+            return {}
+        return {"batch_file_name": str(self._folder / "log" / f"{set_id}-{configured}")}
 
     # -- the end --------------------------------------------------------------------------
 
@@ -329,7 +368,7 @@ class Launch:
 def _whole(path: Path) -> bool:
     """Whether a connection file is there and written to its end."""
     try:
-        json.loads(path.read_text())
+        read_json(path)
     except (OSError, ValueError):
         return False
     return True

@@ -19,7 +19,7 @@ from parallelflow.working_directory import working_directory
 
 from .model import LauncherChoice, LaunchPreview
 from .module_command import module_command
-from .options import controller_arguments, controller_config, read_config
+from .options import check_configuration, controller_arguments, controller_config
 
 __all__ = [
     "check_launcher",
@@ -61,12 +61,12 @@ def cluster_of(profile_folder: Path) -> Any:
     Raises
     ------
     ConfigurationFailed
-        If the profile's ``ipcluster_config.py`` cannot be read.
+        If one of the profile's configuration files cannot be read.
     WorkingDirectoryGone
         If this process has no working directory.
     """
     working_directory()  # or ipyparallel's launchers fail as they are imported
-    read_config(profile_folder, "ipcluster_config")
+    check_configuration(profile_folder)
     return ipyparallel.Cluster(
         profile_dir=str(profile_folder),
         cluster_id="",

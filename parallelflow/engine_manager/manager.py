@@ -10,6 +10,7 @@ from pathlib import Path
 
 from parallelflow.errors import EngineUnreachable, ProfileError
 from parallelflow.interaction import Interaction
+from parallelflow.safe_files import is_folder
 from parallelflow.settings import settings
 
 from . import profiles
@@ -110,7 +111,7 @@ class EngineManager(EngineReplacer):
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
         until: Stage = Stage.READY,
-    ) -> None:
+    ) -> int:
         """Start n engines, and a controller first if the profile has none.
 
         A transaction: if anything fails or the user cancels, what this call started is
@@ -119,7 +120,8 @@ class EngineManager(EngineReplacer):
         Parameters
         ----------
         n : int, optional
-            How many, at least 1; `suggested_engines` if not given.
+            How many, at least 1; `suggested_engines` if not given, counted when no other session
+            starts any.
         launcher : str, optional
             ipyparallel's short name of a launcher, see `launchers`; the configured one, else
             the profile's own if not given.
@@ -129,6 +131,11 @@ class EngineManager(EngineReplacer):
             Set it to give up.
         until : Stage
             When to return: all have ``REGISTERED``, or VisTrails is ``READY`` on all.
+
+        Returns
+        -------
+        int
+            How many were started.
 
         Raises
         ------
@@ -143,10 +150,12 @@ class EngineManager(EngineReplacer):
         ValueError
             If n is below 1.
         """
+        still = None if n is not None else lambda _: self.suggested_engines()
         n = self.suggested_engines() if n is None else n
         if n < 1:
             raise ValueError(f"at least 1 engine has to be started, not {n}")
-        self._start(n, launcher, progress or _nobody, cancel or threading.Event(), until)
+        cancel = cancel or threading.Event()
+        return self._start(n, launcher, progress or _nobody, cancel, until, still)
 
     def launchers(self) -> list[LauncherChoice]:
         """Return the launchers that ipyparallel offers, those on this machine first."""
@@ -170,7 +179,9 @@ class EngineManager(EngineReplacer):
         return launchers.preview(self._folder(), launcher, n, self._link is not None)
 
     def _folder(self) -> Path:
-        return profiles.profile_folder(self.profile)
+        folder = profiles.profile_folder(self.profile)
+        # ipyparallel makes it where it is missing, as the umask says.
+        return folder if is_folder(folder) else profiles.ensure_folder(self.profile)
 
     # -- Show information on the cluster ------------------------------------------------
 

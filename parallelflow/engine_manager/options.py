@@ -17,8 +17,9 @@ from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from parallelflow.errors import ConfigurationFailed
+from parallelflow.safe_files import UnusableFile, read_bytes
 
-__all__ = ["controller_arguments", "controller_config", "read_config"]
+__all__ = ["check_configuration", "controller_arguments", "controller_config", "read_config"]
 
 # Registration is complete at the next heartbeat, so the period is what a start waits for
 # (3 000 ms by default). At 300 ms an idle cluster of two engines takes 0.8 % of a core, at
@@ -71,10 +72,35 @@ def controller_config(profile_folder: Path) -> Config:
     return read_config(profile_folder, "ipcontroller_config")
 
 
+def check_configuration(profile_folder: Path) -> None:
+    """Raise if a configuration file that a controller or a local engine reads is not usable.
+
+    ipyparallel writes the error to a log, and goes on as if the file were not there, or ends
+    without a word.
+
+    Parameters
+    ----------
+    profile_folder : Path
+        The profile's folder.
+
+    Raises
+    ------
+    ConfigurationFailed
+        If a file cannot be read.
+    """
+    for name in ("ipython_config", "ipcluster_config", "ipcontroller_config"):
+        read_config(profile_folder, name)
+    # This one is for engines only: it may load what has no place in this process, such as MPI.
+    file = profile_folder / "ipengine_config.py"
+    if (text := _text(file)) is not None:
+        try:
+            compile(text, str(file), "exec")
+        except (SyntaxError, ValueError) as e:
+            raise _unreadable(file, f"{type(e).__name__}: {e}") from e
+
+
 def read_config(profile_folder: Path, name: str) -> Config:
     """Return what a configuration file of a profile says.
-
-    ipyparallel writes the error to a log, and goes on as if the file were not there.
 
     Parameters
     ----------
@@ -92,12 +118,28 @@ def read_config(profile_folder: Path, name: str) -> Config:
     loaders = {".json": JSONFileConfigLoader, ".py": PyFileConfigLoader}
     for suffix, loader in loaders.items():
         file = profile_folder / f"{name}{suffix}"
-        if file.is_file():
-            try:
-                config.merge(loader(file.name, path=str(profile_folder)).load_config())
-            except Exception as e:
-                raise ConfigurationFailed(
-                    f"{file} cannot be read: {type(e).__name__}: {e}. Correct it, or choose "
-                    "another profile."
-                ) from e
+        if _text(file) is None:
+            continue
+        try:
+            config.merge(loader(file.name, path=str(profile_folder)).load_config())
+        except (Exception, SystemExit) as e:
+            raise _unreadable(file, f"{type(e).__name__}: {e}") from e
     return config
+
+
+def _text(file: Path) -> bytes | None:
+    """Return what a configuration file holds, None if there is none."""
+    try:
+        return read_bytes(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UnusableFile as e:
+        raise _unreadable(file, f"it {e.reason}") from e
+    except OSError as e:
+        raise _unreadable(file, e.strerror or str(e)) from e
+
+
+def _unreadable(file: Path, reason: str) -> ConfigurationFailed:
+    return ConfigurationFailed(
+        f"{file} cannot be read: {reason}. Correct it, or choose another profile."
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from parallelflow.safe_files import is_there
+
 from . import profiles as files
 from .connections import THREADS, Connection, connections
 from .model import Origin, ProfileInfo, RunningCluster
@@ -52,5 +54,5 @@ def _info(
                 origin = origin_of(record, own_tokens)
         host = connection.location or connection.host
         clusters.append(RunningCluster(connection.cluster_id, origin, host, pid))
-    configured = any((folder / file).is_file() for file in CONFIGURATION)
+    configured = any(is_there(folder / file) for file in CONFIGURATION)
     return ProfileInfo(name, str(folder), name == current, configured, tuple(clusters))

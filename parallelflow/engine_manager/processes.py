@@ -18,7 +18,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["MARK", "ProcessRecord", "born_here", "marked", "record_of", "stop_trees"]
+__all__ = [
+    "MARK",
+    "ProcessRecord",
+    "born_here",
+    "marked",
+    "moment_of",
+    "pid_of",
+    "record_of",
+    "stop_trees",
+]
 
 # Environment variable that every process started by a session inherits.
 MARK = "PARALLELFLOW_SESSION"
@@ -33,6 +42,12 @@ KILL_SECONDS = 5.0
 # Where the system gives creation times by the wall clock only, two readings may differ by
 # this much while the clock is being adjusted (psutil's documentation).
 SAME_TIME_SECONDS = 2.0
+
+
+# What a process id is to the system: a signed number of 32 bits.
+MAX_PID = 2**31 - 1
+# The end of the year 9999, the last one that Python's calendar has.
+MAX_SECONDS = 253402300799.0
 
 
 @functools.cache
@@ -93,7 +108,7 @@ class ProcessRecord:
             if not _same_birth(_birth(process), self.birth):
                 return None
             return None if process.status() == psutil.STATUS_ZOMBIE else process
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # a pid that no process can have
             return None
 
     def name(self) -> str:
@@ -124,8 +139,36 @@ class ProcessRecord:
         KeyError, TypeError, ValueError
             If the fields are not those of a record.
         """
-        created = float(str(fields["created"]))
-        return cls(int(str(fields["pid"])), str(fields["birth"]), str(fields["kind"]), created)
+        created = moment_of(fields["created"])
+        return cls(pid_of(fields["pid"]), str(fields["birth"]), str(fields["kind"]), created)
+
+
+def pid_of(value: object) -> int:
+    """Return the process id that a file names.
+
+    Raises
+    ------
+    ValueError
+        If no process can have it: 0 and negative numbers stand for groups of processes.
+    """
+    pid = int(str(value))
+    if not 0 < pid <= MAX_PID:
+        raise ValueError(f"there is no process id {pid}")
+    return pid
+
+
+def moment_of(value: object) -> float:
+    """Return the seconds since the epoch that a file names.
+
+    Raises
+    ------
+    ValueError
+        If no clock can show them.
+    """
+    seconds = float(str(value))
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"there is no moment {seconds:g} s after the epoch")
+    return seconds
 
 
 def born_here(birth: str) -> bool | None:
@@ -198,10 +241,12 @@ def _is_nanny(process: psutil.Process) -> bool:
 
 
 def _younger(process: psutil.Process, record: ProcessRecord) -> bool:
-    """Whether a process was born after the one of a record, in the same boot."""
-    boot, _, ticks = record.birth.rpartition("/")
-    boot_now, _, ticks_now = _birth(process).rpartition("/")
-    return boot == boot_now and float(ticks_now) >= float(ticks) - SAME_TIME_SECONDS
+    """Return True if a process was born after the one of a record, in the same boot."""
+    boot, _, born = record.birth.rpartition("/")
+    boot_now, _, born_now = _birth(process).rpartition("/")
+    # Clock ticks since the boot are exact; only readings of the wall clock differ.
+    inexact = 0.0 if boot else SAME_TIME_SECONDS
+    return boot == boot_now and float(born_now) >= float(born) - inexact
 
 
 def _signal(processes: Iterable[psutil.Process], sig: int) -> None:

@@ -5,21 +5,38 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 from pathlib import Path
 
 from parallelflow.errors import ProfileError, ProfileUnusable
+from parallelflow.safe_files import (
+    is_folder,
+    is_there,
+    list_files,
+    make_folder,
+    replace_text,
+    writable_by_others,
+)
 
 __all__ = [
     "check_name",
     "create",
     "ensure_folder",
     "names",
+    "open_to_change",
     "profile_exists",
     "profile_folder",
 ]
 
 # Names become folder names (profile_NAME) and file names; IPython itself sets no rule.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+# Those that hold keys, process ids and logs.
+PRIVATE_SUBFOLDERS = ("security", "pid", "log")
+# IPython makes it when a controller starts, as the umask says; what is in it runs in every engine.
+SUBFOLDERS = (*PRIVATE_SUBFOLDERS, "startup")
+# As long as a connection file and a record of some engines together.
+TRY_BYTES = 4096
 
 
 def check_name(profile: str) -> str:
@@ -40,21 +57,21 @@ def check_name(profile: str) -> str:
 
 
 def _ipython_folder() -> Path:
-    """Return the folder of all profiles.
-
-    Where it cannot be written, IPython takes a temporary one, and another one at each call.
-    """
+    """Return the folder of all profiles, whether it can be used or not."""
     return _ipython_folder_of(os.environ.get("IPYTHONDIR"), os.environ.get("HOME"))
 
 
 @functools.cache
 def _ipython_folder_of(ipythondir: str | None, home: str | None) -> Path:
-    # The usual case, without the 0.1 s that IPython takes to load; where it sees a choice, or
-    # anything amiss, the answer is its own (IPython 9.1, IPython.paths.get_ipython_dir).
-    named = Path(ipythondir or "~/.ipython").expanduser()
+    # The usual case, without the 0.1 s that IPython takes to load; where it sees a choice, the
+    # answer is its own (IPython 9.1, IPython.paths.get_ipython_dir).
+    named = Path(os.path.normpath(Path(ipythondir or "~/.ipython").expanduser()))
     older = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "ipython"
-    if (ipythondir or not older.exists()) and os.access(named, os.W_OK):
-        return Path(os.path.normpath(named))
+    # Where it cannot write the folder, IPython takes a temporary one, another at each call: what
+    # is started there is found by nobody.
+    writable = os.access(named if is_there(named) else named.parent, os.W_OK)
+    if (ipythondir or not is_there(older)) or not writable:
+        return named
     from IPython.paths import get_ipython_dir
 
     try:
@@ -79,7 +96,7 @@ def profile_folder(profile: str) -> Path:
 
 def profile_exists(profile: str) -> bool:
     """Whether the profile has a folder; ``default`` always counts, IPython makes it."""
-    return profile == "default" or profile_folder(profile).is_dir()
+    return profile == "default" or is_folder(profile_folder(profile))
 
 
 def ensure_folder(profile: str) -> Path:
@@ -91,12 +108,19 @@ def ensure_folder(profile: str) -> Path:
         If the name is not valid or the folder cannot be written.
     """
     folder = profile_folder(profile)
+    if os.path.expandvars(folder) != str(folder):
+        raise ProfileUnusable(
+            f"the folder of the profiles, {folder.parent}, cannot be used: IPython takes the "
+            "'$' in its name for a variable. Name another place by IPYTHONDIR."
+        )
     try:
-        for name in ("security", "pid", "log"):
-            sub = folder / name
-            sub.mkdir(parents=True, exist_ok=True)
+        for name in SUBFOLDERS:
+            make_folder(folder / name)
+        for name in PRIVATE_SUBFOLDERS:
             # Logs may quote data and connection files hold the key: nobody else's business.
-            sub.chmod(0o700)
+            (folder / name).chmod(0o700)
+        _try_to_write(folder / "pid")
+        _try_to_write(folder / "security")
     except OSError as e:
         raise ProfileUnusable(
             f"the folder of the profile {profile!r} cannot be used: {e}. "
@@ -105,10 +129,39 @@ def ensure_folder(profile: str) -> Path:
     return folder
 
 
+def _try_to_write(folder: Path) -> None:
+    """Raise unless a file can be written in a folder; permissions alone do not tell it all."""
+    replace_text(folder / "parallelflow.try", "x" * TRY_BYTES)
+    (folder / "parallelflow.try").unlink(missing_ok=True)
+
+
+def open_to_change(profile: str) -> list[str]:
+    """Return a sentence on each part of a profile that other users can change, and how to mend it.
+
+    Configuration and startup files run as whoever starts a controller or an engine.
+    """
+    folder = profile_folder(profile)
+    parts = [folder.parent, folder, folder / "startup"]
+    parts += (p for p in list_files(folder, "*_config.*") if p.suffix in (".py", ".json"))
+    return [
+        f"other users can change {path}, and so run programs as you: take it from them "
+        f"({_how_to_take(path)})"
+        for path in parts
+        if writable_by_others(path)
+    ]
+
+
+def _how_to_take(path: Path) -> str:
+    quoted = shlex.quote(str(path))
+    if path.stat().st_uid in (0, os.geteuid()):
+        return f"chmod go-w {quoted}"
+    return f"look at what is in it, then: sudo chown $USER {quoted}"
+
+
 def names() -> list[str]:
     """Return the names of the profiles that have a folder."""
-    folders = _ipython_folder().glob("profile_*")
-    found = [f.name.removeprefix("profile_") for f in folders if f.is_dir()]
+    folders = list_files(_ipython_folder(), "profile_*")
+    found = [f.name.removeprefix("profile_") for f in folders if is_folder(f)]
     return sorted(name for name in found if _NAME.fullmatch(name) and ".." not in name)
 
 
@@ -121,7 +174,7 @@ def create(name: str) -> Path:
         If the name is not valid or taken, or the folder cannot be written.
     """
     folder = profile_folder(name)
-    if folder.exists():
+    if is_there(folder):
         raise ProfileError(f"there is a profile {name!r} already: choose it, or another name.")
     from IPython.core.profiledir import ProfileDir
 

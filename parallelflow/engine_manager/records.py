@@ -1,7 +1,7 @@
 """What a session started, on disk beside the profile's own files.
 
-One JSON file per session and cluster, ``pid/parallelflow-PID-N.json`` in the profile's
-folder. The guard process reads it when the session ends, and a later session or another
+One JSON file per session and cluster, ``pid/parallelflow-HOST-PID-RANDOM.json`` in the
+profile's folder. The guard process reads it when the session ends, and a later session or another
 terminal reads it to find, reuse or stop what was left running. Standard library and
 psutil only.
 """
@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
 import logging
 import os
+import re
+import secrets
 import socket
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .processes import ProcessRecord, born_here, marked, record_of, stop_trees
+from parallelflow.safe_files import UnusableFile, list_files, read_bytes, read_json, replace_text
+
+from .lock import profile_lock_if_free
+from .processes import ProcessRecord, born_here, marked, moment_of, record_of, stop_trees
 
 __all__ = [
     "JobRecord",
@@ -31,6 +36,7 @@ __all__ = [
     "fingerprint",
     "read",
     "read_all",
+    "session_name",
     "stop_abandoned",
 ]
 
@@ -38,7 +44,12 @@ __all__ = [
 # keep the stopping of everything else.
 JOB_SECONDS = 20.0
 
-_numbers = itertools.count(1)
+# What a session that was killed while it wrote has left; it is written in milliseconds.
+UNFINISHED_SECONDS = 3600.0
+# Of a host's name in the names of files.
+HOST_CHARACTERS = 32
+
+_told_of: set[tuple[str, str]] = set()
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +61,7 @@ class JobRecord:
     Attributes
     ----------
     kind : str
-        ``job`` or ``engine``.
+        ``job``, ``engine`` or ``controller``.
     text : str
         What the user reads of it, such as ``job 4711 (slurm)``.
     stop : tuple of str
@@ -66,6 +77,19 @@ class JobRecord:
     stop: tuple[str, ...]
     created: float
     host: str = ""
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> JobRecord:
+        """Make a record of its fields as JSON gives them.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the fields are not those of a record.
+        """
+        stop = tuple(str(word) for word in fields["stop"])
+        created = moment_of(fields["created"])
+        return cls(str(fields["kind"]), str(fields["text"]), stop, created, str(fields["host"]))
 
     def end(self) -> tuple[bool, str]:
         """Run the command that ends it.
@@ -157,9 +181,9 @@ class SessionRecord:
         """Return an empty record for this process, not yet written."""
         me = record_of(os.getpid(), "session")
         assert me is not None  # we are running
-        number = next(_numbers)
-        path = profile_folder / "pid" / f"parallelflow-{me.pid}-{number}.json"
-        return cls(path, me, f"{me.pid}-{me.birth}-{number}", cluster_id=cluster_id)
+        name = session_name()
+        path = profile_folder / "pid" / f"parallelflow-{name}.json"
+        return cls(path, me, f"{name}-{me.birth}", cluster_id=cluster_id)
 
     @property
     def here(self) -> bool:
@@ -180,6 +204,18 @@ class SessionRecord:
         self.jobs.extend(jobs)
         self.write()
 
+    def announce(self) -> None:
+        """Write the file before anything is started, whose mark it names.
+
+        Whoever finds the session killed a moment later can end what it had started by then.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        self._write()
+
     def write(self) -> None:
         """Write the file, or remove it when there is nothing to tell.
 
@@ -188,10 +224,13 @@ class SessionRecord:
         OSError
             If the folder cannot be written.
         """
-        if not self.processes and not self.jobs:
+        if self.processes or self.jobs:
+            self._write()
+        else:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()
-            return
+
+    def _write(self) -> None:
         fields = {
             "session": self.session.to_dict(),
             "token": self.token,
@@ -205,11 +244,8 @@ class SessionRecord:
             "namespace": self.namespace,
             "engines": self.engines,
         }
-        new = self.path.with_suffix(".new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            stream.write(json.dumps(fields))
-        # The guard may read at any moment: it sees the old file or the new one, whole.
-        new.replace(self.path)
+        # The guard may read at any moment.
+        replace_text(self.path, json.dumps(fields))
 
     def alive(self) -> list[ProcessRecord]:
         """Return the processes that still run on this machine."""
@@ -253,24 +289,44 @@ class SessionRecord:
     def _remove_files(self) -> None:
         folder = self.path.parent.parent
         clients = [name for name in self.files if name.endswith("-client.json")]
-        # A controller that ends in good order has removed it; nobody else has another one then.
-        ours = any(fingerprint(folder / name) in ("", self.connection) for name in clients)
-        for name in self.files:
-            # A record that was tampered with cannot reach outside these folders.
-            where, _, file = name.partition("/")
-            wanted = where == "log" or (where == "security" and ours)
-            if wanted and "/" not in file and file not in ("", ".."):
-                with contextlib.suppress(OSError):
-                    (folder / where / file).unlink()
+        # Who holds the lock instead is starting a cluster, and removes or replaces such files.
+        with profile_lock_if_free(folder) as locked:
+            # A controller that ends in good order has removed it; nobody else has another then.
+            ours = (locked or self.cluster_id != "") and any(
+                fingerprint(folder / name) in ("", self.connection) for name in clients
+            )
+            for name in self.files:
+                # A record that was tampered with cannot reach outside these folders.
+                where, _, file = name.partition("/")
+                # Logs and job scripts have names of their own; the others are the cluster's.
+                wanted = ours or not file.endswith(".json")
+                if (
+                    wanted
+                    and where in ("log", "security")
+                    and "/" not in file
+                    and file not in ("", "..")
+                ):
+                    with contextlib.suppress(OSError):
+                        (folder / where / file).unlink()
         self.files = []
 
 
 def fingerprint(file: Path) -> str:
     """Return what tells a connection file from all others, empty if it is not there."""
     try:
-        return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+        return hashlib.blake2b(read_bytes(file), digest_size=16).hexdigest()
     except OSError:
         return ""
+
+
+def session_name() -> str:
+    """Return a new name for this process that no session has had, on any host or in any container.
+
+    Hosts that share a home may give the same process id at the same moment, as may containers of
+    one machine, whose hosts' names may be equal as well.
+    """
+    host = re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname())[:HOST_CHARACTERS]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _namespace() -> str:
@@ -283,7 +339,7 @@ def _namespace() -> str:
 def read(path: Path) -> SessionRecord | None:
     """Return the record in a file, None if there is none that can be read."""
     try:
-        fields = json.loads(path.read_text())
+        fields = read_json(path, links=False)
         return SessionRecord(
             path,
             ProcessRecord.from_dict(fields["session"]),
@@ -291,20 +347,32 @@ def read(path: Path) -> SessionRecord | None:
             str(fields["host"]),
             str(fields["cluster_id"]),
             [ProcessRecord.from_dict(p) for p in fields["processes"]],
-            [JobRecord(**{**j, "stop": tuple(j["stop"])}) for j in fields["jobs"]],
+            [JobRecord.from_dict(j) for j in fields["jobs"]],
             [str(name) for name in fields["files"]],
             dict(fields["engines"]),
             str(fields.get("connection", "")),
             str(fields.get("namespace", _namespace())),
             bool(fields["keep"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    except UnusableFile as e:
+        _tell_once(path, f"{e}. Remove it.")
+    except (OSError, OverflowError):
+        pass  # it has just been removed
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        _tell_once(path, f"{path} is damaged and left out ({type(e).__name__}: {e}). Remove it.")
+    return None
+
+
+def _tell_once(path: Path, text: str) -> None:
+    """Log a warning; once for each file, since records are read every second by a window."""
+    if (str(path), text) not in _told_of:
+        _told_of.add((str(path), text))
+        logger.warning("%s", text)
 
 
 def read_all(profile_folder: Path) -> list[SessionRecord]:
     """Return the records of all sessions of a profile, in no particular order."""
-    paths = (profile_folder / "pid").glob("parallelflow-*.json")
+    paths = list_files(profile_folder / "pid", "parallelflow-*.json")
     return [record for record in map(read, paths) if record is not None]
 
 
@@ -320,6 +388,7 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
         The pids that run in spite of all.
     """
     left = []
+    _remove_unfinished(profile_folder)
     for record in read_all(profile_folder):
         ended = record.here and record.keep and not record.alive() and not record.jobs
         if record.abandoned or ended:
@@ -327,3 +396,11 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
             for line in record.not_ended:
                 logger.warning("%s", line)
     return left
+
+
+def _remove_unfinished(profile_folder: Path) -> None:
+    """Remove what sessions have left that were killed while they wrote their record."""
+    for path in list_files(profile_folder / "pid", "parallelflow-*.new"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > UNFINISHED_SECONDS:
+                path.unlink()

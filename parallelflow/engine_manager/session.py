@@ -9,17 +9,20 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import ProfileUnusable
+from parallelflow.errors import ControllerFailed, ProfileUnusable
 
 from .guard import Guard
 from .processes import MARK, ProcessRecord
 from .records import SessionRecord, fingerprint
+from .resources import what_to_do
 
 if TYPE_CHECKING:
     from .launch import EngineSet, Launch
     from .link import Link
 
 __all__ = ["Session"]
+
+LIMITS = "Look at the limits of this machine and user (ulimit -a)."
 
 
 class Session:
@@ -48,9 +51,17 @@ class Session:
         self._coming_up = False
         self._ended = False
         self._guard_lock = threading.Lock()
-        self.launch: Launch = Launch(folder, cluster_id, self.record.token)
+        try:
+            self.launch: Launch = Launch(folder, cluster_id, self.record.token)
+        except OSError as e:
+            raise _refused(e) from e
         try:
             self._guard = self._start_guard()
+            try:
+                self.record.announce()
+            except OSError as e:
+                self._guard.release()
+                raise ProfileUnusable(_cannot_be_written(folder, e)) from e
         except BaseException:
             self.launch.close()
             raise
@@ -59,7 +70,10 @@ class Session:
         environment = {**os.environ, **self.launch.environment}
         # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
         environment.pop(MARK, None)
-        return Guard(self.record, environment)
+        try:
+            return Guard(self.record, environment)
+        except OSError as e:
+            raise _refused(e) from e
 
     def keep_guard(self) -> None:
         """Start another guard if something has ended the one there was."""
@@ -80,6 +94,8 @@ class Session:
         """Note the controller that was started."""
         self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
+        # The hub notes its engines there, to be restored by a controller that is told to.
+        self.record.files.append(f"log/engines{self.record.cluster_id}.json")
         self.record.files += self.launch.logs()
         self._coming_up = True
         self._add([process] if process else [])
@@ -101,10 +117,7 @@ class Session:
         try:
             self.record.add(processes)
         except OSError as e:
-            raise ProfileUnusable(
-                f"the folder of the profile cannot be written: {e}. Free some space or correct "
-                "its permissions; what had started is stopped."
-            ) from e
+            raise ProfileUnusable(_cannot_be_written(self.folder, e)) from e
 
     def note_facts(self, link: Link) -> None:
         """Write down what engines of this session have told, for other sessions."""
@@ -135,7 +148,7 @@ class Session:
         left = self.record.stop()
         self.launch.forget()
         if self._coming_up:
-            with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
+            with contextlib.suppress(ProfileUnusable):  # recognised as stale by whoever comes next
                 self.launch.remove_stale_files()
         self._end()
         return left
@@ -165,3 +178,14 @@ class Session:
         with self._guard_lock:  # the watch over the cluster must not start another one now
             self._ended = True
             self._guard.release()
+
+
+def _refused(error: OSError) -> ControllerFailed:
+    return ControllerFailed(f"nothing can be started here: {error}. {what_to_do(error, LIMITS)}")
+
+
+def _cannot_be_written(folder: Path, error: OSError) -> str:
+    return (
+        f"the folder of the profile {folder.name.removeprefix('profile_')!r} cannot be written: "
+        f"{error}. Free some space or correct its permissions; what had started is stopped."
+    )

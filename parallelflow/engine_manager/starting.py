@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
 
 from . import profiles
-from .connections import connections
+from .coming_up import is_coming_up
+from .connections import Connection, connections
 from .link import Asked
 from .lock import profile_lock
 from .model import EngineStart, Stage, StartSnapshot, State
+from .options import controller_config
 from .records import end_all
+from .resources import check_loopback, check_open_files
 
 if TYPE_CHECKING:
     from .engines import EngineSource
@@ -58,6 +63,9 @@ class Start:
         Called with a `StartSnapshot` at every change.
     cancelled : callable
         Whether the user has given up.
+    still_missing : callable, optional
+        Given the number of engines, returns how many of them are missing when no other session
+        starts any: called once, with the lock of the profile held. All, if not given.
     """
 
     def __init__(
@@ -67,12 +75,14 @@ class Start:
         launcher: str | None,
         progress: Callable[[StartSnapshot], None],
         cancelled: Callable[[], bool],
+        still_missing: Callable[[int], int] | None = None,
     ) -> None:
         self._manager = manager
         self._n = n
         self._launcher = launcher
         self._progress = progress
         self._cancelled = cancelled
+        self._still_missing = still_missing
         self._engines: EngineSet | None = None
         self._before: set[int] = set()
         self._told: dict[int, str] = {}
@@ -88,27 +98,36 @@ class Start:
 
     # -- the steps ------------------------------------------------------------------------
 
-    def run(self, until: Stage) -> None:
+    def run(self, until: Stage) -> int:
         """Start the engines and wait until they have come so far.
 
         Parameters
         ----------
         until : Stage
             ``REGISTERED`` or ``READY``.
+
+        Returns
+        -------
+        int
+            How many were started; fewer than asked for if other sessions have started some.
         """
         manager = self._manager
         manager._drop_lost()
         folder = profiles.ensure_folder(manager.profile)
-        session: Session | None = None
-        first = jobs = 0
-        try:
-            with profile_lock(folder, self._check_cancelled):
-                # Another session may have started a cluster since the last look; which one it
-                # is decides the files that our engines read.
-                if manager._link is None and not manager.private:
-                    manager.connect()
-                session = manager._begin_session()
-                first, jobs = len(session.record.processes), len(session.record.jobs)
+        with profile_lock(folder, self._check_cancelled):
+            # Another session may have started a cluster since the last look; which one it
+            # is decides the files that our engines read.
+            if manager._link is None and not manager.private:
+                manager.connect()
+            if self._still_missing is not None:
+                self._wait_for_others(folder)
+                self._set_number(self._still_missing(self._n))
+                if self._n < 1:
+                    return 0
+            session = manager._begin_session()
+            first, jobs = len(session.record.processes), len(session.record.jobs)
+            # Undone with the lock held: the next session to start must not find half of it.
+            with self._undone_if_it_fails(session, first, jobs):
                 session.launch.check_launcher(self._launcher, self._n)
                 self._changed = True
                 self._tell()
@@ -118,15 +137,34 @@ class Start:
                     self.snapshot = dataclasses.replace(self.snapshot, controller=None)
                     self._before = set(manager._link.ids)
                     self._start_engines(session)
+        with self._undone_if_it_fails(session, first, jobs):
             self._wait_for_registration(manager._link)
             if until is Stage.READY:
                 self._wait_for_vistrails(manager._link)
             assert manager._link is not None
             session.note_facts(manager._link)
+        return self._n
+
+    @contextlib.contextmanager
+    def _undone_if_it_fails(self, session: Session, first: int, jobs: int) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
-            if session is not None:
-                self._undo(session, first, jobs)
+            self._undo(session, first, jobs)
             raise
+
+    def _wait_for_others(self, folder: Path) -> None:
+        """Wait until the engines that other sessions have started a moment ago have joined."""
+        while (cluster := self._manager._link) is not None and is_coming_up(cluster, folder):
+            self._check_cancelled()
+            time.sleep(LOOK_SECONDS)
+        if cluster is not None and not cluster.alive():
+            self._manager._drop_lost()
+
+    def _set_number(self, n: int) -> None:
+        self._n = n
+        engines = tuple(EngineStart(number) for number in range(1, n + 1))
+        self.snapshot = dataclasses.replace(self.snapshot, engines=engines)
 
     def _undo(self, session: Session, first: int, jobs: int) -> None:
         for number, engine in enumerate(self.snapshot.engines):
@@ -146,6 +184,9 @@ class Start:
         """Start a controller and, with it, the engines; connect."""
         manager, launch = self._manager, session.launch
         self._check_not_elsewhere(session)
+        check_open_files()
+        if not controller_config(session.folder).IPController.get("ip"):
+            check_loopback()
         manager._enter(State.CONNECTING)
         launch.remove_stale_files()
         self._tell(controller=Stage.WAITING)
@@ -160,7 +201,7 @@ class Start:
         cluster_id = session.record.cluster_id
         for connection in connections(manager.profile):
             if connection.cluster_id == cluster_id:
-                manager._connect_to(connection)
+                self._connect(session, connection)
                 break
         else:
             raise ConnectFailed(
@@ -171,6 +212,16 @@ class Start:
         self._tell(controller=Stage.REGISTERED)
         if not at_once:
             self._start_engines(session)
+
+    def _connect(self, session: Session, connection: Connection) -> None:
+        try:
+            self._manager._connect_to(connection)
+        except ConnectFailed as e:
+            raise ControllerFailed(
+                f"the controller of the profile {self._manager.profile} has started but does not "
+                f"answer at {connection.host}:{connection.port}. It was stopped again.",
+                session.launch.controller_log(),
+            ) from e
 
     def _check_not_elsewhere(self, session: Session) -> None:
         """Raise if another machine has a cluster whose files ours would take the place of."""
@@ -287,10 +338,13 @@ class Start:
         self._next_check = now + DEATH_SECONDS
         if not cluster.alive():
             why = f": {cluster.fault}" if cluster.fault else ""
-            raise ControllerFailed(
+            gone = ControllerFailed(
                 f"the controller of the profile {self._manager.profile} went away while engines "
                 f"were starting{why}. Start new engine processes to start another one."
             )
+            # Another session's ends with it: this one starts its own then.
+            gone.passing = self._controller_before
+            raise gone
         dead = [p for p in self._engines.processes if not p.alive()]
         for number, engine in enumerate(self.snapshot.engines):
             if any(p.pid == engine.pid for p in dead):

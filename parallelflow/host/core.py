@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
+from ..safe_files import make_folder
 from . import session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
@@ -101,6 +102,8 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
         A package is not available or cannot run here.
     """
     app = _running_application()
+    if app is not None:
+        _restore_folders()
     if app is None:
         app = _start(None, False, user_packages, None)
     elif user_packages is not None and user_packages.is_dir():
@@ -170,6 +173,16 @@ def _disown(app: Any) -> None:
     It would finalize them at its end: by `stop_core`, and by the application's own ``__del__``.
     """
     app.destroy = _do_nothing
+
+
+def _restore_folders() -> None:
+    """Make again what the system has cleaned away of this process' folders."""
+    for folder in session_folder.restore_private_folders():
+        user_modules.copy_modules(user_modules.user_folder(), folder)
+        from vistrails.core.interpreter.cached import CachedInterpreter
+
+        # The folder of the files that modules make (`self.interpreter.filePool`).
+        make_folder(Path(CachedInterpreter.get().filePool.directory))
 
 
 def stop_core() -> None:

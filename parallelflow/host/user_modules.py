@@ -60,6 +60,9 @@ def _configured_folder(key: str, usual: str) -> Path:
     try:
         data = safe_files.read_bytes(user_folder() / "startup.xml", _MAX_BYTES)
         root = xml.etree.ElementTree.fromstring(data)
+    except safe_files.UnusableFile as e:
+        _log.warning("%s. It is left out.", e)
+        return user_folder() / usual
     except (OSError, ValueError, xml.etree.ElementTree.ParseError):
         return user_folder() / usual
     value = root.find(f"./configuration/key[@name='{key}']/str")
@@ -161,7 +164,13 @@ def copy_modules(source: Path, folder: Path) -> None:
             place = _configured_folder("subworkflowsDir", name)
         if place.is_dir():
             try:
-                shutil.copytree(place, folder / name, dirs_exist_ok=True)
+                shutil.copytree(place, folder / name, ignore=_no_files, dirs_exist_ok=True)
             except (OSError, shutil.Error) as error:
                 # A workflow that needs none of them runs all the same.
                 _log.warning("not all of %s could be read: %s", place, error)
+
+
+def _no_files(folder: str, names: list[str]) -> list[str]:
+    """Return which names of a folder are neither files nor folders, such as FIFOs and devices."""
+    paths = [Path(folder, name) for name in names]
+    return [path.name for path in paths if not path.is_file() and not path.is_dir()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -373,13 +374,14 @@ def test_leaving_on_a_full_disk_is_refused(
 ) -> None:
     manager.start_engines(1)
     assert manager._session is not None
-    # A folder where the new file should be written fails as a full disk does.
+    # A folder where the file should be written fails as a full disk does.
     record = manager._session.record
-    new = Path(record.path.with_suffix(".new"))
-    new.mkdir()
+    record.path.unlink()
+    (record.path / "folder").mkdir(parents=True)
     with pytest.raises(ProfileError, match="cannot be left running"):
         manager.leave_running()
-    new.rmdir()
+    shutil.rmtree(record.path)
+    record.write()
     assert len(manager.inventory().of(Origin.HERE)) == 2
 
 

@@ -136,7 +136,7 @@ def test_6_a_record_that_was_tampered_with_ends_no_other_process(profile: str) -
 )
 def test_6_a_record_that_was_tampered_with_removes_no_other_file(profile: str, name: str) -> None:
     folder = profiles.ensure_folder(profile)
-    (folder / "startup").mkdir()
+    (folder / "startup").mkdir(exist_ok=True)
     precious = [folder.parent / "precious", folder / "precious", folder / "startup" / "precious"]
     for file in precious:
         file.write_text("precious")

@@ -22,7 +22,8 @@ PREFIX = {"NoVistrail": "FILE: ", "AliasError": "--set ALIAS: "}
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|Trouble|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
-    r"ProfileError|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|AliasError)"
+    r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
+    r"AliasError)"
 )
 
 

@@ -1,0 +1,56 @@
+"""Whether a cluster was started a moment ago, so that more of its engines will join."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .records import read_all
+
+if TYPE_CHECKING:
+    from .link import Link
+
+__all__ = ["is_coming_up"]
+
+# ``ipcluster start`` waits 1 s between controller and engines; they may take long to load.
+ENGINES_BEGIN_SECONDS = 3.0
+ENGINES_JOIN_SECONDS = 30.0
+
+
+def is_coming_up(cluster: Link, profile_folder: Path) -> bool:
+    """Return True if a cluster lives and engines that were just started have not all joined.
+
+    Parameters
+    ----------
+    cluster : Link
+        The connection to it.
+    profile_folder : Path
+        The folder of its profile, where sessions record what they start.
+    """
+    controller = cluster.controller
+    if controller is None or not cluster.alive():
+        return False
+    if _recorded_engines_come(cluster, profile_folder):
+        return True
+    age = time.time() - controller.created
+    announced = cluster.connection.announced_engines()
+    if announced == 0:
+        return not cluster.ids and age < ENGINES_BEGIN_SECONDS
+    return len(cluster.ids) < announced and age < ENGINES_JOIN_SECONDS
+
+
+def _recorded_engines_come(cluster: Link, profile_folder: Path) -> bool:
+    """Return True if sessions of Parallel Flow have recorded engines that have not joined yet."""
+    recorded = [
+        process
+        for record in read_all(profile_folder)
+        if record.cluster_id == cluster.connection.cluster_id
+        for process in record.alive()
+        if process.kind == "engine"
+    ]
+    known = {process.pid for process in list(cluster.processes.values())}
+    # One that is busy has joined, but does not tell its pid: so both are looked at.
+    now = time.time()
+    young = any(p.pid not in known and now - p.created < ENGINES_JOIN_SECONDS for p in recorded)
+    return young and len(cluster.ids) < len(recorded)

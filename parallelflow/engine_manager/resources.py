@@ -1,0 +1,81 @@
+"""What to do when the system refuses something: a process, a file, space on a disk."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+
+from parallelflow.errors import ControllerFailed
+
+__all__ = ["check_loopback", "check_open_files", "what_to_do"]
+
+# A controller with one engine opens 57 files, and one or two more for each further engine (measured
+# with ipyparallel 9.2); with less than it needs it hangs without a word.
+OPEN_FILES = 64
+LOOPBACK = "127.0.0.1"
+LOOPBACK_SECONDS = 2.0
+SWITCH_ON = "Switch its loopback interface on (ip link set lo up)."
+
+_ADVICE = {
+    errno.ENOSPC: "Free some space on the disk.",
+    errno.EDQUOT: "Free some space: your quota is used up.",
+    errno.EROFS: "Choose a place that can be written, by IPYTHONDIR.",
+    errno.EACCES: "Correct the permissions.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+    errno.ENFILE: "Close other programs: the system has too many files open.",
+    errno.EAGAIN: "Raise the limit of processes (ulimit -u), or end some.",
+    errno.ENOMEM: "Free some memory, or start fewer engines.",
+}
+
+
+def what_to_do(error: BaseException | None, otherwise: str) -> str:
+    """Return a sentence on what to do about an error.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        The error; what it was raised from is looked at, too.
+    otherwise : str
+        The sentence if the system did not refuse anything that is known here.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _ADVICE:
+            return _ADVICE[error.errno]
+        error = error.__cause__ or error.__context__
+    return otherwise
+
+
+def check_open_files() -> None:
+    """Raise unless a controller may open as many files as it needs.
+
+    Raises
+    ------
+    ControllerFailed
+        If the limit is lower.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if 0 <= limit < OPEN_FILES:
+        raise ControllerFailed(
+            f"a process may open {limit} files here, and a controller needs at least "
+            f"{OPEN_FILES}. {_ADVICE[errno.EMFILE]}"
+        )
+
+
+def check_loopback() -> None:
+    """Raise unless programs of this machine reach each other, as controller and engines do.
+
+    Raises
+    ------
+    ControllerFailed
+        If a connection to this machine fails.
+    """
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            port = server.getsockname()[1]
+            socket.create_connection((LOOPBACK, port), LOOPBACK_SECONDS).close()
+    except OSError as e:
+        raise ControllerFailed(
+            f"programs of this machine cannot reach each other at {LOOPBACK}: {e}. "
+            f"{what_to_do(e, SWITCH_ON)}"
+        ) from e

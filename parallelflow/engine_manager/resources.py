@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import resource
 import socket
+import sys
 
 from parallelflow.errors import ControllerFailed
 
@@ -54,6 +54,10 @@ def check_open_files() -> None:
     ControllerFailed
         If the limit is lower.
     """
+    if sys.platform == "win32":
+        return  # it has no such limit
+    import resource
+
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if 0 <= limit < OPEN_FILES:
         raise ControllerFailed(

@@ -113,6 +113,29 @@ def test_children_of_a_stranger_with_an_old_pid_are_left_alone() -> None:
         assert stop_trees([now]) == [] and not inner.alive()
 
 
+def test_a_process_born_a_moment_before_one_of_ours_is_left_alone(tmp_path: Path) -> None:
+    """The pid's session may have been another one's: births are compared to the clock tick."""
+    told = tmp_path / "pid"
+    script = f"sleep 600 & echo $! > {told}.new; mv {told}.new {told}"
+    leader = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    assert leader.wait(20) == 0  # its child is in its session still
+    other = record_of(int(told.read_text()), "other")
+    assert other is not None
+    boot, slash, ticks = other.birth.rpartition("/")
+    if not slash:
+        pytest.skip("this system counts no clock ticks")
+    try:
+        for later, spared in ((1, True), (0, False)):
+            ours = dataclasses.replace(
+                other, pid=leader.pid, birth=f"{boot}/{int(ticks) + later}", kind="engine"
+            )
+            assert stop_trees([ours]) == [] and other.alive() is spared
+    finally:
+        process = other.process()
+        if process is not None:
+            process.kill()
+
+
 # -- records -------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ to do next. The parts are fields, so that a window can lay them out.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,24 @@ _PAGES = (
     Path(__file__).with_name("troubleshooting.md"),
     Path(__file__).parents[1] / "docs" / "troubleshooting.md",
 )
+
+
+# The longest name of a file that most systems take, twice: a path may have more.
+MOST_CHARACTERS = 510
+
+
+def shown(name: str) -> str:
+    """Return a name as it is, or its repr if that is not one line that can be read."""
+    if name.isprintable() and name.strip() == name != "" and len(name) <= MOST_CHARACTERS:
+        return name
+    return shortened(name)
+
+
+def shortened(text: str) -> str:
+    """Return a text's repr, without its middle if that is long."""
+    short = reprlib.Repr()
+    short.maxstring = MOST_CHARACTERS
+    return short.repr(text)
 
 
 class ParallelFlowError(Exception):
@@ -256,7 +275,7 @@ class NoVistrail(UserMistake):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{shown(path)}: {reason}")
 
 
 class NoVersion(UserMistake):
@@ -278,9 +297,9 @@ class NoVersion(UserMistake):
         self.path = path
         self.version = version
         self.tags = tags
-        shown = ", ".join(tags[:20]) + ", ..." * (len(tags) > 20)
-        known = f"its tagged versions are: {shown}" if tags else "it has no tags"
-        super().__init__(f"{path} has no version {version!r}; {known}.")
+        listed = ", ".join(map(shown, tags[:20])) + ", ..." * (len(tags) > 20)
+        known = f"its tagged versions are: {listed}" if tags else "it has no tags"
+        super().__init__(f"{shown(path)} has no version {shortened(version)}; {known}.")
 
 
 class AliasError(UserMistake):
@@ -299,7 +318,7 @@ class AliasError(UserMistake):
     def __init__(self, alias: str, reason: str) -> None:
         self.alias = alias
         self.reason = reason
-        super().__init__(f"--set {alias}: {reason}")
+        super().__init__(f"--set {shown(alias)}: {reason}")
 
 
 class WorkflowInvalid(UserMistake):

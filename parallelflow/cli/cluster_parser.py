@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from parallelflow.errors import shortened
+
 __all__ = ["COMMANDS", "add"]
 
 COMMANDS = ("start", "info", "profiles", "cleanup", "shutdown")
@@ -156,5 +158,5 @@ def _number(text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of engines: 1 or more")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of engines: 1 or more")
     return number

@@ -7,6 +7,7 @@ import textwrap
 from typing import NoReturn
 
 import parallelflow
+from parallelflow.errors import shortened
 
 from . import cluster_parser
 from .exits import Exit
@@ -193,12 +194,12 @@ def _engines(text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of engines: 1 or more")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of engines: 1 or more")
     return number
 
 
 def _alias(text: str) -> tuple[str, str]:
     alias, equals, value = text.partition("=")
     if not equals or not alias.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form ALIAS=VALUE")
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not of the form ALIAS=VALUE")
     return alias.strip(), value

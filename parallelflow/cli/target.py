@@ -115,6 +115,7 @@ def read(path: Path) -> ElementTree.Element:
         If the file cannot be read or is no vistrail.
     """
     name = str(path)
+    _check_name(path)
     try:
         with safe_files.open_to_read(path) as stream:
             beginning = stream.read(len(_ZIP_SIGNATURE))
@@ -141,6 +142,16 @@ def read(path: Path) -> ElementTree.Element:
     if root.tag != "vistrail":
         raise NoVistrail(name, _NOT_A_VISTRAIL)
     return root
+
+
+def _check_name(path: Path) -> None:
+    """Raise for a name that VisTrails cannot write down: it does in UTF-8."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as e:
+        raise NoVistrail(
+            str(path), "VisTrails takes names of files and folders in UTF-8 only; rename it"
+        ) from e
 
 
 def _unpack(name: str, stream: IO[bytes]) -> bytes:

@@ -13,6 +13,7 @@ from parallelflow.errors import (
     PackageMissing,
     UserMistake,
     WorkflowInvalid,
+    shortened,
 )
 
 from .target import Target
@@ -182,7 +183,8 @@ def _version(target: Target, vistrail: Any) -> int | None:
         return None
     if vistrail.has_tag_str(wanted):
         return int(vistrail.get_version_number(wanted))
-    if wanted.isdecimal() and vistrail.db_has_action_with_id(int(wanted)):
+    # Numbers have few digits, and int() takes some thousands at most.
+    if wanted.isdecimal() and len(wanted) < 20 and vistrail.db_has_action_with_id(int(wanted)):
         return int(wanted)
     raise NoVersion(str(target.path), wanted, sorted(vistrail.get_tagMap().values()))
 
@@ -269,8 +271,9 @@ def _check_value(alias: str, value: str, parameter: Any) -> None:
         parameter.identifier, parameter.type, parameter.namespace
     )
     try:
+        value.encode()  # as VisTrails does; bytes that are no text in UTF-8 have become surrogates
         fits = descriptor.module.validate(descriptor.module.translate_to_python(value))
     except Exception:
         fits = False
     if not fits:
-        raise AliasError(alias, f"{value!r} is not a value of type {parameter.type}.")
+        raise AliasError(alias, f"{shortened(value)} is not a value of type {parameter.type}.")

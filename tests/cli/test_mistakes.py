@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from parallelflow.cli import main
+
 from .conftest import Run
 
 ALIASES = "many, real, whole, word, yes"
@@ -155,3 +157,42 @@ def test_a_python_without_vistrails(parallelflow: Run, cases: Path, tmp_path: Pa
         check=False,
     )
     assert "VisTrails" in told(result)
+
+
+@pytest.mark.parametrize(
+    ("setting", "ends"),
+    [
+        (f"whole={'9' * 5000}", "is not a value of type Integer."),
+        (f"many={'[' * 3000}", "is not a value of type List."),
+        ("word=\udcff", "'\\udcff' is not a value of type String."),  # bytes that are not UTF-8
+        ("wh\nole=1", "has no such alias; it has: many, real, whole, word, yes."),
+    ],
+)
+def test_values_that_are_long_or_no_text(
+    cases: Path, capsys: pytest.CaptureFixture[str], setting: str, ends: str
+) -> None:
+    assert main(["run", f"{cases}:aliases", "--set", setting]) == 2
+    line, more = capsys.readouterr().err.splitlines()
+    assert line.endswith(ends) and len(line) < 700 and line.isprintable() and "More: " in more
+
+
+@pytest.mark.parametrize("name", ["a\nb.vt", "-x.vt", "$HOME", "~", "x:y.vt", "%s{0}.vt", "ü €.vt"])
+def test_files_of_any_name_run(
+    name: str,
+    cases: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).symlink_to(cases)
+    assert main(["run", "--", f"{name}:serial_map"]) == 0
+    assert capsys.readouterr().out == "[2, 4, 6]\n"
+
+
+def test_a_version_with_more_digits_than_numbers_have(
+    cases: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", f"{cases}:{'9' * 5000}"]) == 2
+    line = capsys.readouterr().err.splitlines()[0]
+    assert "has no version '999" in line and len(line) < 1200

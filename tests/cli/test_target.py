@@ -141,3 +141,19 @@ def test_what_is_no_file_or_unpacks_to_too_much_is_refused_unread(tmp_path: Path
                     stream.write(bytes(2**20))
         with pytest.raises(NoVistrail, match="would be 300 MB unpacked"):
             read(bomb)
+
+
+def test_names_that_are_not_one_line_are_told_on_one() -> None:
+    for name in ("no\nsuch", "\x1b[31m", "", " ", "a" * 5000, os.fsdecode(b"no\xff")):
+        with pytest.raises(NoVistrail) as error:
+            parse(name)
+        text = str(error.value)
+        assert text.endswith("': there is no such file") and text.isprintable()
+        assert len(text) < 600
+
+
+def test_a_name_that_is_not_in_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.vt")
+    path.write_bytes(VISTRAIL)
+    with pytest.raises(NoVistrail, match="names of files and folders in UTF-8 only; rename it"):
+        read(path)

@@ -23,7 +23,7 @@ VISTRAILS_ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow test-pythons test-fresh docs bench lint clean FORCE
+.PHONY: help run gui test test-slow test-pythons test-fresh examples docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -34,11 +34,13 @@ help:
 	@echo 'make test-slow  the slow tests alone'
 	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
 	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
+	@echo 'make examples   run all of VisTrails'\''s own examples; a table of the results in docs/examples.md'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
 	@echo 'make lint       linting and typing alone'
 	@echo 'make clean      remove what these commands made'
 	@echo 'Each first brings what it needs into $(VENV). With another Python: make PYTHON=python3.12 run'
+	@echo 'With what packages of VisTrails need, of matplotlib, sklearn and vtk: make PACKAGES="matplotlib vtk" run'
 	@echo 'With a VisTrails given by hand, a .deb or a folder: make VISTRAILS=PATH run'
 
 run: $(STAMPS)/run
@@ -60,6 +62,9 @@ test-pythons: $(STAMPS)/test
 
 test-fresh:
 	@python3 tools/test_fresh.py $(if $(COMMANDS),--commands $(COMMANDS)) $(SYSTEMS)
+
+examples: $(STAMPS)/examples
+	$(BIN)/python tools/examples_table.py --table docs/examples.md
 
 docs: $(STAMPS)/test
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
@@ -88,7 +93,7 @@ $(STAMPS)/libraries: $(STAMPS)/venv
 	@sh tools/install-libraries.sh $(VENV)
 	@touch $@
 
-$(STAMPS)/run: $(STAMPS)/vistrails setup.py
+$(STAMPS)/run: $(STAMPS)/vistrails $(PACKAGES:%=$(STAMPS)/package-%) setup.py
 	@sh tools/install.sh $(VENV) examples "what the example needs"
 	@touch $@
 
@@ -102,6 +107,13 @@ $(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
 
 $(STAMPS)/pythons: $(STAMPS)/test tools/test-pythons.sh
 	@sh tools/test-pythons.sh $(VENV) quick prepare
+	@touch $@
+
+$(STAMPS)/package-%: $(STAMPS)/vistrails setup.py
+	@sh tools/install.sh $(VENV) $* "what VisTrails' package $* needs"
+	@touch $@
+
+$(STAMPS)/examples: $(STAMPS)/run $(STAMPS)/libraries $(STAMPS)/package-matplotlib $(STAMPS)/package-sklearn $(STAMPS)/package-vtk
 	@touch $@
 
 FORCE:

@@ -26,6 +26,7 @@ EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
 PACKAGES = {
     "matplotlib": ["matplotlib>=3.5"],
     "sklearn": ["scikit-learn>=1.2"],
+    "vtk": ["vtk>=9.2"],
 }
 DOCS = ["sphinx>=7.4", "myst-parser>=4"]
 TEST = [

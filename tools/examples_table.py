@@ -13,7 +13,6 @@ import argparse
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import signal
 import subprocess
@@ -57,9 +56,16 @@ def run_example(path: Path, name: str, limit: float, keep: Path | None) -> Resul
         home, work = Path(folder, "home"), Path(folder, "work")
         home.mkdir()
         work.mkdir()
+        # Some examples read files beside them.
+        for beside in path.parent.iterdir():
+            if beside.is_file() and beside.suffix != ".vt":
+                shutil.copy(beside, work)
+        given = {file.name for file in work.iterdir()}
         environment = {
             **os.environ,
             "HOME": str(home),
+            # VTK's specification is built once, not for each example.
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
             "QT_QPA_PLATFORM": "offscreen",
             "PYTHONFAULTHANDLER": "1",
             "OMP_NUM_THREADS": "1",
@@ -85,7 +91,7 @@ def run_example(path: Path, name: str, limit: float, keep: Path | None) -> Resul
             process.communicate()
             reason = f"did not end within {limit:.0f} s"
         seconds = time.monotonic() - started
-        files = sum(1 for _ in work.iterdir())
+        files = sum(file.name not in given for file in work.iterdir())
         if keep is not None:
             shutil.copytree(work, keep / Path(name).with_suffix(""), dirs_exist_ok=True)
     return Result(name, not reason, reason, seconds, files)
@@ -95,7 +101,11 @@ def _reason(code: int, said: str) -> str:
     if code < 0:
         return f"the process ended by {signal.Signals(-code).name}"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(parallelflow|Error|.*failed)", line)]
+    errors = [
+        line.removeprefix("parallelflow: ")
+        for line in lines
+        if line.startswith("parallelflow: ") and "More: '" not in line
+    ]
     return (errors or lines or [f"exit code {code}"])[-1]
 
 

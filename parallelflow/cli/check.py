@@ -86,8 +86,8 @@ def check(options: Namespace) -> int:
     logging.getLogger("parallelflow").propagate = False
     columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
     missing = 0
-    parts = (_python, _system, _ourselves, _vistrails, _window, _ipyparallel, _zmq, _profiles)
-    for look in (*parts, _engine):
+    parts = (_python, _system, _ourselves, _vistrails, _bundled_packages, _window, _ipyparallel)
+    for look in (*parts, _zmq, _profiles, _engine):
         for finding in _safely(look):
             print(*_lines(finding, columns), sep="\n", flush=True)
             missing += finding.state == TO_DO
@@ -199,6 +199,23 @@ def _vistrails() -> Iterator[Finding]:
             NOTE,
             "no fissix: a PythonSource of VisTrails 2 cannot be translated. If you have such "
             "workflows: pip install fissix",
+        )
+
+
+def _bundled_packages() -> Iterator[Finding]:
+    from parallelflow.host.bundled_packages import BUNDLED_PACKAGES
+
+    complete = [package.codepath for package in BUNDLED_PACKAGES if package.is_complete()]
+    lacking = [package for package in BUNDLED_PACKAGES if not package.is_complete()]
+    if complete:
+        yield Finding(FINE, f"VisTrails' packages with their libraries: {', '.join(complete)}")
+    if lacking:
+        libraries = " ".join(package.distribution for package in lacking)
+        yield Finding(
+            NOTE,
+            "VisTrails' packages without their libraries: "
+            f"{', '.join(package.codepath for package in lacking)}. If you have workflows that "
+            f"use them: pip install {libraries}",
         )
 
 

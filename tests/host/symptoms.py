@@ -5,7 +5,7 @@ Run in a process of its own, because each needs a fresh import of VisTrails::
     python -m tests.host.symptoms NAME [NAME ...]
 
 The exit code is 0 if no symptom shows, 1 with a traceback if one does, and 77 if this Python or
-environment never had the (single) named fault.
+environment has none of the named faults.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def qt_application() -> Any:
 
 def load() -> dict[str, Symptom]:
     """Return all symptoms by the name of their repair."""
-    for name in ("library", "core", "packages", "window", "matplotlib", "sklearn"):
+    for name in ("library", "core", "packages", "window", "matplotlib", "sklearn", "vtk"):
         importlib.import_module(f"tests.host.symptoms_{name}")
     return SYMPTOMS
 
@@ -70,7 +70,7 @@ def main(names: list[str]) -> int:
     """Check the named symptoms, in order."""
     # Run as a program this file is __main__; the symptoms register with the imported one.
     symptoms = importlib.import_module("tests.host.symptoms").load()
-    if len(names) == 1 and not symptoms[names[0]].here():
+    if not any(symptoms[name].here() for name in names):
         return NOT_HERE
     from parallelflow import host
 

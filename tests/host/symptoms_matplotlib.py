@@ -147,7 +147,9 @@ def code_of_its_time_is_drawn() -> None:
     import sys
     import urllib.parse
 
-    code = "hold(True)\nhist([1, 1, 2], bins=2, normed=True)\nbar(left=[5], height=[1])"
+    code = (
+        "hold(True)\nhist([1, 1, 2], bins=2, normed=True)\nbar(left=[5], height=normpdf([1], 1, 2))"
+    )
     (axes,) = plot("MplSource", {"source": urllib.parse.quote(code)}).axes
     assert len(axes.patches) == 3
     assert not hasattr(sys.modules["pylab"], "hold")

@@ -264,9 +264,25 @@ def _bivariate_normal(
     return numpy.exp(-z / (2 * (1 - rho**2))) / scale
 
 
+def _normpdf(x: Any, mu: float, sigma: float) -> Any:
+    """Return the density of a normal distribution, as Matplotlib 2 had it."""
+    import numpy
+
+    scaled = (numpy.asarray(x) - mu) / sigma
+    return numpy.exp(-(scaled**2) / 2) / (numpy.sqrt(2 * numpy.pi) * sigma)
+
+
+#: Functions that left mlab, and so pylab.
+_LEFT_MLAB: Mapping[str, Callable[..., Any]] = {
+    "bivariate_normal": _bivariate_normal,
+    "normpdf": _normpdf,
+}
+
+
 def _put_mlab_back() -> None:
-    mlab: Any = importlib.import_module("matplotlib.mlab")
-    mlab.bivariate_normal = _bivariate_normal
+    mlab = importlib.import_module("matplotlib.mlab")
+    for name, function in _LEFT_MLAB.items():
+        vars(mlab).setdefault(name, function)
 
 
 def _run_sources_as_before(bases: Any) -> None:
@@ -294,10 +310,7 @@ def _pylab_as_before() -> Any:
         for name, function in vars(pyplot).items()
         if inspect.isfunction(function) and not name.startswith("_")
     }
-    bivariate_normal = importlib.import_module("matplotlib.mlab").bivariate_normal
-    return copy_with_names(
-        pylab, **{**names, "plt": pyplot, "hold": _hold, "bivariate_normal": bivariate_normal}
-    )
+    return copy_with_names(pylab, **{**_LEFT_MLAB, **names, "plt": pyplot, "hold": _hold})
 
 
 REPAIRS = (

@@ -1,0 +1,143 @@
+"""Repairs of VisTrails' package vtk, written for VTK 5 to 8.
+
+The package makes its modules from a specification of VTK's classes. It is built once for a
+version of VTK, in a process of its own, and kept in the user's cache. VTK is imported by the
+package, not by this file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import importlib
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..elementtree import private_elementtree
+from ..repair import Repair, always
+
+_PACKAGE = "vistrails.packages.vtk"
+
+_BUILDER = "parallelflow.host.repairs.packages.vtk_specification"
+
+#: Raised when another specification is built of the same VTK.
+_EDITION = 1
+
+#: Classes that end the process when an object's methods are called, in VTK 9.
+_END_THE_PROCESS = ("vtkIOSSReader", "vtkIOSSCellGridReader")
+
+#: How many more such classes are left out before it is given up.
+_MOST_UNKNOWN = 20
+
+#: Seconds to look at all classes once: ten on an idle machine; a guard against a deadlock.
+_BUILD_LIMIT = 900.0
+
+
+def _cache_folder() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "parallelflow"
+
+
+def specification(package_version: str) -> Path:
+    """Return the specification of the VTK that is installed; build it if there is none yet.
+
+    Parameters
+    ----------
+    package_version : str
+        The version of VisTrails' package.
+
+    Returns
+    -------
+    Path
+        The file, in the user's cache.
+
+    Raises
+    ------
+    RuntimeError
+        It could not be built; the text says at which class.
+    """
+    # As the package calls it.
+    name = f"vtk-{version('vtk')}-spec-{package_version}".replace(".", "_") + ".xml"
+    file = _cache_folder() / f"vtk-{_EDITION}" / name
+    if file.is_file():
+        return file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the engines of a machine start together
+        if not file.is_file():
+            _build(file)
+    return file
+
+
+def _build(file: Path) -> None:
+    skip = [*_END_THE_PROCESS]
+    for _ in range(_MOST_UNKNOWN):
+        result = subprocess.run(
+            [sys.executable, "-m", _BUILDER, str(file), *skip],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=_BUILD_LIMIT,
+        )
+        if result.returncode == 0:
+            return
+        mark = importlib.import_module(_BUILDER).MARK
+        seen = [
+            line.removeprefix(mark) for line in result.stderr.splitlines() if line.startswith(mark)
+        ]
+        if not seen or seen[-1] in skip:
+            last = (result.stderr.strip() or "it said nothing").splitlines()[-1]
+            raise RuntimeError(f"the modules of VTK {version('vtk')} could not be made: {last}")
+        skip.append(seen[-1])
+    raise RuntimeError(
+        f"the modules of VTK {version('vtk')} could not be made: too many of its classes end the "
+        f"process that looks at them, among them {', '.join(skip[-3:])}"
+    )
+
+
+def _use_kept_specification(init: Any) -> None:
+    initialize = init.initialize
+
+    @functools.wraps(initialize)
+    def initialize_from_kept() -> None:
+        # The package builds nothing where it finds the file.
+        folder = specification(init.package_version).parent
+        init.current_dot_vistrails = lambda: str(folder)
+        initialize()
+
+    init.initialize = initialize_from_kept
+
+
+def _read_with_children(specs: Any) -> None:
+    specs.ET = private_elementtree()
+
+
+REPAIRS = (
+    Repair(
+        name="vtk-specification",
+        symptom="the session or the engine ends with SIGABRT when the package is loaded, or loads "
+        "for half a minute at each start",
+        cause="the package calls methods of every class of VTK in its own process, those that end "
+        "it too, and cannot read the signatures of VTK 9",
+        affected="VTK 9 and later",
+        modules=(f"{_PACKAGE}.init",),
+        needed=always,
+        after=_use_kept_specification,
+    ),
+    Repair(
+        name="vtk-xml",
+        symptom="AttributeError: 'xml.etree.ElementTree.Element' object has no attribute "
+        "'getchildren' when the package is loaded",
+        cause="Python 3.9 removed Element.getchildren",
+        affected="Python 3.9 and later",
+        modules=(f"{_PACKAGE}.vtk_wrapper.specs",),
+        needed=lambda: sys.version_info >= (3, 9),
+        after=_read_with_children,
+    ),
+)

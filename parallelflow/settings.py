@@ -147,6 +147,7 @@ def _sensible(found: Settings) -> Settings:
         profile=found.profile.strip() or Settings.profile,
         engines=max(found.engines, 0),
         chunkSize=max(found.chunkSize, 0),
+        launcher=found.launcher.strip(),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from parallelflow.errors import NoVistrail
+
 from . import target
 
 __all__ = ["open_window"]
@@ -31,7 +33,27 @@ def open_window(options: Namespace) -> int:
     if options.file is not None:
         wanted = target.parse(options.file)
         target.read(wanted.path)
-        arguments.append(str(wanted))
+        arguments.append(_as_vistrails_takes_it(wanted))
     from parallelflow.host import run_window
 
     return run_window(arguments)
+
+
+def _as_vistrails_takes_it(wanted: target.Target) -> str:
+    """Return FILE[:VERSION] for VisTrails, which takes what begins with a dash for an option.
+
+    Raises
+    ------
+    NoVistrail
+        If VisTrails would take a part of the file's name for the version.
+    """
+    path = str(wanted.path.absolute())
+    if wanted.version is None:
+        return path
+    if ":" in path:
+        raise NoVistrail(
+            str(wanted.path),
+            "VisTrails' window opens a version only where there is no colon in the names of the "
+            "file and its folders; open it without a version",
+        )
+    return f"{path}:{wanted.version}"

@@ -46,6 +46,13 @@ def test_they_are_those_that_vistrails_has_kept(kept: Path) -> None:
 def test_what_makes_no_sense_is_left_out(kept: Path) -> None:
     kept.write_text(KEPT.format(profile=" ").replace('value="3"', 'value="-2"'))
     assert (settings().profile, settings().engines) == ("default", 0)
+    launcher = (
+        '<key name="launcher"><str value=" slurm "/></key></configuration></package></packages>'
+    )
+    text = KEPT.format(profile="a").replace("</configuration></package></packages>", launcher)
+    kept.write_text(text.replace("many", "-4"))
+    os.utime(kept, ns=(3, 3))
+    assert (settings().launcher, settings().chunkSize) == ("slurm", 0)
 
 
 @pytest.mark.parametrize("text", ["", "<startup", "<startup/>", "<packages/>"])

@@ -23,7 +23,7 @@ from parallelflow.errors import ClusterLost, ParallelFlowError
 if TYPE_CHECKING:
     import ipyparallel
 
-    from parallelflow.work.progress import Snapshot
+    from parallelflow.progress import Snapshot
 
 __all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
 
@@ -202,7 +202,7 @@ def parallel_map(
         At most so many elements are read and not yet finished, at least 1; as many as keep the
         engines busy if not given.
     progress : callable, optional
-        Called with a `parallelflow.work.progress.Snapshot` after each element in this process,
+        Called with a `parallelflow.progress.Snapshot` after each element in this process,
         every 0.05 s at the least on a cluster; an exception that it raises ends the work.
     timeout : float, optional
         Seconds; None waits for ever, and 0 or less has passed at once. In this process looked at

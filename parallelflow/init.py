@@ -14,7 +14,7 @@ from vistrails.core.upgradeworkflow import UpgradeWorkflowHandler
 
 from parallelflow.engine import module_snapshot
 from parallelflow.errors import ProfileError
-from parallelflow.map import Map
+from parallelflow.loops.map import Map
 from parallelflow.settings import Settings, settings
 
 __all__ = ["finalize", "handle_module_upgrade_request", "initialize", "menu_items"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from parallelflow import safe_files
 from parallelflow.names import IDENTIFIER, PACKAGE
+from parallelflow.system import safe_files
 
 __all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import parallelflow
 from parallelflow.errors import VistrailsNotFound, WindowUnavailable
-from parallelflow.safe_files import is_folder, is_there
+from parallelflow.system.safe_files import is_folder, is_there
 
 from .exits import Exit
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from parallelflow.engine_manager import EngineManager, get_manager, profiles
 from parallelflow.engine_manager.information import aligned
+from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import Inventory, LaunchPreview, Origin, ShutdownPlan
 from parallelflow.errors import ClusterError, UserMistake
-from parallelflow.interaction import ConsoleInteraction
 
 from .exits import Exit
 from .messages import tell

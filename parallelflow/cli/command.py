@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from parallelflow.errors import ClusterError, ParallelFlowError, WorkingDirectoryGone
-from parallelflow.working_directory import working_directory
+from parallelflow.system.working_directory import working_directory
 
 from . import cluster_parser, parser, signals, streams
 from .environment import prepare_environment

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from parallelflow.work.progress import RunState, Snapshot, listen
+from parallelflow.progress import RunState, Snapshot, listen
 
 from .streams import is_terminal
 

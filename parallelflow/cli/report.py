@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parallelflow.work.progress import Snapshot
+from parallelflow.progress import Snapshot
 
 __all__ = ["failure", "results", "summary", "suspension", "title", "traces"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager, profiles
+from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.errors import UserMistake
-from parallelflow.interaction import ConsoleInteraction
 
 from . import peek, report, signals, target
 from .exits import Exit
@@ -99,7 +99,7 @@ def _run(
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         if options.parallel_maps:
-            from parallelflow.map import parallel_maps
+            from parallelflow.loops.map import parallel_maps
 
             stack.enter_context(parallel_maps())
             serial_maps = 0

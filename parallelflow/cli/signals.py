@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from parallelflow import forks
+from parallelflow.system import forks
 
 __all__ = ["Stopped", "exit_code", "handled", "name", "stop"]
 

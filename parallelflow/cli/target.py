@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
-from parallelflow import safe_files
 from parallelflow.errors import NoVistrail, UserMistake
+from parallelflow.system import safe_files
 
 __all__ = ["Target", "parse", "read"]
 

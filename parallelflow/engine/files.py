@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parallelflow.safe_files import open_to_read
+from parallelflow.system.safe_files import open_to_read
 
 __all__ = ["TravellingFile", "pack", "unpack"]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from parallelflow import forks
+from parallelflow.system import forks
 
 from .place import is_engine
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from parallelflow.safe_files import read_bytes
+from parallelflow.system.safe_files import read_bytes
 
 from .module_snapshot import ModuleRecord, compiled_digest, digest_of, is_own
 from .python_path import is_installed, own_folders

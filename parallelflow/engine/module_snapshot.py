@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from parallelflow.safe_files import read_bytes
+from parallelflow.system.safe_files import read_bytes
 
 from .python_path import is_installed
 

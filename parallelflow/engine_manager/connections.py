@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from parallelflow.safe_files import UnusableFile, list_files, read_json
+from parallelflow.system.safe_files import UnusableFile, list_files, read_json
 
 from .processes import pid_of
 from .profiles import profile_folder

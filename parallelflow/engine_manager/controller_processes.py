@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from parallelflow.safe_files import read_json
+from parallelflow.system.safe_files import read_json
 
 from .connections import Connection, listening_pids
 from .processes import ProcessRecord, record_of

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from parallelflow import progress
 from parallelflow.errors import ConnectFailed
-from parallelflow.interaction import ConsoleInteraction, Interaction
-from parallelflow.work import progress
 
 from . import connections, profiles
 from . import link as links
+from .interaction import ConsoleInteraction, Interaction
 from .model import State
 from .records import read_all, stop_abandoned
 

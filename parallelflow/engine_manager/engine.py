@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from parallelflow.engine import place, start_environment
-from parallelflow.safe_files import UnusableFile, parse_json, read_text
+from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
 __all__ = ["main"]
 

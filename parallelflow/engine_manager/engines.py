@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
-from parallelflow.interaction import Interaction
 from parallelflow.settings import settings
 
 from . import capacity, profiles
 from .coming_up import is_coming_up
 from .core import PRIVATE, ManagerCore
+from .interaction import Interaction
 from .model import Stage, StartSnapshot
 from .records import session_name
 

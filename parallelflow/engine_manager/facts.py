@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.work.garbage import forget
-
+from .client_cache import forget
 from .processes import MARK, pid_of
 from .records import read_all
 

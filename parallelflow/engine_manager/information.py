@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parallelflow.work.progress import Snapshot
+from parallelflow.progress import Snapshot
 
 from .model import Origin, State
 
@@ -110,7 +110,7 @@ class ClusterInfo:
     versions : dict of str to str
         This session's own versions, by the names of `VERSIONS`.
     runs : tuple of Snapshot
-        This session's runs under way (see `parallelflow.work.progress`).
+        This session's runs under way (see `parallelflow.progress`).
     answered : bool
         Whether the hub told of its queues in time; if not, what depends on them is None.
     warnings : tuple of str

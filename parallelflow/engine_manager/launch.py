@@ -27,8 +27,8 @@ import parallelflow
 from parallelflow.engine import start_environment
 from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, ProfileUnusable, StartCancelled
-from parallelflow.safe_files import read_json
-from parallelflow.working_directory import working_directory
+from parallelflow.system.safe_files import read_json
+from parallelflow.system.working_directory import working_directory
 
 from . import capacity, launchers
 from .engine_set import EngineSet, log_names, log_of, make_private

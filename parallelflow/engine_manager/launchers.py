@@ -15,7 +15,7 @@ import ipyparallel
 from ipyparallel.cluster import launcher as ipp_launcher
 
 from parallelflow.errors import LauncherUnusable, UserMistake
-from parallelflow.working_directory import working_directory
+from parallelflow.system.working_directory import working_directory
 
 from .model import LauncherChoice, LaunchPreview
 from .module_command import module_command

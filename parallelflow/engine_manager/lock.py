@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from parallelflow.errors import ProfileBusy, ProfileUnusable
-from parallelflow.file_lock import try_to_lock
-from parallelflow.safe_files import open_lock
+from parallelflow.system.file_lock import try_to_lock
+from parallelflow.system.safe_files import open_lock
 
 __all__ = ["profile_lock", "profile_lock_if_free"]
 

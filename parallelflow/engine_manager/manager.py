@@ -9,15 +9,15 @@ import threading
 from pathlib import Path
 
 from parallelflow.errors import EngineUnreachable, ProfileError
-from parallelflow.interaction import Interaction
-from parallelflow.safe_files import is_folder
 from parallelflow.settings import settings
+from parallelflow.system.safe_files import is_folder
 
 from . import profiles
 from .core import PRIVATE
 from .engines import Progress
 from .gather import Gatherer
 from .information import ClusterInfo
+from .interaction import Interaction
 from .model import (
     Inventory,
     LauncherChoice,
@@ -30,6 +30,7 @@ from .model import (
     State,
 )
 from .replacement import EngineReplacer
+from .user_interrupts import record_user_interrupt
 
 __all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
 
@@ -221,13 +222,11 @@ class EngineManager(EngineReplacer):
         ClusterError
             If there is no such engine, or it does not take the signal.
         """
-        from parallelflow.work import interrupt
-
         from . import stopping
 
         cluster = self._link
         if cluster is not None:
-            interrupt.note_asked(cluster.client, engine)
+            record_user_interrupt(cluster.client, engine)
         stopping.interrupt_engine(self, engine)
 
     # -- Change profile -----------------------------------------------------------------

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from parallelflow.errors import ConfigurationFailed
-from parallelflow.safe_files import UnusableFile, read_bytes
+from parallelflow.system.safe_files import UnusableFile, read_bytes
 
 __all__ = ["check_configuration", "controller_arguments", "controller_config", "read_config"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from parallelflow.safe_files import is_there
+from parallelflow.system.safe_files import is_there
 
 from . import profiles as files
 from .connections import THREADS, Connection, connections

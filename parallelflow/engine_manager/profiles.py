@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from parallelflow.errors import ProfileError, ProfileUnusable
-from parallelflow.safe_files import (
+from parallelflow.system.safe_files import (
     is_folder,
     is_there,
     list_files,

@@ -24,7 +24,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parallelflow.safe_files import UnusableFile, list_files, read_bytes, read_json, replace_text
+from parallelflow.system.safe_files import (
+    UnusableFile,
+    list_files,
+    read_bytes,
+    read_json,
+    replace_text,
+)
 
 from .lock import profile_lock_if_free
 from .processes import ProcessRecord, born_here, marked, moment_of, record_of, stop_trees

@@ -7,11 +7,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import EnginesFailed, StartCancelled
-from parallelflow.interaction import Interaction
-from parallelflow.work.engine_pool import EnginePool
 
 from . import profiles
+from .engine_pool import EnginePool
 from .engines import EngineSource
+from .interaction import Interaction
 from .model import Stage, StartSnapshot
 from .records import read_all
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from parallelflow.work.progress import Snapshot, listen
+from parallelflow.progress import Snapshot, listen
 
 from . import main_window
 from .wording import run_line

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PyQt5.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from parallelflow.work.progress import RunState, Snapshot
+from parallelflow.progress import RunState, Snapshot
 
 from .parts import label
 from .wording import count, run_line

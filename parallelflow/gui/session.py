@@ -10,7 +10,7 @@ from PyQt5.QtCore import QObject
 from PyQt5.QtWidgets import QDialog
 
 from parallelflow.engine_manager import get_manager
-from parallelflow.interaction import ConsoleInteraction
+from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.settings import remember
 
 from . import main_window, tasks

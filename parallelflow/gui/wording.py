@@ -6,7 +6,7 @@ import time
 
 from parallelflow.engine_manager.information import ClusterInfo, ControllerInfo
 from parallelflow.engine_manager.model import ShutdownPlan, Stage, StartSnapshot, State
-from parallelflow.work.progress import RunState, Snapshot
+from parallelflow.progress import RunState, Snapshot
 
 __all__ = [
     "controller_line",

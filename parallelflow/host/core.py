@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
-from ..safe_files import make_folder
+from ..system.safe_files import make_folder
 from . import session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails

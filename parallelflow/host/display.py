@@ -17,8 +17,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from .. import forks
 from ..errors import WindowUnavailable
+from ..system import forks
 
 #: Seconds for a child process to import Qt and connect to the display. It takes a quarter of a
 #: second; a display at the end of a slow network takes longer.

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .. import safe_files
 from ..errors import ConfigurationUnreadable
+from ..system import safe_files
 from .configuration import PROCESS_KEYS, read
 
 __all__ = ["MAX_BYTES", "private_startup", "saved_folder", "saved_startup", "startup_file"]

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..file_lock import try_to_lock
-from ..safe_files import list_files, make_folder, open_lock, open_to_read
+from ..system.file_lock import try_to_lock
+from ..system.safe_files import list_files, make_folder, open_lock, open_to_read
 
 _PREFIX = "parallelflow-core-"
 _LOCK = "in-use"

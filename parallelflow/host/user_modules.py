@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import safe_files
+from ..system import safe_files
 
 _log = logging.getLogger(__name__)
 

@@ -6,31 +6,26 @@ import contextlib
 import queue
 import signal
 import time
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from parallelflow.engine_manager.client_cache import leave_unread
+
 from .chunks import Chunk
-from .garbage import leave_unread
 from .worker import Worker
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["INTERRUPT_SECONDS", "interrupt", "note_asked", "was_asked"]
+__all__ = ["INTERRUPT_SECONDS", "interrupt"]
 
 # An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
 INTERRUPT_SECONDS = 1.0
-# How long an interrupt that the user has asked for takes to come back as an element's failure.
-USER_SECONDS = 10.0
 # An interrupt may be swallowed by an element's own "except"; asked again, the chunk ends.
 ASK_AGAIN_SECONDS = 0.4
 # An interrupt on its way must not meet the next run: its nanny says when it has been sent.
 DELIVERY_SECONDS = 0.5
 LOOK_SECONDS = 0.02
-
-# By client, since the engines of every cluster are numbered from 0.
-_asked: weakref.WeakKeyDictionary[Any, dict[int, float]] = weakref.WeakKeyDictionary()
 
 Event = tuple[Worker, "Chunk | None", Any]
 
@@ -82,17 +77,6 @@ def interrupt(
     for worker in busy:
         worker.jobs.clear()
     return stuck
-
-
-def note_asked(client: ipyparallel.Client, engine: int) -> None:
-    """Note that the user has interrupted what an engine works at: it fails by that."""
-    _asked.setdefault(client, {})[engine] = time.monotonic()
-
-
-def was_asked(client: ipyparallel.Client, engine: int) -> bool:
-    """Return True if the user has just interrupted what an engine works at."""
-    asked = _asked.get(client, {}).get(engine)
-    return asked is not None and time.monotonic() - asked < USER_SECONDS
 
 
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:

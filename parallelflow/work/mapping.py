@@ -23,13 +23,13 @@ from parallelflow.engine.runner import (
     short,
     trouble_of,
 )
+from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ElementError, ElementFailure, FunctionNotSendable
-from parallelflow.working_directory import working_directory
+from parallelflow.progress import Progress, RunState, Snapshot
+from parallelflow.system.working_directory import working_directory
 
 from .culprit import find_culprit
-from .engine_pool import EnginePool
 from .output import OutputOrder, Written, write
-from .progress import Progress, RunState, Snapshot
 from .recovery import drive
 
 if TYPE_CHECKING:

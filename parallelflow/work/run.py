@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload, session_state
 from parallelflow.engine.runner import ChunkResult, Trouble, short, trouble_of
+from parallelflow.engine_manager.client_cache import forget, leave_unread, note_received
+from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.engine_manager.user_interrupts import is_user_interrupt
 from parallelflow.errors import ClusterLost, ElementFailure, SetupFailed
+from parallelflow.progress import Progress, RunState
 
 from .backlog import Backlog
 from .chunks import Chunk
-from .engine_pool import EnginePool
-from .garbage import forget, leave_unread, note_received
-from .interrupt import Event, interrupt, was_asked
-from .progress import Progress, RunState
+from .interrupt import Event, interrupt
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -589,7 +590,11 @@ class Run:
         """
         last = result.count - 1
         trouble = result.troubles.get(last)
-        if trouble is None or trouble.stage != "interrupted" or was_asked(self._client, worker.id):
+        if (
+            trouble is None
+            or trouble.stage != "interrupted"
+            or is_user_interrupt(self._client, worker.id)
+        ):
             return 0
         if trouble.exception is not None and trouble.error_type == "KeyboardInterrupt":
             return 0  # the function has raised it itself

@@ -98,7 +98,7 @@ def test_progress_reaches_the_end_and_may_end_the_work(where: str) -> None:
 
 
 def test_what_is_told_last_is_the_end(where: str) -> None:
-    from parallelflow.work.progress import RunState, Snapshot, listen
+    from parallelflow.progress import RunState, Snapshot, listen
 
     told: dict[int, Snapshot] = {}
     stop = listen(lambda s: told.update({s.run: s}))
@@ -296,8 +296,8 @@ def test_a_function_that_leaves_fails_for_its_element_only(where: str) -> None:
 
 
 def test_it_keeps_a_window_alive_and_ends_with_the_session(where: str, monkeypatch: Any) -> None:
+    from parallelflow.engine_manager.interaction import ConsoleInteraction
     from parallelflow.errors import ClusterLost
-    from parallelflow.interaction import ConsoleInteraction
 
     class Quits(ConsoleInteraction):
         asked = 0

@@ -19,7 +19,7 @@ import pytest
 
 from parallelflow.cli import progress
 from parallelflow.cli.progress import ProgressDisplay
-from parallelflow.work.progress import Progress, RunState
+from parallelflow.progress import Progress, RunState
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ipyparallel import error
 
 from parallelflow.engine_manager import EngineManager, State
 from parallelflow.engine_manager.model import Origin
-from parallelflow.work.progress import Progress, RunState
+from parallelflow.progress import Progress, RunState
 
 from .sessions import wait_until
 

@@ -20,9 +20,9 @@ import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager, State, profiles
+from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import Origin
 from parallelflow.errors import EnginesFailed
-from parallelflow.interaction import ConsoleInteraction
 
 from .sessions import running, session, wait_until
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from parallelflow.engine_manager import EngineManager, profiles, records
+from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.processes import record_of
 from parallelflow.host import session_folder
-from parallelflow.interaction import ConsoleInteraction
 from tests.support import namespaces
 
 # A deadlock guard: VisTrails' core starts once.

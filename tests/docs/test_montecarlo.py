@@ -75,7 +75,7 @@ def test_it_is_computed_here_when_the_user_declines(home: Path) -> None:
     session(
         home,
         """
-        from parallelflow.interaction import ConsoleInteraction
+        from parallelflow.engine_manager.interaction import ConsoleInteraction
 
         class NotNow(ConsoleInteraction):
             def engines_to_start(self, profile, suggested):

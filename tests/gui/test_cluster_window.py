@@ -10,7 +10,7 @@ import pytest
 from parallelflow.engine_manager.information import ClusterInfo, ControllerInfo, EngineInfo
 from parallelflow.engine_manager.model import Origin, State
 from parallelflow.errors import ClusterError
-from parallelflow.work.progress import RunState, Snapshot
+from parallelflow.progress import RunState, Snapshot
 from tests.gui.conftest import FakeManager
 
 pytestmark = pytest.mark.gui

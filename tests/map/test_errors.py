@@ -61,7 +61,7 @@ def test_finish_others_has_run_them_all() -> None:
 
 
 def test_the_settings_choose_the_policy_where_the_port_does_not(monkeypatch: Any) -> None:
-    import parallelflow.map as map_module
+    import parallelflow.loops.map as map_module
     from parallelflow.settings import Settings
 
     monkeypatch.setattr(map_module, "settings", lambda: Settings(onError="finish others"))
@@ -120,9 +120,9 @@ def test_a_parameter_that_cannot_be_read_is_the_functions_own_error() -> None:
 
 
 def test_another_version_on_the_engines_is_named(monkeypatch: Any) -> None:
-    import parallelflow.function_spec as function_spec
+    import parallelflow.loops.describe as describe
 
-    monkeypatch.setattr(function_spec.platform, "python_version", lambda: "2.7.18")
+    monkeypatch.setattr(describe.platform, "python_version", lambda: "2.7.18")
     ours = run(mapped(source("o = i"), [1]), PARALLEL_FLOW)
     kind, text = ours.errors[1]
     assert kind == "Map" and "it runs Python 3" in text and "this session 2.7.18" in text

@@ -45,7 +45,7 @@ def test_there_is_one_machine_for_each_host(nested: Result) -> None:
 
 
 def test_engines_of_another_host_get_a_machine_of_their_own(monkeypatch: Any) -> None:
-    import parallelflow.provenance as provenance
+    import parallelflow.loops.provenance as provenance
 
     monkeypatch.setattr(provenance.platform, "node", lambda: "the client's own")
     ours = run(mapped(doubling(), list(range(10))), PARALLEL_FLOW)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.map import parallel_maps
+from parallelflow.loops.map import parallel_maps
 from tests.map.test_table import both, doubling, same
 from tests.support.workflows import (
     BASIC,
@@ -321,11 +321,11 @@ def test_36_files_that_are_results_can_be_read_until_the_session_ends() -> None:
 
 
 def test_36_files_made_on_another_machine_are_brought_over(monkeypatch: Any) -> None:
-    import parallelflow.function_spec as function_spec
+    import parallelflow.loops.describe as describe
 
     # The engines compare with the name of the client's machine: with another, they are elsewhere.
     monkeypatch.setattr(
-        function_spec.socket, "gethostname", lambda real=socket.gethostname: "another-" + real()
+        describe.socket, "gethostname", lambda real=socket.gethostname: "another-" + real()
     )
     code = FILE + "o = {'files': [o], 'n': i}"
     ours = run(mapped(source(code), [1, 2]), PARALLEL_FLOW)
@@ -374,7 +374,7 @@ def test_37_output_is_shown_also_when_an_element_fails(capfd: Any) -> None:
 
 
 def test_with_the_log_off_nothing_is_recorded(monkeypatch: Any) -> None:
-    import parallelflow.provenance as provenance
+    import parallelflow.loops.provenance as provenance
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a log was built")

@@ -13,17 +13,17 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def test_vistrails_own_tests_of_map_pass_with_ours(monkeypatch: Any) -> None:
     from vistrails.packages.controlflow.utils import TestMap
 
-    import parallelflow.map_run as map_run
-    from parallelflow.map import parallel_maps
+    import parallelflow.loops.evaluation as evaluation
+    from parallelflow.loops.map import parallel_maps
 
     runs = []
-    evaluate = map_run.MapRun.evaluate
+    evaluate = evaluation.MapRun.evaluate
 
     def counted(self: Any) -> Any:
         runs.append(self)
         return evaluate(self)
 
-    monkeypatch.setattr(map_run.MapRun, "evaluate", counted)
+    monkeypatch.setattr(evaluation.MapRun, "evaluate", counted)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestMap)
     with parallel_maps():
         result = unittest.TextTestRunner(verbosity=0).run(suite)

@@ -171,8 +171,8 @@ class Layers:
     rooms : tuple of str
         Folders of its root, from top to bottom: each may import what comes after it.
     shared : tuple of str
-        Files of its root that every room may import, from top to bottom. The package's own
-        ``__init__`` is above them and below the rooms.
+        Files and folders of its root that every room may import, from top to bottom. The
+        package's own ``__init__`` is above them and below the rooms.
     """
 
     package: str

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow import safe_files
-from parallelflow.safe_files import UnusableFile
+import parallelflow
+from parallelflow.system import safe_files
+from parallelflow.system.safe_files import UnusableFile
 from tests.support.odd_files import KINDS, make_odd
 
-SOURCES = Path(safe_files.__file__).parent
+SOURCES = Path(parallelflow.__file__).parent
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_what_others_can_change_is_seen(tmp_path: Path) -> None:
 #: Calls that open a file by its name, and where another one than `safe_files` may make them.
 OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "fromfile", "parse"}
 MAY_OPEN = {
-    "safe_files.py": "it is what the others use",
+    "system/safe_files.py": "it is what the others use",
     "engine_manager/launchers.py": "a file of ours, in a folder made a moment ago",
     "engine/capture.py": "/dev/null, and an open descriptor",
     "engine/files.py": "writes into the file pool; archives in memory",
@@ -162,7 +163,7 @@ def test_no_other_file_of_the_package_opens_files_by_itself() -> None:
         if not str(path.relative_to(SOURCES)).startswith(tuple(MAY_OPEN))
         for line in _openings(path)
     ]
-    assert not found, "open these by parallelflow.safe_files:\n" + "\n".join(found)
+    assert not found, "open these by parallelflow.system.safe_files:\n" + "\n".join(found)
 
 
 def test_a_socket_can_be_made_here(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ParallelFlowError
-from parallelflow.work.engine_pool import EnginePool
-from parallelflow.work.progress import RunState
+from parallelflow.progress import RunState
 from parallelflow.work.run import Run
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
 

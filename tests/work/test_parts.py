@@ -6,8 +6,7 @@ import sys
 import threading
 from typing import Any
 
-from parallelflow.engine_manager import facts
-from parallelflow.work import garbage, interrupt
+from parallelflow.engine_manager import client_cache, facts, user_interrupts
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
 
@@ -49,20 +48,21 @@ class Answer:
 def test_an_interrupt_is_asked_for_on_one_cluster() -> None:
     one: Any = Client()
     other: Any = Client()
-    interrupt.note_asked(one, 0)
-    assert interrupt.was_asked(one, 0)
-    assert not interrupt.was_asked(one, 1) and not interrupt.was_asked(other, 0)
+    user_interrupts.record_user_interrupt(one, 0)
+    assert user_interrupts.is_user_interrupt(one, 0)
+    assert not user_interrupts.is_user_interrupt(one, 1)
+    assert not user_interrupts.is_user_interrupt(other, 0)
 
 
 def test_what_threads_have_received_is_counted_completely(monkeypatch: Any) -> None:
     client: Any = Client()
     collected: list[int] = []
-    monkeypatch.setattr(garbage, "GARBAGE_BYTES", 79_999)
-    monkeypatch.setattr(garbage.gc, "collect", lambda: collected.append(1))
+    monkeypatch.setattr(client_cache, "GARBAGE_BYTES", 79_999)
+    monkeypatch.setattr(client_cache.gc, "collect", lambda: collected.append(1))
 
     def receive() -> None:
         for _ in range(20_000):
-            garbage.note_received(client, 1)
+            client_cache.note_received(client, 1)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

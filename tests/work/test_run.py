@@ -13,11 +13,10 @@ import psutil
 import pytest
 
 from parallelflow.engine.runner import plain_function
+from parallelflow.engine_manager import user_interrupts
+from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
-from parallelflow.work import interrupt
-from parallelflow.work.engine_pool import EnginePool
-from parallelflow.work.interrupt import note_asked
-from parallelflow.work.progress import RunState, Snapshot, listen
+from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 from tests.work.test_crash_matrix import drive
@@ -211,11 +210,11 @@ def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bo
             interrupted = True
             for engine, pid in pids.items():
                 if asked:
-                    note_asked(client, engine)
+                    user_interrupts.record_user_interrupt(client, engine)
                 os.kill(pid, signal.SIGINT)
     assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2
     assert [f.stage for f in run.failures.values()] == (["interrupted"] * 2 if asked else [])
-    interrupt._asked.clear()
+    user_interrupts.clear(client)
 
 
 def test_one_bad_element_among_thousands_is_found_in_a_few_rounds(client: Any) -> None:

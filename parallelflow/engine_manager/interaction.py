@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from parallelflow.engine_manager.model import Stage
+from .model import Stage
 
 if TYPE_CHECKING:
-    from parallelflow.engine_manager.model import StartSnapshot
+    from .model import StartSnapshot
 
 __all__ = ["ConsoleInteraction", "Interaction"]
 

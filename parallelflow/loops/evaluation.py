@@ -25,7 +25,7 @@ from parallelflow.work.resume import Unfinished, function_key
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
-from .function_spec import classes, travellers
+from .describe import classes, travellers
 from .messages import show_marked
 from .provenance import MapLog
 

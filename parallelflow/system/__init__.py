@@ -1,0 +1,1 @@
+"""What all of the package needs of the operating system; the standard library alone."""

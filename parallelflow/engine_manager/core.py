@@ -18,6 +18,7 @@ from . import link as links
 from .interaction import ConsoleInteraction, Interaction
 from .model import State
 from .records import read_all, stop_abandoned
+from .standard_files import open_standard_files
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -62,6 +63,8 @@ class ManagerCore:
     """
 
     def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
+        # Before there are sockets, or one might be what a child of this process prints into.
+        open_standard_files()
         self.profile = profile
         self.interaction: Interaction = interaction or ConsoleInteraction()
         self.engines_wanted: int | None = None

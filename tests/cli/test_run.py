@@ -214,7 +214,7 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     keys = '<key name="engines"><int value="1"/></key><key name="profile"><str value="mine"/></key>'
     kept.write_text(
         '<startup version="0.1"><configuration/><packages><package name="parallelflow">'
-        f"<configuration>{keys}</configuration></package></packages></startup>"
+        f"<configuration>{keys}</configuration></package></packages><disabledpackages/></startup>"
     )
     before = kept.read_text()
     env = {**environment(), "HOME": str(tmp_path)}

@@ -7,15 +7,18 @@ package, not by this file.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import importlib
 import os
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from parallelflow.system import safe_files
+from parallelflow.system.file_lock import try_to_lock
 
 from ..elementtree import private_elementtree
 from ..repair import Repair, always
@@ -35,6 +38,9 @@ _MOST_UNKNOWN = 20
 
 #: Seconds to look at all classes once: ten on an idle machine; a guard against a deadlock.
 _BUILD_LIMIT = 900.0
+
+#: Seconds between two attempts to lock the cache while another process builds.
+_POLL_INTERVAL = 0.1
 
 
 def _cache_folder() -> Path:
@@ -65,12 +71,23 @@ def specification(package_version: str) -> Path:
     file = _cache_folder() / f"vtk-{_EDITION}" / name
     if file.is_file():
         return file
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the engines of a machine start together
-        if not file.is_file():
-            _build(file)
+    safe_files.make_folder(file.parent)
+    with safe_files.open_lock(file.with_suffix(".lock")) as lock:
+        # The engines of a machine start together. Whoever holds the lock ends within the limit.
+        while not file.is_file():
+            if _locked(lock):
+                if not file.is_file():
+                    _build(file)
+                break
+            time.sleep(_POLL_INTERVAL)
     return file
+
+
+def _locked(lock: IO[bytes]) -> bool:
+    try:
+        return try_to_lock(lock)
+    except OSError:  # a network drive without locks: each builds, and the last file stays
+        return True
 
 
 def _build(file: Path) -> None:

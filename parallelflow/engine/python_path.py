@@ -54,8 +54,15 @@ def _library_archives() -> tuple[str, ...]:
 
 
 def own_folders(path: list[str]) -> tuple[str, ...]:
-    """Return the entries of a path beyond the installation, absolute, in their order."""
-    return tuple(str(Path(folder).absolute()) for folder in path if not is_installed(folder))
+    """Return the entries of a path beyond the installation, absolute, in their order.
+
+    Those that are relative to a working directory that was deleted hold nothing, and are left out.
+    """
+    own = [Path(folder) for folder in path if not is_installed(folder)]
+    try:
+        return tuple(str(folder.absolute()) for folder in own)
+    except FileNotFoundError:
+        return tuple(str(folder) for folder in own if folder.is_absolute())
 
 
 def path_here(session: list[tuple[str, bool]], own: list[str], same_machine: bool) -> list[str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from parallelflow.api import parallel_map
 from parallelflow.cli import main
+from parallelflow.engine.python_path import own_folders
 from parallelflow.errors import WorkingDirectoryGone
+
+from .conftest import SECONDS, environment
 
 Capture = pytest.CaptureFixture[str]
 GONE = "parallelflow: the working directory of this process has been deleted"
@@ -88,3 +93,26 @@ def test_an_ipython_folder_that_is_a_file(
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "file"))
     assert main(["start", "-n", "1", "--dry-run"]) in (0, 1, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("gone")
+def test_folders_of_a_path_in_a_deleted_one_are_left_out() -> None:
+    assert own_folders(["", ".", "tools", "/tmp/mine"]) == ("/tmp/mine",)
+
+
+def test_a_variable_that_tqdm_does_not_take(tmp_path: Path) -> None:
+    # It is read as tqdm is imported, which this process has done.
+    result = subprocess.run(
+        [sys.executable, "-m", "parallelflow", "run", "any.vt"],
+        cwd=tmp_path,
+        env={**environment(), "TQDM_NCOLS": "wide", "TQDM_ASCII": "True"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "parallelflow: of the variables TQDM_ASCII, TQDM_NCOLS one has a value that tqdm does not "
+        "take: "
+    )
+    assert result.stderr.count("\n") == 1, result.stderr

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from parallelflow.cli import main
 from parallelflow.cli.check import OLDEST_IPYPARALLEL, PYTHONS
+from parallelflow.engine_manager import get_manager, profiles
 from parallelflow.engine_manager.connections import connections
 from parallelflow.host.repairs import REPAIRS
 
@@ -27,8 +30,14 @@ def findings(text: str) -> dict[str, str]:
     return {" ".join(entry[8:].split()[:2]): entry for entry in entries}
 
 
-def test_each_part_has_its_line(parallelflow: Run, running: str) -> None:
-    result = parallelflow("check", env={**environment(), "QT_QPA_PLATFORM": "offscreen"})
+@pytest.fixture(scope="module")
+def report(parallelflow: Run, running: str) -> subprocess.CompletedProcess[str]:
+    """Return the report on this machine as it is, with a cluster that runs."""
+    return parallelflow("check", env={**environment(), "QT_QPA_PLATFORM": "offscreen"})
+
+
+def test_each_part_has_its_line(report: subprocess.CompletedProcess[str], running: str) -> None:
+    result = report
     found = findings(result.stdout)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert any(f"fine    Python {version}" in line for line in found.values())
@@ -44,9 +53,9 @@ def test_each_part_has_its_line(parallelflow: Run, running: str) -> None:
 
 
 def check_elsewhere(tmp_path: Path, change: str) -> str:
-    """Return the report where something about this machine is another."""
+    """Return the report where something about this machine is another; no engine is tried."""
     code = (
-        "import platform, sys; sys.modules['vistrails'] = None\n"
+        "import platform, sys; sys.modules['vistrails'] = sys.modules['ipyparallel'] = None\n"
         f"from parallelflow.cli.check import check\n{change}\nsys.exit(check(None))"
     )
     result = subprocess.run(
@@ -98,8 +107,8 @@ def test_the_pythons_are_those_that_are_tested() -> None:
     assert f'"{newest}"' in (ROOT / "tests/pythons/test_pythons.py").read_text()
 
 
-def test_every_repair_is_told_of_once(parallelflow: Run) -> None:
-    text = " ".join(parallelflow("check").stdout.split())
+def test_every_repair_is_told_of_once(report: subprocess.CompletedProcess[str]) -> None:
+    text = " ".join(report.stdout.split())
     listed = text[text.index("applied: ") : text.index(" PyQt5 with")]
     names = [word.strip(",") for word in listed.split()]
     for repair in REPAIRS:
@@ -150,6 +159,26 @@ def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str)
     assert result.returncode == 1
     assert f"to do   profile {running}: other users can read" in result.stdout
     assert "chmod 600" in result.stdout
+
+
+@pytest.mark.own_cluster
+def test_an_engine_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+    manager = get_manager()
+    before = manager.profile
+    folder = profiles.ensure_folder("broken")
+    (folder / "ipengine_config.py").write_text("raise SystemExit('this engine has enough')\n")
+    manager.configure("broken")
+    try:
+        assert main(["check"]) == 1
+    finally:
+        manager.configure(before)
+        shutil.rmtree(folder)
+    out, error = capsys.readouterr()
+    todo = [line for line in findings(out).values() if line.startswith("to do")]
+    assert len(todo) == 1 and error == "", (out, error)
+    assert "no element can be computed on an engine: 0 of 1 engines of the profile" in todo[0]
+    assert "1 ended at once" in todo[0] and "this engine has enough" in todo[0]
+    assert out.endswith("\n1 thing to do before workflows run in parallel here.\n")
 
 
 def test_the_oldest_ipyparallel_is_the_one_that_setup_asks_for() -> None:

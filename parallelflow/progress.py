@@ -160,3 +160,8 @@ class Progress:
         """Change the state and announce it."""
         self.state = state
         self.announce(note)
+
+    def warn(self, note: str) -> None:
+        """Write a line about an engine or the cluster to the log, and announce it."""
+        logger.warning("%s", note)
+        self.announce(note)

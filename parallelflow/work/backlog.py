@@ -14,9 +14,6 @@ __all__ = ["Backlog"]
 # only while more than this many chunks' worth of work is left for each engine: at the end it
 # would wait behind a long one while another engine is free.
 AHEAD_CHUNKS = 1
-# Of a chunk that cannot be sent or read, so many parts go again: one bad element among thousands
-# is found in a few rounds, and the others travel together.
-PARTS = 4
 DRAIN_ELEMENTS = 1000
 
 
@@ -95,25 +92,21 @@ class Backlog:
         left = self.feed.left
         return None if left is None else left + sum(len(chunk.elements) for chunk in self._again)
 
-    def two_each(self, engines: int) -> bool:
+    def may_prefetch(self, engines: int) -> bool:
         """Whether a chunk may wait behind the running one."""
         left = self._left()
         if self.sizer.mean_seconds is None or self._suspects:
             return False
         return left is None or left > AHEAD_CHUNKS * self.sizer.largest * engines
 
-    def put_back(self, chunk: Chunk) -> None:
-        """Have a chunk go again, before anything else."""
+    def requeue(self, chunk: Chunk) -> None:
+        """Add a chunk that goes again, before anything else."""
         if self._wanted(chunk):
+            chunk.alone = False
             self._again.appendleft(chunk)
 
-    def put_back_in_parts(self, chunk: Chunk) -> None:
-        """Have a chunk's elements go again in `PARTS`, to find the one that is the trouble."""
-        for part in reversed(list(chunk.parts(PARTS))):
-            self.put_back(part)
-
-    def suspect(self, chunk: Chunk) -> None:
-        """Have a chunk that may have ended an engine go again, alone and last of all."""
+    def quarantine(self, chunk: Chunk) -> None:
+        """Add a chunk that may have ended an engine: it goes again, alone and last of all."""
         if self._wanted(chunk):
             self._suspects.append(chunk)
 
@@ -163,7 +156,7 @@ class Backlog:
         while (chunk := self.pop()) is not None:
             yield chunk
 
-    def only_before(self, index: int) -> None:
+    def truncate_at(self, index: int) -> None:
         """Give up what comes after an element; what comes before it still goes."""
         self._before = index
         self.feed.close()

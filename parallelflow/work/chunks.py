@@ -69,6 +69,8 @@ class Chunk:
         After how long it ends early, leaving elements undone; None for never.
     nbytes : int
         Its size in a message, once it is in one.
+    reply_nbytes : int
+        The size of its result in a message, once that has come.
     """
 
     start: int
@@ -80,11 +82,16 @@ class Chunk:
     nbytes: int = 0
     sent: int = 0
     interrupts: int = 0
+    reply_nbytes: int = 0
 
     @property
     def last(self) -> int:
         """Index of the last element."""
         return self.start + len(self.elements) - 1
+
+    def bytes_for(self, count: int) -> float:
+        """Return how many bytes its first elements took, there or back, whichever were more."""
+        return max(self.nbytes * count / len(self.elements), self.reply_nbytes)
 
     def parts(self, number: int) -> Iterator[Chunk]:
         """Yield the chunk in so many parts, in order; fewer if it has fewer elements."""

@@ -6,18 +6,18 @@ import contextlib
 import queue
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine_manager.client_cache import leave_unread
 
 from .chunks import Chunk
-from .worker import Worker
+from .worker import Reply, Worker
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["INTERRUPT_SECONDS", "interrupt"]
+__all__ = ["INTERRUPT_SECONDS", "drop_waiting", "interrupt", "queue_events"]
 
 # An interrupted engine answers within 0.2 s (measured); one that does not is stuck in C code.
 INTERRUPT_SECONDS = 1.0
@@ -28,6 +28,11 @@ DELIVERY_SECONDS = 0.5
 LOOK_SECONDS = 0.02
 
 Event = tuple[Worker, "Chunk | None", Any]
+
+
+def queue_events(events: queue.SimpleQueue[Event]) -> Reply:
+    """Return what puts each answer of an engine into a queue; called in the client's thread."""
+    return lambda worker, chunk, answer: events.put((worker, chunk, answer))
 
 
 def interrupt(
@@ -77,6 +82,20 @@ def interrupt(
     for worker in busy:
         worker.jobs.clear()
     return stuck
+
+
+def drop_waiting(client: ipyparallel.Client, workers: Iterable[Worker], index: int) -> None:
+    """Drop the chunks after an element that wait on engines behind others."""
+    dropped: dict[int, list[Any]] = {}
+    for worker in workers:
+        for chunk in list(worker.jobs)[1:]:
+            if chunk.start > index:
+                dropped.setdefault(worker.id, []).append(worker.jobs.pop(chunk))
+    for engine, answers in dropped.items():
+        waiting = [answer for answer in answers if answer is not None]
+        with contextlib.suppress(Exception):
+            client.abort(waiting, targets=[engine], block=False)
+        leave_unread(client, waiting)
 
 
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ __all__ = ["drive"]
 
 # Clusters that go away one after the other, without an element having finished on them.
 MAX_MOVES = 3
-
-logger = logging.getLogger(__name__)
 
 
 def drive(
@@ -90,7 +87,5 @@ def _move(
     else:
         where = f"in this process, one after the other{why}"
     reason = lost.message.removesuffix("Start new engine processes and run it again.").strip()
-    note = f"{reason} The work goes on {where}."
-    logger.warning("%s", note)
-    run.progress.announce(note)
+    run.progress.warn(f"{reason} The work goes on {where}.")
     return client is not None

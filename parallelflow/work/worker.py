@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import threading
 import time
@@ -17,7 +18,7 @@ from .chunks import Chunk
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "WorkerState"]
 
 # Setting a function up takes some milliseconds, or as long as its packages take to load.
 SETUP_SECONDS = 2.0
@@ -30,6 +31,16 @@ _all: weakref.WeakSet[Worker] = weakref.WeakSet()
 _lock = threading.Lock()
 
 Reply = Callable[["Worker", "Chunk | None", Any], None]
+
+
+class WorkerState(enum.Enum):
+    """Where an engine stands in a run."""
+
+    SETTING_UP = "the function has been sent to it"
+    READY = "the function is set up there"
+    EXCLUDED = "it gets no work of the run: the function cannot be set up there, or it hangs"
+    LOST_IN_SETUP = "it has gone before the function was set up"
+    LOST = "it has gone"
 
 
 @dataclass(eq=False)
@@ -48,10 +59,8 @@ class Worker:
 
     Attributes
     ----------
-    ready : bool
-        Whether the function is set up there.
-    gone_since : float or None
-        When the engine was first missed, on the monotonic clock.
+    state : WorkerState
+        Where it stands.
     jobs : dict
         AsyncResult of each chunk that it has, in the order they were sent.
     info : dict
@@ -63,17 +72,20 @@ class Worker:
     client: ipyparallel.Client
     id: int
     reply: Reply
-    ready: bool = False
-    gone_since: float | None = None
+    state: WorkerState = WorkerState.SETTING_UP
     jobs: dict[Chunk, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     setup_interrupts: int = 0
+    _gone_since: float | None = None
     _asked_at: float = 0.0
-    _patience: float = SETUP_SECONDS
+    _time_limit: float = 0.0
 
     def __post_init__(self) -> None:
         with _lock:
             _all.add(self)
+
+    def __str__(self) -> str:
+        return f"engine {self.id} ({self.host or 'unknown host'})"
 
     @property
     def host(self) -> str | None:
@@ -81,22 +93,22 @@ class Worker:
         return self.info.get("host")
 
     def set_up(self, key: str, frames: Sequence[Any]) -> None:
-        """Send the function; the reply comes with chunk None."""
+        """Send the function; the reply comes with chunk None. Each time has twice as long."""
         self._asked_at = time.monotonic()
         size = sum(memoryview(frame).nbytes for frame in frames)
-        self._patience = max(self._patience, SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND)
+        needed = SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND
+        self._time_limit = max(2 * self._time_limit, needed)
         self._send(None, runner.setup, key, *_views(frames))
 
-    def is_overdue(self) -> bool:
-        """Whether the function should be sent again: the engine has not answered for long.
+    def is_setup_overdue(self) -> bool:
+        """Return True if the function should be sent again: the engine has not answered for long.
 
         What is sent to an engine that has just registered may be lost (see
         `parallelflow.engine_manager.link`); one that is busy gets it twice, which does no harm.
         """
-        if self.info or time.monotonic() - self._asked_at < self._patience:
+        if self.state is not WorkerState.SETTING_UP or self.info:
             return False
-        self._patience *= 2
-        return True
+        return time.monotonic() - self._asked_at >= self._time_limit
 
     def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
         """Send a chunk."""
@@ -129,12 +141,25 @@ class Worker:
         result.add_done_callback(lambda done: self.reply(self, sent.pop(), done))
         return result
 
-    def missed(self, seconds: float) -> bool:
-        """Note that the engine is missing; True once it has been for `seconds`."""
-        now = time.monotonic()
-        if self.gone_since is None:
-            self.gone_since = now
-        return now - self.gone_since >= seconds
+    def mark_ready(self) -> None:
+        """Note that the function is set up there; an engine that has gone meanwhile stays so."""
+        was_there = self._gone_since is None
+        self.state = WorkerState.READY if was_there else WorkerState.LOST
+
+    def mark_gone(self) -> None:
+        """Note that the engine is not there any more; the first time counts."""
+        if self._gone_since is not None:
+            return
+        self._gone_since = time.monotonic()
+        if self.state is WorkerState.SETTING_UP:
+            self.state = WorkerState.LOST_IN_SETUP
+        elif self.state is WorkerState.READY:
+            self.state = WorkerState.LOST
+
+    @property
+    def gone_for(self) -> float:
+        """How long ago the engine was noted as gone, seconds; 0 if it is there."""
+        return 0.0 if self._gone_since is None else time.monotonic() - self._gone_since
 
 
 def _views(frames: Sequence[Any]) -> list[memoryview]:

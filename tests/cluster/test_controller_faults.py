@@ -123,7 +123,7 @@ def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how
         assert [w for w in manager.info().warnings if ROLES[role] in w], role
     # An interrupt does not arrive any more; a run ends nevertheless.
     run = run_on(manager, 60, 4)
-    poll(run, lambda: any(w.jobs for w in run._workers.values()))
+    poll(run, lambda: any(w.jobs for w in run.workers))
     began = time.monotonic()
     run.cancel()
     assert time.monotonic() - began < FAIL_SECONDS

@@ -210,7 +210,7 @@ def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> N
     while not run.over:
         run.poll(0.05)
         assert time.monotonic() - began < LIMIT_SECONDS
-        at_work = [w.id for w in run._workers.values() if w.jobs and w.id in client.ids]
+        at_work = [w.id for w in run.workers if w.jobs and w.id in client.ids]
         if stopped < 3 and at_work:
             stopped += 1
             manager.stop_engine(at_work[0])
@@ -245,7 +245,7 @@ def test_random_kills_blame_no_good_element(manager: EngineManager) -> None:
             run.poll(0.02)
             if time.monotonic() > next_kill and killed < 12:
                 next_kill = time.monotonic() + chance.uniform(0.5, 2.0)
-                at_work = {w.info["pid"] for w in run._workers.values() if w.jobs and w.info}
+                at_work = {w.info["pid"] for w in run.workers if w.jobs and w.info}
                 if at_work:
                     killed += 1
                     with contextlib.suppress(ProcessLookupError):

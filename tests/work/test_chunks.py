@@ -79,7 +79,7 @@ def test_what_a_chunk_has_left_goes_first_and_may_be_divided() -> None:
     assert first is not None and (first.start, len(first.elements)) == (0, FIRST_ELEMENTS)
     assert first.seconds == FIRST_SECONDS
     backlog.sizer.observe([0.1], 0)
-    backlog.put_back(first.rest(1))
+    backlog.requeue(first.rest(1))
     second = backlog.next(2, 1, True)
     assert second is not None and second.elements == [1, 2, 3, 4, 5]
     third = backlog.next(2, 1, False)

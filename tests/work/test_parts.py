@@ -97,8 +97,8 @@ def suspect(start: int, losses: list[tuple[int, float]], crashes: int = 0) -> Ch
 
 def test_suspects_are_acquitted_of_losses_that_had_another_reason() -> None:
     backlog = Backlog([], (), None, None)
-    backlog.suspect(suspect(1, [(0, 10.0)], 1))
-    backlog.suspect(suspect(2, [(0, 10.0), (1, 20.0)], 2))
+    backlog.quarantine(suspect(1, [(0, 10.0)], 1))
+    backlog.quarantine(suspect(2, [(0, 10.0), (1, 20.0)], 2))
     assert backlog.suspected() == "1 to 2"
     backlog.acquit(lambda engine, when: engine == 0)
     assert backlog.suspected() == "2 to 2"

@@ -322,7 +322,7 @@ def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client:
         if run.progress.state is RunState.RUNNING:
             running = running or time.monotonic()
             if not killed and time.monotonic() - running > 0.2:
-                victim = next(w.id for w in run._workers.values() if w.jobs)
+                victim = next(w.id for w in run.workers if w.jobs)
                 os.kill(pids[victim], signal.SIGKILL)
                 killed = True
         assert time.monotonic() - begin < 60

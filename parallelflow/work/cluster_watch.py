@@ -1,0 +1,106 @@
+"""What ends a run from outside: its cluster goes away, or none of its engines is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from parallelflow.engine.runner import Trouble
+from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.errors import ClusterLost
+
+from .backlog import Backlog
+from .outcomes import Decision, Fail, fail_as_lost
+from .results import Results
+from .workers import Workers
+
+__all__ = ["ClusterWatch"]
+
+# After the last engine is gone, one that is being started may still come.
+REPLACEMENT_SECONDS = 5.0
+# How often the cluster itself is asked whether it lives.
+ALIVE_SECONDS = 1.0
+# Engines that leave so short a time before their controller were stopped together with it.
+TOGETHER_SECONDS = 10.0
+
+
+class ClusterWatch:
+    """Finds out when a run cannot go on with the cluster that it has.
+
+    Parameters
+    ----------
+    pool : EnginePool
+        The owner of the engines.
+    workers : Workers
+        The engines that take part.
+    backlog : Backlog
+        What waits.
+    results : Results
+        What has come back.
+    """
+
+    def __init__(
+        self, pool: EnginePool, workers: Workers, backlog: Backlog, results: Results
+    ) -> None:
+        self._pool = pool
+        self._workers = workers
+        self._backlog = backlog
+        self._results = results
+        self._checked_at = time.monotonic()
+
+    def start_over(self) -> None:
+        """Watch another cluster from now on."""
+        self._checked_at = time.monotonic()
+
+    def check(self) -> None:
+        """Raise `ClusterLost` if the cluster has gone; asks every `ALIVE_SECONDS`."""
+        now = time.monotonic()
+        if now - self._checked_at > ALIVE_SECONDS:
+            self._checked_at = now
+            self.check_now()
+
+    def check_now(self) -> None:
+        """Raise `ClusterLost` if the cluster has gone."""
+        if self._pool.alive():
+            return
+        fault = self._pool.fault()
+        why = f": {fault}" if fault else ""
+        since = time.monotonic() - TOGETHER_SECONDS
+        self._backlog.acquit(lambda engine, when: when > since)
+        raise ClusterLost(f"the cluster went away with {self._results.unfinished_text}{why}.")
+
+    def is_abandoned(self) -> bool:
+        """Return True if no engine is left to go on with, for `REPLACEMENT_SECONDS`."""
+        return self._workers.seconds_without_any() > REPLACEMENT_SECONDS
+
+    def give_up(self, apply: Callable[[list[Decision], None], None]) -> None:
+        """Fail the elements that ended the last engines, if known, and those that were not run.
+
+        Parameters
+        ----------
+        apply : callable
+            Called with the decisions, and None for no engine.
+
+        Raises
+        ------
+        SetupFailed
+            If there are engines, but the function cannot be set up on them.
+        ClusterLost
+            If the engines' end is none of the run's doing.
+        """
+        # It may have become known since that their session had ended, and they with it.
+        self._backlog.acquit(lambda engine, when: not self._pool.crashed(engine))
+        apply([fail_as_lost(chunk) for chunk in self._backlog.take_convicted()], None)
+        blamed = any(failure.stage == "lost" for failure in self._results.failures.values())
+        if blamed and self._backlog.feed.total is not None:
+            why = Trouble("not run", "NoEngineLeft", "no engine was left")
+            for chunk in self._backlog.drain():
+                apply([Fail(i, e, why) for i, e in enumerate(chunk.elements, chunk.start)], None)
+            return
+        self._workers.raise_setup_failure()
+        suspects = self._backlog.suspected()
+        hint = f" One of the elements {suspects} may have ended it." if suspects else ""
+        raise ClusterLost(
+            f"the last engine went away with {self._results.unfinished_text}.{hint} "
+            "Start new engine processes and run it again."
+        )

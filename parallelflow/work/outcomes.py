@@ -1,0 +1,294 @@
+"""Decisions: what becomes of a chunk's elements, by what came back of it or by its engine's end.
+
+Each function takes facts and returns a list of decisions, in the order in which they apply. None
+of them has side effects or needs a cluster; `parallelflow.work.run.Run` carries the decisions
+out. An outcome of a new kind is a class here, and one more case there.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parallelflow.engine import payload
+from parallelflow.engine.runner import ChunkResult, Trouble, trouble_of
+
+from .chunks import Chunk
+
+__all__ = [
+    "CheckCluster",
+    "Decision",
+    "Fail",
+    "Interrupter",
+    "Keep",
+    "Loss",
+    "Quarantine",
+    "Requeue",
+    "RunOnClient",
+    "SetUpAgain",
+    "fail_as_lost",
+    "judge_error",
+    "judge_loss",
+    "judge_reply",
+    "judge_result",
+    "judge_unsendable",
+    "keep_finished",
+    "says_engine_died",
+    "was_interrupted",
+]
+
+# An element during which so many engines crashed, while nothing else of the run was under way, is
+# not given to another one. Engines are killed for reasons that are none of the elements' (memory,
+# other people's tools); a second time, alone, is hardly by chance.
+MAX_DEATHS = 2
+# The same for engines that were lost otherwise, such as one that was stopped (SIGSTOP): most of
+# them are not its fault, but no element may take engines without an end.
+MAX_LOSSES = 4
+# Of a chunk whose engine has ended, so many parts go alone. Elements that travel by more are so
+# short that going singly would take minutes; one that ends engines takes one more to be found.
+SUSPECTS = 256
+# Of a chunk that cannot be sent or read, so many parts go again: one bad element among thousands
+# is found in a few rounds, and the others travel together.
+PARTS = 4
+# An element that somebody else has interrupted, who meant another one, is run again so often.
+MAX_INTERRUPTS = 1
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The chunk's first ``result.count`` elements have finished: keep what came of them."""
+
+    chunk: Chunk
+    result: ChunkResult
+
+
+@dataclass(frozen=True)
+class Fail:
+    """An element has failed."""
+
+    index: int
+    element: Any
+    trouble: Trouble
+
+
+@dataclass(frozen=True)
+class RunOnClient:
+    """An element has to be run by the client itself."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """Elements go to an engine again, before those that have not been sent."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Elements go again last of all, and while nothing else of the run is under way."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
+class SetUpAgain:
+    """The engine does not have the run's function any more."""
+
+
+@dataclass(frozen=True)
+class CheckCluster:
+    """The cluster is being shut down: end the run's work there."""
+
+
+Decision = Keep | Fail | RunOnClient | Requeue | Quarantine | SetUpAgain | CheckCluster
+
+
+class Interrupter(enum.Enum):
+    """Who has interrupted an element that had not asked for it."""
+
+    USER = "the user, who meant it"
+    SHUTDOWN = "the end of the cluster"
+    OTHER = "somebody who meant something else, such as the end of another run"
+
+
+class Loss(enum.Enum):
+    """Why an engine has left."""
+
+    STOPPED = "its owner has stopped it"
+    CRASHED = "its process has ended by itself"
+    UNKNOWN = "it does not answer any more"
+
+
+def judge_reply(
+    chunk: Chunk, reply: Sequence[payload.Frame], interrupter: Callable[[], Interrupter]
+) -> list[Decision]:
+    """Decide by what an engine has sent for a chunk: the frames of a `ChunkResult`.
+
+    Parameters
+    ----------
+    chunk, interrupter
+        As `judge_result` has them.
+    reply : sequence of frames
+        The frames.
+    """
+    try:
+        result: ChunkResult = payload.load(reply)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:  # a class that only the engine knows, or that ends programs
+        return judge_unsendable(chunk, trouble_of(e, "result"))
+    return judge_result(chunk, result, interrupter)
+
+
+def judge_result(
+    chunk: Chunk, result: ChunkResult, interrupter: Callable[[], Interrupter]
+) -> list[Decision]:
+    """Decide by the result that an engine has sent for a chunk.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        The chunk.
+    result : ChunkResult
+        The result, of all its elements or of the first ones.
+    interrupter : callable
+        Returns who has interrupted the engine; only called if somebody has.
+    """
+    if result.unreadable is not None:
+        return judge_unsendable(chunk, result.unreadable)
+    by, interrupts = None, 0
+    last = result.count - 1
+    if _is_interrupted_by_signal(result.troubles.get(last)):
+        by = interrupter()
+        if by is Interrupter.SHUTDOWN:
+            result = _first(result, last)
+        elif by is Interrupter.OTHER and (last > 0 or chunk.interrupts < MAX_INTERRUPTS):
+            result = _first(result, last)
+            interrupts = chunk.interrupts + 1 if last == 0 else 1
+    decisions: list[Decision] = [Keep(chunk, result)]
+    decisions += [_judge_element(chunk, *each) for each in result.troubles.items()]
+    if result.count < len(chunk.elements):
+        rest = chunk.rest(result.count)
+        rest.interrupts = interrupts
+        decisions.append(Quarantine(rest) if chunk.losses else Requeue(rest))
+    if by is Interrupter.SHUTDOWN:
+        decisions.append(CheckCluster())
+    return decisions
+
+
+def _judge_element(chunk: Chunk, position: int, trouble: Trouble) -> Decision:
+    if trouble.stage == "client":
+        return RunOnClient(chunk.start + position)
+    return Fail(chunk.start + position, chunk.elements[position], trouble)
+
+
+def _is_interrupted_by_signal(trouble: Trouble | None) -> bool:
+    """Return True unless the element has finished, or the function has raised it itself."""
+    if trouble is None or trouble.stage != "interrupted":
+        return False
+    return trouble.exception is None or trouble.error_type != "KeyboardInterrupt"
+
+
+def _first(result: ChunkResult, count: int) -> ChunkResult:
+    """Return a result without what comes after its first `count` elements."""
+    return replace(
+        result,
+        count=count,
+        values=result.values[:count],
+        seconds=result.seconds[:count],
+        troubles={i: trouble for i, trouble in result.troubles.items() if i < count},
+        outputs={i: output for i, output in result.outputs.items() if i < count},
+    )
+
+
+def keep_finished(chunk: Chunk, result: ChunkResult) -> Keep:
+    """Return the decision for the result of a chunk that the run itself has interrupted.
+
+    What comes before the first failed element is kept.
+    """
+    return Keep(chunk, _first(result, min(result.troubles, default=result.count)))
+
+
+def judge_error(
+    chunk: Chunk, error: BaseException, interrupter: Callable[[], Interrupter]
+) -> list[Decision]:
+    """Decide by the error that has come instead of a result, while the engine keeps running.
+
+    Parameters
+    ----------
+    chunk, interrupter
+        As `judge_result` has them.
+    error : BaseException
+        The error.
+    """
+    if getattr(error, "ename", "") == "LookupError":
+        return [Requeue(chunk), SetUpAgain()]
+    if was_interrupted(error):
+        by = interrupter()
+        again = replace(chunk, alone=False, interrupts=chunk.interrupts + 1)
+        requeue: Decision = Quarantine(again) if chunk.losses else Requeue(again)
+        if by is Interrupter.SHUTDOWN:
+            return [requeue, CheckCluster()]
+        if chunk.interrupts < MAX_INTERRUPTS:
+            return [requeue]
+    return judge_unsendable(chunk, trouble_of(error, "run"))
+
+
+def judge_unsendable(chunk: Chunk, trouble: Trouble) -> list[Decision]:
+    """Decide about a chunk that as a whole could not be sent, read or sent back.
+
+    A single element fails. Of several, the one that is at fault is found by sending parts.
+    """
+    if len(chunk.elements) == 1:
+        return [Fail(chunk.start, chunk.elements[0], trouble)]
+    # In reverse order: each one goes before those that wait.
+    return [Requeue(part) for part in reversed(list(chunk.parts(PARTS)))]
+
+
+def judge_loss(chunks: Sequence[Chunk], engine: int, loss: Loss, when: float) -> list[Decision]:
+    """Decide about the chunks that an engine had when it was lost.
+
+    Parameters
+    ----------
+    chunks : sequence of Chunk
+        The chunks, in the order in which they were sent: the engine worked at the first one.
+    engine : int
+        The engine's id.
+    loss : Loss
+        Why it has left.
+    when : float
+        When, on the monotonic clock.
+    """
+    # An engine that its owner stops has been given up; nothing that it has is at fault.
+    blameless = 0 if loss is Loss.STOPPED else 1
+    decisions: list[Decision] = [Requeue(chunk) for chunk in reversed(chunks[blameless:])]
+    for chunk in chunks[:blameless]:
+        single = len(chunk.elements) == 1
+        crashes = chunk.crashes + (loss is Loss.CRASHED and chunk.alone and single)
+        lost = replace(chunk, losses=[*chunk.losses, (engine, when)], crashes=crashes)
+        if single and (crashes >= MAX_DEATHS or len(lost.losses) >= MAX_LOSSES):
+            decisions.append(fail_as_lost(lost))
+        else:
+            # Which of its elements it was is not known.
+            decisions += [Quarantine(part) for part in lost.parts(SUSPECTS)]
+    return decisions
+
+
+def fail_as_lost(chunk: Chunk) -> Fail:
+    """Return the failure of a single element by the engines that were lost while it ran."""
+    trouble = Trouble("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
+    return Fail(chunk.start, chunk.elements[0], trouble)
+
+
+def says_engine_died(error: BaseException) -> bool:
+    """Return True if an error says that its engine has gone."""
+    return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return True if SIGINT has hit an engine before it could begin with what it was sent."""
+    return getattr(error, "ename", "") == "KeyboardInterrupt"

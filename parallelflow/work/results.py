@@ -1,0 +1,111 @@
+"""What a run has so far: values, failures, what the client has to run, and its progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parallelflow.engine import payload
+from parallelflow.engine.runner import ChunkResult, Trouble, short
+from parallelflow.errors import ElementFailure
+from parallelflow.progress import Progress
+
+from .worker import Worker
+
+__all__ = ["Results"]
+
+
+class Results:
+    """The results of a run's elements, by index.
+
+    Parameters
+    ----------
+    label : str
+        What the user calls the run.
+    total : int
+        The number of elements; 0 if it is not known.
+    known : dict of int to object
+        Values of elements that need not be run.
+
+    Attributes
+    ----------
+    values : list
+        The values; None where there is none.
+    failures : dict of int to ElementFailure
+        The failed elements.
+    deferred : set of int
+        Elements that have to be run by the client itself.
+    progress : Progress
+        The numbers of them.
+    """
+
+    def __init__(self, label: str, total: int, known: dict[int, Any]) -> None:
+        # It grows with the elements that are sent: a range may have more of them than fit.
+        self.values: list[Any] = []
+        self.failures: dict[int, ElementFailure] = {}
+        self.deferred: set[int] = set()
+        self.progress = Progress(label, total, done=len(known))
+        self._known = known.keys()
+        self._ranges: list[tuple[int, int]] = []
+        for index, value in known.items():
+            self.make_room(index)
+            self.values[index] = value
+
+    @property
+    def done(self) -> set[int]:
+        """Indices of the elements with a value."""
+        done = set(self._known)
+        for start, count in self._ranges:
+            done.update(range(start, start + count))
+        return done - self.failures.keys() - self.deferred
+
+    @property
+    def finished(self) -> int:
+        """How many elements have come back, well or not."""
+        return self.progress.done + self.progress.failed
+
+    @property
+    def unfinished_text(self) -> str:
+        """How many elements are left, as errors say it."""
+        left = self.progress.total - self.finished
+        return f"{left} of {self.progress.total} elements unfinished"
+
+    def make_room(self, index: int) -> None:
+        """Make the list of values long enough for an element."""
+        self.values.extend([None] * (index + 1 - len(self.values)))
+        # The list's length may not be known.
+        self.progress.total = max(self.progress.total, len(self.values))
+
+    def keep(self, start: int, result: ChunkResult) -> None:
+        """Keep what an engine has returned for the elements from index `start` on."""
+        self.values[start : start + result.count] = result.values
+        self._ranges.append((start, result.count))
+        self.progress.done += result.count - len(result.troubles)
+        self.progress.element_seconds += sum(result.seconds)
+
+    def fail(self, index: int, element: Any, trouble: Trouble, worker: Worker | None) -> None:
+        """Keep why an element has failed, and on which engine if it got so far."""
+        self.make_room(index)
+        self.failures[index] = ElementFailure(
+            index=index,
+            total=self.progress.total,
+            input=_shown(element),
+            stage=trouble.stage,
+            error_type=trouble.error_type,
+            message=trouble.message,
+            traceback=trouble.trace,
+            engine=worker.id if worker else None,
+            host=worker.host if worker else None,
+            where=trouble.where,
+            exception=trouble.exception,
+        )
+        self.progress.failed += 1
+
+
+def _shown(element: Any) -> str:
+    """Return an element as an error shows it; safe also if it cannot be read."""
+    if not isinstance(element, payload.Frozen):
+        return short(element)
+    try:
+        return short(element.value)
+    except BaseException as e:
+        return f"<an element that cannot be unpickled: {type(e).__name__}>"

@@ -1,0 +1,120 @@
+"""Sending: the next chunk for an engine that has room, pickled and within its size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from parallelflow.engine import payload
+from parallelflow.engine.runner import trouble_of
+from parallelflow.progress import RunState
+
+from .backlog import Backlog
+from .chunks import Chunk
+from .outcomes import Decision, judge_unsendable
+from .results import Results
+from .worker import Worker
+from .workers import Workers
+
+__all__ = ["Sender", "frames_size"]
+
+# How long chunks are made before somebody else has a turn: pickling may fail for thousands.
+DISPATCH_SECONDS = 0.05
+
+Apply = Callable[[list[Decision], None], None]
+
+
+class Sender:
+    """Sends a run's chunks to its engines.
+
+    Parameters
+    ----------
+    backlog : Backlog
+        What waits.
+    workers : Workers
+        The engines.
+    results : Results
+        What has come back.
+    key : str
+        The run's key.
+    stop_on_error : bool
+        Whether an engine leaves the rest of a chunk undone after a failed element.
+    """
+
+    def __init__(
+        self, backlog: Backlog, workers: Workers, results: Results, key: str, stop_on_error: bool
+    ) -> None:
+        self._backlog = backlog
+        self._workers = workers
+        self._results = results
+        self._key = key
+        self._stop_on_error = stop_on_error
+
+    def dispatch(self, apply: Apply) -> bool:
+        """Send a chunk to every engine that has room for one; the idle ones first.
+
+        Parameters
+        ----------
+        apply : callable
+            Called with decisions about elements that cannot be sent, and None for no engine.
+
+        Returns
+        -------
+        bool
+            False if it has taken long, and there may be more to send.
+        """
+        ready = self._workers.ready()
+        end = time.monotonic() + DISPATCH_SECONDS
+        for depth in range(2 if self._backlog.may_prefetch(len(ready)) else 1):
+            for worker in ready:
+                while len(worker.jobs) <= depth:
+                    if time.monotonic() > end:
+                        return False
+                    chunk = self._next_chunk(len(ready))
+                    if chunk is None:
+                        return True
+                    if not self._send(worker, chunk, apply):
+                        break
+        return True
+
+    def _next_chunk(self, engines: int) -> Chunk | None:
+        idle = not self._workers.are_busy()
+        chunk = self._backlog.next(engines, self._results.finished, idle)
+        if chunk is not None:
+            self._results.make_room(chunk.last)
+        return chunk
+
+    def _send(self, worker: Worker, chunk: Chunk, apply: Apply) -> bool:
+        """Send a chunk, or as much of it as fits into a message.
+
+        Returns
+        -------
+        bool
+            False if the worker cannot take it now.
+        """
+        while True:
+            try:
+                frames = payload.dump(chunk.elements)
+            except (Exception, SystemExit) as e:
+                apply(judge_unsendable(chunk, trouble_of(e, "pickle")), None)
+                return True
+            chunk.nbytes = frames_size(frames)
+            count = len(chunk.elements)
+            fits = max(count * self._backlog.sizer.max_bytes // max(chunk.nbytes, 1), 1)
+            if fits >= count:
+                break
+            self._backlog.requeue(chunk.rest(fits))
+            chunk = chunk.first(fits)
+        stop = self._stop_on_error
+        if self._workers.try_to_send(worker, lambda w: w.send(chunk, self._key, stop, frames)):
+            if self._results.progress.state is RunState.PREPARING:
+                self._results.progress.enter(RunState.RUNNING)
+            return True
+        self._backlog.requeue(chunk)
+        return False
+
+
+def frames_size(frames: Iterable[Any]) -> int:
+    """Return how many bytes frames take."""
+    return sum(memoryview(frame).nbytes for frame in frames)

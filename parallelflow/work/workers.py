@@ -1,0 +1,249 @@
+"""The engines that take part in a run: set-up, engines that are lost, and when none is left."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from parallelflow.engine.runner import trouble_of
+from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.errors import SetupFailed
+from parallelflow.progress import Progress
+
+from .chunks import Chunk
+from .outcomes import MAX_DEATHS, MAX_INTERRUPTS, Loss, says_engine_died, was_interrupted
+from .worker import Reply, Worker, WorkerState
+
+if TYPE_CHECKING:
+    import ipyparallel
+
+__all__ = ["Workers"]
+
+# What an engine had sent before it died may still be on its way through the hub.
+GRACE_SECONDS = 0.3
+
+logger = logging.getLogger(__name__)
+
+
+class Workers:
+    """The engines of a cluster, as a run uses them.
+
+    Parameters
+    ----------
+    client : ipyparallel.Client
+        Connection to the cluster's controller.
+    pool : EnginePool
+        The owner of the engines.
+    key : str
+        The run's key.
+    function : sequence of frames
+        What `parallelflow.engine.runner.setup` is sent.
+    progress : Progress
+        Where engines that take part are counted, and lines worth showing announced.
+    reply : callable
+        Called with each answer of an engine; see `Worker`.
+
+    Attributes
+    ----------
+    client : ipyparallel.Client
+        The connection that is used now.
+    hosts : set of str
+        The machines whose engines take part.
+    """
+
+    def __init__(
+        self,
+        client: ipyparallel.Client,
+        pool: EnginePool,
+        key: str,
+        function: Sequence[Any],
+        progress: Progress,
+        reply: Reply,
+    ) -> None:
+        self.client = client
+        self._pool = pool
+        self._key = key
+        self._function = function
+        self._progress = progress
+        self._reply = reply
+        self._workers: dict[int, Worker] = {}
+        self.hosts: set[str] = set()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._setup_deaths = 0
+        self._setup_failed: SetupFailed | None = None
+        self._nobody_since: float | None = None
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._workers.values()))
+
+    def ready(self) -> list[Worker]:
+        """Return the engines that the function is set up on."""
+        return [w for w in self._workers.values() if w.state is WorkerState.READY]
+
+    def are_busy(self) -> bool:
+        """Return True if any of them has a chunk."""
+        return any(worker.jobs for worker in self._workers.values())
+
+    def are_excluded(self) -> bool:
+        """Return True if none of them gets work of the run; also if there are none."""
+        return all(w.state is WorkerState.EXCLUDED for w in self._workers.values())
+
+    # -- set-up -------------------------------------------------------------------------
+
+    def add_new(self) -> None:
+        """Set the function up on engines that have joined, and where it may have been lost."""
+        for engine in self.client.ids:
+            worker = self._workers.get(engine)
+            if worker is None:
+                if self._pool.retired(engine):
+                    continue
+                worker = self._workers[engine] = Worker(self.client, engine, self._reply)
+            elif not worker.is_setup_overdue():
+                continue
+            self.set_up(worker)
+
+    def set_up(self, worker: Worker) -> None:
+        """Send the function to an engine."""
+        if worker.state is WorkerState.READY:
+            worker.state = WorkerState.SETTING_UP
+        self.try_to_send(worker, lambda w: w.set_up(self._key, self._function))
+
+    def try_to_send(self, worker: Worker, send: Callable[[Worker], object]) -> bool:
+        """Send something to an engine; return False if it has just left."""
+        try:
+            send(worker)
+        except Exception as e:
+            # `remove_lost` deals with what it had.
+            logger.debug("nothing can be sent to engine %d: %r", worker.id, e)
+            return False
+        return True
+
+    def handle_setup(
+        self, worker: Worker, reply: dict[str, Any] | None, error: BaseException | None
+    ) -> None:
+        """Handle the answer to `set_up`: what the engine tells, or an error.
+
+        Raises
+        ------
+        SetupFailed
+            If the function cannot be set up on any engine.
+        """
+        if self._workers.get(worker.id) is not worker:
+            return  # it has been removed meanwhile
+        if error is not None and says_engine_died(error):
+            worker.mark_gone()
+            return
+        trouble = trouble_of(error, "setup") if error is not None else None
+        if reply is not None:
+            worker.info, trouble = reply, reply["trouble"]
+        interrupted = trouble is not None and trouble.error_type == "KeyboardInterrupt"
+        if interrupted or was_interrupted(error):
+            # Somebody meant what the engine worked at before, or after.
+            worker.setup_interrupts += 1
+            if worker.setup_interrupts <= MAX_INTERRUPTS:
+                self.set_up(worker)
+                return
+        if trouble is None:
+            self._accept(worker)
+            return
+        self.exclude(worker)
+        self._progress.warn(f"{worker} takes no part: {trouble.message}")
+        if trouble.error_type == "ModuleUnusable":  # a new process can load it
+            self._pool.replace(worker.id)
+        why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
+        self._setup_failed = why
+        if self.are_excluded():
+            raise why
+
+    def _accept(self, worker: Worker) -> None:
+        worker.mark_ready()
+        for note in worker.info.get("notes", ()):
+            self._progress.warn(f"{worker}: {note}")
+        self._progress.engines.add(worker.id)
+        self.hosts.update(filter(None, [worker.host]))
+
+    def exclude(self, worker: Worker) -> None:
+        """Give an engine no more work of the run.
+
+        It stays known, so that the function is not sent to it again.
+        """
+        worker.state = WorkerState.EXCLUDED
+
+    # -- losses -------------------------------------------------------------------------
+
+    def remove_lost(self) -> Iterator[tuple[Worker, Loss]]:
+        """Yield the engines that have gone, each with why, after removing it.
+
+        Raises
+        ------
+        SetupFailed
+            If setting the function up has ended engines, and works on none.
+        """
+        present = set(self.client.ids)
+        for worker in self:
+            if worker.id in present:
+                continue
+            worker.mark_gone()
+            if worker.gone_for < GRACE_SECONDS:
+                continue
+            del self._workers[worker.id]
+            loss = self._find_loss(worker.id)
+            if loss is Loss.CRASHED and worker.state is WorkerState.LOST_IN_SETUP:
+                self._count_setup_death(worker)
+            yield worker, loss
+
+    def _find_loss(self, engine: int) -> Loss:
+        if self._pool.retired(engine):
+            return Loss.STOPPED
+        return Loss.CRASHED if self._pool.crashed(engine) else Loss.UNKNOWN
+
+    def _count_setup_death(self, worker: Worker) -> None:
+        """Count an engine that ended while the function was set up; give up after two."""
+        self._setup_deaths += 1
+        if self._setup_deaths >= MAX_DEATHS and not self._progress.engines:
+            why = f"setting the function up ended {self._setup_deaths} engines"
+            raise SetupFailed(worker.id, worker.host, "EngineLost", why)
+        self._pool.replace(worker.id)
+
+    def seconds_without_any(self) -> float:
+        """Return for how long no engine could do the run's work and none was being started."""
+        if not self.are_excluded() or self._pool.expected():
+            self._nobody_since = None
+            return 0.0
+        now = time.monotonic()
+        self._nobody_since = self._nobody_since or now
+        return now - self._nobody_since
+
+    def raise_setup_failure(self) -> None:
+        """Raise why the function cannot be set up, if there are engines and that is why."""
+        if self._workers and self._setup_failed is not None:
+            raise self._setup_failed
+
+    # -- the end ------------------------------------------------------------------------
+
+    def take_chunks(self) -> list[Chunk]:
+        """Remove the engines and return the chunks that they had, in an order to requeue them."""
+        chunks = [chunk for worker in self for chunk in list(worker.jobs)[::-1]]
+        for worker in self:
+            worker.jobs.clear()
+        self._workers.clear()
+        return chunks
+
+    def move_to(self, client: ipyparallel.Client) -> None:
+        """Use the engines of another cluster; those of the one before are forgotten."""
+        self._workers.clear()
+        self.client = client
+        self._start_over()
+
+    def drop_function(self) -> list[Any]:
+        """Remove the engines, which drop the function; return their unread AsyncResults."""
+        unread: list[Any] = []
+        for worker in self:
+            self.try_to_send(worker, lambda w: unread.append(w.drop(self._key)))
+        # They refer to the run and it to them: the values would stay until Python looks for cycles.
+        self._workers.clear()
+        return unread

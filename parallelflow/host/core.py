@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
 from ..system.safe_files import make_folder
-from . import session_folder, user_modules
+from . import repairs, session_folder, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
@@ -150,6 +150,7 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None,
     global _started
     startup = application.VistrailsStartup
     _started = True
+    repairs.repair_for_headless_core()
     application.VistrailsStartup = private_startup(startup, saved)
     environment = os.environ.get(_USER_PACKAGES_VARIABLE)
     try:

@@ -32,9 +32,10 @@ def enable_packages(identifiers: Iterable[str]) -> None:
 def _enable(manager: Any, identifier: str, wanted_by: list[str]) -> None:
     if manager.has_package(identifier):
         return
-    package = _find(manager, identifier)
+    package, trouble = _find(manager, identifier)
     if package is None:
-        raise PackageMissing(identifier, reason=_needed_by(wanted_by))
+        needed_by = _needed_by(wanted_by, before=", " if trouble else "")
+        raise PackageMissing(identifier, reason=f"{trouble}{needed_by}")
     if manager.has_package(package.identifier):
         return
     if identifier in wanted_by:
@@ -83,17 +84,20 @@ def one_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _find(manager: Any, identifier: str) -> Any:
+def _find(manager: Any, identifier: str) -> tuple[Any, str]:
+    """Return VisTrails' object for a package, or None and why the likely one is not it."""
     # VisTrails looks a package up by importing every one that is installed; most are where
     # their identifier says.
+    trouble = ""
     likely = identifier.rpartition(".")[2].replace("_", "").lower()
     for codepath in manager.available_package_names_list():
-        if codepath.lower() == likely:
+        if codepath.lower().replace("_", "") == likely:
             package = manager.look_at_available_package(codepath)
             try:
                 package.load()
-            except Exception:
+            except Exception as error:
+                trouble = one_line(error)
                 break
             if identifier in (package.identifier, *package.old_identifiers):
-                return package
-    return manager.identifier_is_available(identifier)
+                return package, ""
+    return manager.identifier_is_available(identifier), trouble

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from ..errors import ConfigurationUnreadable
 from ..system import safe_files
@@ -19,6 +20,8 @@ __all__ = ["MAX_BYTES", "private_startup", "saved_folder", "saved_startup", "sta
 
 MAX_BYTES = 16 * 2**20
 """The largest startup.xml that is read; one with the values of all packages has some kilobytes."""
+
+_PARTS = ("configuration", "packages", "disabledpackages")
 
 
 def startup_file() -> Path:
@@ -45,7 +48,7 @@ def saved_startup() -> Any:
     file = startup_file()
     try:
         # VisTrails would wait for ever for what is no file.
-        safe_files.read_bytes(file, MAX_BYTES)
+        data = safe_files.read_bytes(file, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except safe_files.UnusableFile as e:
@@ -55,8 +58,18 @@ def saved_startup() -> Any:
     try:
         return load_startup(str(file))
     except Exception as e:
-        reason = " ".join(str(e).split()) or type(e).__name__
+        reason = _missing_parts(data) or " ".join(str(e).split()) or type(e).__name__
         raise ConfigurationUnreadable(str(file), f"is damaged: {reason}") from e
+
+
+def _missing_parts(data: bytes) -> str:
+    """Return which of the parts that VisTrails always writes are not there, "" if all are."""
+    try:
+        there = {element.tag for element in ElementTree.fromstring(data)}
+    except ElementTree.ParseError:
+        return ""  # said better by VisTrails
+    missing = [f"<{part}>" for part in _PARTS if part not in there]
+    return f"it has no {' and no '.join(missing)}" if missing else ""
 
 
 def private_startup(startup: type, saved: Any) -> type:

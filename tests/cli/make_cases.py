@@ -153,6 +153,11 @@ def unavailable_in_group(build: Builder) -> None:
     build.controller.create_group(list(build.controller.current_pipeline.modules), [])
 
 
+def needs_window(build: Builder) -> None:
+    """Add a module of a package that makes a widget while it is loaded."""
+    foreign(build, "org.vistrails.vistrails.pythoncalcqt", "PythonCalc")
+
+
 def subworkflow(build: Builder) -> None:
     """Map a SubWorkflow whose inside needs a package that nothing else names."""
     port = build.module("InputPort", (0, 100), values={"name": "number"})
@@ -193,6 +198,7 @@ CASES = [
     aliases,
     unavailable,
     unavailable_in_group,
+    needs_window,
     subworkflow,
     no_such_module,
 ]

@@ -129,6 +129,12 @@ def test_packages_that_only_a_group_needs_count(parallelflow: Run, cases: Path) 
     assert "org.example.inner" in told(parallelflow("run", f"{cases}:unavailable_in_group"))
 
 
+def test_a_package_that_needs_the_window(parallelflow: Run, cases: Path) -> None:
+    line = told(parallelflow("run", f"{cases}:needs_window"))
+    assert "org.vistrails.vistrails.pythoncalcqt" in line
+    assert "needs VisTrails' window" in line
+
+
 def test_a_module_that_its_package_does_not_have(parallelflow: Run, cases: Path) -> None:
     line = told(parallelflow("run", f"{cases}:no_such_module"))
     assert "does not fit the VisTrails packages of this machine" in line

@@ -61,7 +61,16 @@ def qt_application() -> Any:
 
 def load() -> dict[str, Symptom]:
     """Return all symptoms by the name of their repair."""
-    for name in ("library", "core", "packages", "window", "matplotlib", "sklearn", "vtk"):
+    for name in (
+        "library",
+        "core",
+        "packages",
+        "headless",
+        "window",
+        "matplotlib",
+        "sklearn",
+        "vtk",
+    ):
         importlib.import_module(f"tests.host.symptoms_{name}")
     return SYMPTOMS
 

@@ -13,5 +13,6 @@ from .registry import has_repairs as has_repairs
 from .registry import load_package_repairs as load_package_repairs
 from .registry import modules_outside_vistrails as modules_outside_vistrails
 from .registry import packages_with_repairs as packages_with_repairs
+from .registry import repair_for_headless_core as repair_for_headless_core
 from .registry import repair_imported_modules as repair_imported_modules
 from .repair import Repair as Repair

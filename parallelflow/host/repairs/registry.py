@@ -23,6 +23,7 @@ from . import (
     core,
     elementtree,
     group_outputs,
+    headless_qt,
     import_hook,
     loops,
     package_manager,
@@ -50,6 +51,7 @@ REPAIRS: tuple[Repair, ...] = (
     *import_hook.REPAIRS,
     *package_manager.REPAIRS,
     *qt.REPAIRS,
+    *headless_qt.REPAIRS,
     *window.REPAIRS,
 )
 
@@ -163,6 +165,13 @@ def repair_imported_modules() -> None:
             for repair in _by_module[module]:
                 if repair.before is not None and _is_needed(repair, "before"):
                     _apply(repair, repair.before)
+            _repair_module(module, tuple(applied))
+
+
+def repair_for_headless_core() -> None:
+    """Apply the repairs that only the headless core needs to modules imported before it began."""
+    for module in _by_module:
+        if module in sys.modules:
             _repair_module(module, tuple(applied))
 
 

@@ -149,6 +149,8 @@ def _launcher(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text} is no launcher; the number of engines is -n {text}"
         )
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no launcher; leave the option out")
     return text
 
 

@@ -7,7 +7,7 @@ import textwrap
 from typing import NoReturn
 
 import parallelflow
-from parallelflow.errors import shortened
+from parallelflow.errors import MOST_CHARACTERS, shortened
 
 from . import cluster_parser
 from .exits import Exit
@@ -86,6 +86,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and exit."""
+        message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        if len(message) > MOST_CHARACTERS:
+            message = f"{message[:MOST_CHARACTERS]}..."
         self.exit(Exit.MISTAKE, f"parallelflow: {message} (see {self.prog} --help)\n")
 
 

@@ -94,7 +94,11 @@ class EngineSource(ManagerCore):
             If the profile's configuration cannot be read.
         """
         folder = profiles.profile_folder(self.profile)
-        capacity.check_number(n, launcher or self.launcher, folder)
+        capacity.check_number(n, self._chosen(launcher), folder)
+
+    def _chosen(self, launcher: str | None) -> str | None:
+        """Return a launcher's name as ipyparallel has it, None for the profile's own."""
+        return (launcher or self.launcher or "").strip().lower() or None
 
     def check_wanted(self) -> None:
         """Raise, as `check_number` does, if those missing to the configured number are too many."""
@@ -277,7 +281,7 @@ class EngineSource(ManagerCore):
                 for line in profiles.open_to_change(self.profile):
                     self.interaction.tell(line)
                 start = functools.partial(
-                    Start, self, n, launcher or self.launcher, progress, cancel.is_set, still
+                    Start, self, n, self._chosen(launcher), progress, cancel.is_set, still
                 )
                 return _again_if_passing(lambda: start().run(until))
             finally:

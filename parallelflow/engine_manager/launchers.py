@@ -14,7 +14,7 @@ from typing import Any
 import ipyparallel
 from ipyparallel.cluster import launcher as ipp_launcher
 
-from parallelflow.errors import LauncherUnusable, UserMistake
+from parallelflow.errors import LauncherUnusable, UserMistake, shortened
 from parallelflow.system.working_directory import working_directory
 
 from .model import LauncherChoice, LaunchPreview
@@ -227,7 +227,7 @@ def _find(known: list[LauncherChoice], name: str) -> LauncherChoice:
         if choice.name == name.lower():
             return choice
     names = ", ".join(c.name for c in known)
-    raise UserMistake(f"there is no launcher {name!r}; ipyparallel offers: {names}.")
+    raise UserMistake(f"there is no launcher {shortened(name)}; ipyparallel offers: {names}.")
 
 
 def _reach(cluster: Any, folder: Path, name: str) -> list[str]:

@@ -177,7 +177,9 @@ class EngineManager(EngineReplacer):
         from . import launchers
 
         self.check_number(n, launcher)
-        return launchers.preview(self._folder(), launcher, n, self._link is not None)
+        return launchers.preview(
+            self._folder(), launcher.strip().lower(), n, self._link is not None
+        )
 
     def _folder(self) -> Path:
         folder = profiles.profile_folder(self.profile)

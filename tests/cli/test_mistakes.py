@@ -202,3 +202,14 @@ def test_a_version_with_more_digits_than_numbers_have(
     assert main(["run", f"{cases}:{'9' * 5000}"]) == 2
     line = capsys.readouterr().err.splitlines()[0]
     assert "has no version '999" in line and len(line) < 1200
+
+
+@pytest.mark.parametrize(
+    "arguments", [["info", "\x1b[31m\nx"], ["a\nb"], ["run", "x.vt", "--\udcff"], ["x" * 5000]]
+)
+def test_what_is_no_argument_is_told_on_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable() and len(line) < 600 and "--help" in line

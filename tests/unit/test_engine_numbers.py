@@ -92,3 +92,18 @@ def test_the_number_for_free_cores_fits(monkeypatch: pytest.MonkeyPatch) -> None
     assert 1 <= EngineManager("any").suggested_engines() < 100
     monkeypatch.setattr(capacity, "ENGINE_BYTES", 10**15)
     assert EngineManager("any").suggested_engines() == 1
+
+
+def test_a_launcher_is_found_however_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for name in ("local", "LOCAL", " Local "):
+        assert cli.main(["start", "-n", "2", "--dry-run", "--engines", name]) == 0
+        shown.append(capsys.readouterr())
+    assert shown[0] == shown[1] == shown[2] and shown[0].err == ""
+    for name, text in (
+        ("x" * 5000, "there is no launcher 'xxx"),
+        (" ", "' ' is no launcher; leave"),
+    ):
+        assert cli.main(["start", "-n", "2", "--dry-run", "--engines", name]) == 2
+        error = capsys.readouterr().err
+        assert text in error and error.count("\n") == 1 and len(error) < 700

@@ -181,7 +181,7 @@ def questions(window: Any) -> Iterator[None]:
 
 def fail(window: Any) -> Iterator[None]:
     """Start engines that fail."""
-    from parallelflow.engine_manager import profiles
+    from parallelflow.engine_manager.system import profiles
 
     (profiles.profile_folder("default") / "ipengine_config.py").write_text(BROKEN)
     trigger(window, "Start new engine processes")

@@ -273,8 +273,8 @@ def _zmq() -> Iterator[Finding]:
 
 def _profiles() -> Iterator[Finding]:
     from parallelflow.engine_manager import get_manager
-    from parallelflow.engine_manager.connections import connections
-    from parallelflow.engine_manager.profiles import open_to_change
+    from parallelflow.engine_manager.connection.connection_files import connections
+    from parallelflow.engine_manager.system.profiles import open_to_change
 
     for profile in get_manager().profiles():
         folder = Path(profile.folder)

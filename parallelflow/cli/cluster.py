@@ -8,10 +8,11 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 
-from parallelflow.engine_manager import EngineManager, get_manager, profiles
-from parallelflow.engine_manager.information import aligned
+from parallelflow.engine_manager import EngineManager, get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import Inventory, LaunchPreview, Origin, ShutdownPlan
+from parallelflow.engine_manager.model.information import aligned
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterError, UserMistake
 
 from .exits import Exit

@@ -9,8 +9,9 @@ from argparse import Namespace
 from typing import Any
 
 from parallelflow.engine.place import on_engine
-from parallelflow.engine_manager import get_manager, profiles
+from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import UserMistake
 
 from . import peek, report, signals, target

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from parallelflow.engine_manager.standard_files import open_standard_files
+from parallelflow.engine_manager.system.standard_files import open_standard_files
 
 from . import signals
 

@@ -12,11 +12,8 @@ from parallelflow.errors import EngineUnreachable, ProfileError
 from parallelflow.settings import settings
 from parallelflow.system.safe_files import is_folder
 
-from . import profiles
-from .core import PRIVATE
-from .engines import Progress
-from .gather import Gatherer
-from .information import ClusterInfo
+from .cluster import PRIVATE
+from .connection.user_interrupts import record_user_interrupt
 from .interaction import Interaction
 from .model import (
     Inventory,
@@ -29,8 +26,11 @@ from .model import (
     StartSnapshot,
     State,
 )
+from .model.information import ClusterInfo
+from .monitor import Gatherer
+from .provision import Progress
 from .replacement import EngineReplacer
-from .user_interrupts import record_user_interrupt
+from .system import profiles
 
 __all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
 
@@ -160,7 +160,7 @@ class EngineManager(EngineReplacer):
 
     def launchers(self) -> list[LauncherChoice]:
         """Return the launchers that ipyparallel offers, those on this machine first."""
-        from . import launchers
+        from .launch import launchers
 
         return launchers.choices(launchers.cluster_of(self._folder()))
 
@@ -174,7 +174,7 @@ class EngineManager(EngineReplacer):
         ClusterError
             If the profile's configuration cannot be read.
         """
-        from . import launchers
+        from .launch import launchers
 
         self.check_number(n, launcher)
         return launchers.preview(
@@ -205,7 +205,7 @@ class EngineManager(EngineReplacer):
         ClusterError
             If there is no such engine, or it cannot be stopped from here.
         """
-        from . import stopping
+        from . import stop as stopping
 
         if not self._lock.acquire(timeout=BUSY_SECONDS):
             raise EngineUnreachable(
@@ -224,7 +224,7 @@ class EngineManager(EngineReplacer):
         ClusterError
             If there is no such engine, or it does not take the signal.
         """
-        from . import stopping
+        from . import stop as stopping
 
         cluster = self._link
         if cluster is not None:
@@ -238,7 +238,7 @@ class EngineManager(EngineReplacer):
 
         At most 0.6 s, since all that seem to run are asked at once.
         """
-        from . import overview
+        from . import profile_overview as overview
 
         return overview.profiles(self.profile, self.tokens())
 
@@ -281,7 +281,7 @@ class EngineManager(EngineReplacer):
 
     def inventory(self) -> Inventory:
         """Return what runs of the profile that Parallel Flow has started, and who did."""
-        from .origins import Origins
+        from .system.origins import Origins
 
         processes = tuple(Origins(self).running())
         return Inventory(self.profile, processes, len(self._runs))
@@ -315,8 +315,8 @@ class EngineManager(EngineReplacer):
         list of int
             The pids that run in spite of all.
         """
-        from .origins import origin_of
-        from .records import read_all
+        from .system.origins import origin_of
+        from .system.records import read_all
 
         self._cancel_starts()
         with self._lock:
@@ -351,7 +351,7 @@ class EngineManager(EngineReplacer):
 
     def shutdown_plan(self) -> ShutdownPlan | None:
         """Return what a shutdown would end, None if there is no connection; at most 0.5 s."""
-        from . import stopping
+        from . import stop as stopping
 
         return stopping.plan(self)
 
@@ -370,7 +370,7 @@ class EngineManager(EngineReplacer):
         NoEngines
             If there is no cluster.
         """
-        from . import stopping
+        from . import stop as stopping
 
         self._cancel_starts()
         with self._lock:

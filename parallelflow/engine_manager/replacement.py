@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import EnginesFailed, StartCancelled
 
-from . import profiles
 from .engine_pool import EnginePool
-from .engines import EngineSource
 from .interaction import Interaction
 from .model import Stage, StartSnapshot
-from .records import read_all
+from .provision import EngineSource
+from .system import profiles
+from .system.records import read_all
 
 if TYPE_CHECKING:
-    from .link import Link
+    from .connection.cluster_connection import Link
 
 __all__ = ["EngineReplacer"]
 
@@ -69,7 +69,7 @@ class EngineReplacer(EngineSource):
             Whether one is being started: not a second time for one engine, and not for engines
             started elsewhere, on another machine or by a batch system.
         """
-        from . import stopping
+        from . import stop as stopping
 
         cluster = self._link
         if cluster is None or not self.alive():
@@ -89,7 +89,7 @@ class EngineReplacer(EngineSource):
         return True
 
     def _replace(self, cluster: Link, engine: int) -> None:
-        from . import stopping
+        from . import stop as stopping
 
         cancel = threading.Event()
         self._cancels.add(cancel)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import ControllerFailed, ProfileUnusable
 
-from .guard import Guard
-from .processes import MARK, ProcessRecord
-from .records import SessionRecord, fingerprint
-from .resources import what_to_do
+from .system.guard import Guard
+from .system.processes import MARK, ProcessRecord
+from .system.records import SessionRecord, fingerprint
+from .system.resources import what_to_do
 
 if TYPE_CHECKING:
-    from .launch import EngineSet, Launch
-    from .link import Link
+    from .connection.cluster_connection import Link
+    from .launch.cluster_launcher import EngineSet, Launch
 
 __all__ = ["Session"]
 
@@ -44,7 +44,7 @@ class Session:
     """
 
     def __init__(self, folder: Path, cluster_id: str) -> None:
-        from .launch import Launch
+        from .launch.cluster_launcher import Launch
 
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)

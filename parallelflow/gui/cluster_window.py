@@ -20,8 +20,8 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from parallelflow.engine_manager.information import ClusterInfo, EngineInfo
 from parallelflow.engine_manager.model import Origin, State
+from parallelflow.engine_manager.model.information import ClusterInfo, EngineInfo
 from parallelflow.errors import EngineUnreachable, ParallelFlowError
 
 from .engine_table import COLUMNS, EngineModel, EngineOrder

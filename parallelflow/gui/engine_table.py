@@ -9,7 +9,7 @@ from typing import Any
 
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
 
-from parallelflow.engine_manager.information import ClusterInfo, EngineInfo
+from parallelflow.engine_manager.model.information import ClusterInfo, EngineInfo
 
 from .wording import memory
 

@@ -18,7 +18,7 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.engine_manager.model import Inventory, Origin, ProfileInfo, State
-from parallelflow.engine_manager.profiles import check_name
+from parallelflow.engine_manager.system.profiles import check_name
 from parallelflow.errors import ProfileError
 
 from .cleanup_dialog import Choice, CleanupDialog

@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from parallelflow.engine_manager.capacity import MOST
+from parallelflow.engine_manager.launch.capacity import MOST
 from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
 from parallelflow.errors import StartCancelled, TooManyEngines
 

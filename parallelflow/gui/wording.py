@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from parallelflow.engine_manager.information import ClusterInfo, ControllerInfo
 from parallelflow.engine_manager.model import ShutdownPlan, Stage, StartSnapshot, State
+from parallelflow.engine_manager.model.information import ClusterInfo, ControllerInfo
 from parallelflow.progress import RunState, Snapshot
 
 __all__ = [

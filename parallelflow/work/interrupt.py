@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine_manager.client_cache import leave_unread
+from parallelflow.engine_manager.connection.client_cache import leave_unread
 
 from .chunks import Chunk
 from .worker import Reply, Worker

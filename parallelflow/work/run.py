@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload, session_state
 from parallelflow.engine.runner import ChunkResult
-from parallelflow.engine_manager.client_cache import forget, leave_unread, note_received
+from parallelflow.engine_manager.connection.client_cache import forget, leave_unread, note_received
+from parallelflow.engine_manager.connection.user_interrupts import is_user_interrupt
 from parallelflow.engine_manager.engine_pool import EnginePool
-from parallelflow.engine_manager.user_interrupts import is_user_interrupt
 from parallelflow.progress import RunState
 
 from . import outcomes

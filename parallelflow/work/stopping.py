@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parallelflow.engine import payload
-from parallelflow.engine_manager.client_cache import forget
+from parallelflow.engine_manager.connection.client_cache import forget
 from parallelflow.engine_manager.engine_pool import EnginePool
 
 from .chunks import Chunk

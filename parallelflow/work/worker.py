@@ -104,7 +104,8 @@ class Worker:
         """Return True if the function should be sent again: the engine has not answered for long.
 
         What is sent to an engine that has just registered may be lost (see
-        `parallelflow.engine_manager.link`); one that is busy gets it twice, which does no harm.
+        `parallelflow.engine_manager.connection.cluster_connection`); one that is busy gets it
+        twice, which does no harm.
         """
         if self.state is not WorkerState.SETTING_UP or self.info:
             return False

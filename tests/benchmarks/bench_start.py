@@ -58,7 +58,7 @@ cluster.stop_cluster_sync()
 IDLE = """
 import contextlib, json, os, psutil, sys, time
 from parallelflow.engine_manager import get_manager
-from parallelflow.engine_manager.processes import MARK
+from parallelflow.engine_manager.system.processes import MARK
 manager = get_manager()
 manager.start_engines(2)
 time.sleep(3)

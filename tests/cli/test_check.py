@@ -11,8 +11,9 @@ import pytest
 
 from parallelflow.cli import main
 from parallelflow.cli.check import OLDEST_IPYPARALLEL, PYTHONS
-from parallelflow.engine_manager import get_manager, profiles
-from parallelflow.engine_manager.connections import connections
+from parallelflow.engine_manager import get_manager
+from parallelflow.engine_manager.connection.connection_files import connections
+from parallelflow.engine_manager.system import profiles
 from parallelflow.host.repairs import REPAIRS
 
 from .conftest import ROOT, Run, environment

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, lock, profiles, records
+from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.model import Origin
+from parallelflow.engine_manager.system import lock, profiles, records
 from parallelflow.errors import ProfileBusy
 
 from .sessions import SessionProcess, running, wait_until
@@ -149,7 +150,7 @@ def test_a_session_that_holds_the_lock_too_long_is_named(
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
     folder = profiles.ensure_folder(profile)
     code = (
-        "from parallelflow.engine_manager import lock, profiles\n"
+        "from parallelflow.engine_manager.system import lock, profiles\n"
         f"with lock.profile_lock(profiles.profile_folder({profile!r})):\n"
         "    tell('held')\n"
         "    time.sleep(600)\n"
@@ -172,7 +173,7 @@ def test_files_of_a_cluster_are_left_to_whoever_is_starting_another(profile: str
     folder = profiles.ensure_folder(profile)
     file = folder / "security" / "ipcontroller-client.json"
     code = (
-        "from parallelflow.engine_manager import lock, profiles\n"
+        "from parallelflow.engine_manager.system import lock, profiles\n"
         f"with lock.profile_lock(profiles.profile_folder({profile!r})):\n"
         "    tell('held')\n"
         "    time.sleep(600)\n"

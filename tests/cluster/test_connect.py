@@ -20,9 +20,11 @@ import ipyparallel
 import psutil
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, link, profiles
-from parallelflow.engine_manager.connections import ANSWER_SECONDS, connections
+from parallelflow.engine_manager import EngineManager, State
+from parallelflow.engine_manager.connection import cluster_connection as link
+from parallelflow.engine_manager.connection.connection_files import ANSWER_SECONDS, connections
 from parallelflow.engine_manager.model import Origin
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
 
 from .sessions import running, wait_until

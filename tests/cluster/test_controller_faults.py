@@ -15,8 +15,13 @@ from typing import Any
 import pytest
 
 from parallelflow.engine.runner import plain_function
-from parallelflow.engine_manager import EngineManager, controller_processes
-from parallelflow.engine_manager.controller_processes import NEEDED, ROLES, ControllerProcesses
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.connection import controller_processes
+from parallelflow.engine_manager.connection.controller_processes import (
+    NEEDED,
+    ROLES,
+    ControllerProcesses,
+)
 from parallelflow.errors import ClusterError, ClusterLost, ConnectFailed
 from parallelflow.work.run import Run
 
@@ -48,7 +53,7 @@ def processes(manager: EngineManager) -> dict[str, list[int]]:
 
 
 def connections_of(manager: EngineManager) -> Any:
-    from parallelflow.engine_manager.connections import connections
+    from parallelflow.engine_manager.connection.connection_files import connections
 
     return connections(manager.profile)
 
@@ -202,7 +207,7 @@ def test_a_controller_elsewhere_is_probed(
     new_manager: Callable[..., EngineManager], monkeypatch: Any, role: str, how: int
 ) -> None:
     """Without the processes, as on another machine: by the connections alone."""
-    from parallelflow.engine_manager.connections import Connection
+    from parallelflow.engine_manager.connection.connection_files import Connection
 
     ours, far = new_manager(), new_manager()
     ours.start_engines(1)

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, profiles
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.system import profiles
 
 from .sessions import running, session, wait_until
 

@@ -19,9 +19,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, profiles
+from parallelflow.engine_manager import EngineManager, State
 from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import Origin
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import EnginesFailed
 
 from .sessions import running, session, wait_until

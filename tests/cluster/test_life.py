@@ -16,8 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, link, processes, profiles, records
+from parallelflow.engine_manager import EngineManager, State
+from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.model import Origin, Stage
+from parallelflow.engine_manager.system import processes, profiles, records
 from parallelflow.errors import ClusterError, EngineUnreachable, ProfileError
 
 from .sessions import running, session, wait_until
@@ -346,7 +348,7 @@ def test_a_full_disk_undoes_the_start_and_is_told(profile: str) -> None:
     code = (
         "import resource, signal\n"
         "from parallelflow.errors import ProfileError\n"
-        "from parallelflow.engine_manager.records import SessionRecord\n"
+        "from parallelflow.engine_manager.system.records import SessionRecord\n"
         "write = SessionRecord.write\n"
         "def full(self):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))\n"

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from parallelflow import settings
-from parallelflow.engine_manager import EngineManager, connections, lock, options, profiles, records
-from parallelflow.engine_manager.processes import record_of
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.connection import connection_files as connections
+from parallelflow.engine_manager.launch import controller_options as options
+from parallelflow.engine_manager.system import lock, profiles, records
+from parallelflow.engine_manager.system.processes import record_of
 from parallelflow.errors import ConfigurationFailed, ProfileUnusable
 from parallelflow.host import session_folder, user_modules
 from tests.support.odd_files import KINDS, make_odd
@@ -125,7 +128,7 @@ def test_in_place_of_a_session_folders_lock(
 def test_in_place_of_the_connection_file_of_an_engine(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "ipcontroller-engine.json"
     with make_odd(path, kind):
-        module = "parallelflow.engine_manager.engine"
+        module = "parallelflow.engine_manager.launch.engine_main"
         ended = subprocess.run(
             [sys.executable, "-m", module, str(path)], capture_output=True, text=True, check=False
         )

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, profiles, records
+from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
-from parallelflow.engine_manager.processes import record_of
+from parallelflow.engine_manager.system import profiles, records
+from parallelflow.engine_manager.system.processes import record_of
 from parallelflow.host import session_folder
 from tests.support import namespaces
 

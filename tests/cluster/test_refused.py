@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, profiles, resources
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.system import profiles, resources
 from parallelflow.errors import ControllerFailed
 from tests.support import namespaces
 
@@ -185,7 +186,7 @@ def test_what_runs_on_a_profile_that_gets_read_only_is_still_used(
 def test_a_controller_of_ours_that_does_not_answer_is_told_as_ours(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parallelflow.engine_manager import link
+    from parallelflow.engine_manager.connection import cluster_connection as link
 
     monkeypatch.setattr(link, "CONNECT_SECONDS", 0.0)
     with pytest.raises(ControllerFailed, match=r"has started but does not answer at 127\.0\.0\.1"):

@@ -15,7 +15,8 @@ import psutil
 import pytest
 import zmq
 
-from parallelflow.engine_manager import EngineManager, processes, profiles, records
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.system import processes, profiles, records
 
 SAY = "print('the secret result')"
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, link, profiles
+from parallelflow.engine_manager import EngineManager, State
+from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.model import Stage, StartSnapshot
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import (
     ClusterError,
     ControllerFailed,

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import pytest
 
 from parallelflow.cli import cluster_parser
-from parallelflow.engine_manager import EngineManager, profiles
+from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.model import Origin
+from parallelflow.engine_manager.system import profiles
 
 from .sessions import running, session, wait_until
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine_manager.information import ClusterInfo
 from parallelflow.engine_manager.model import (
     EngineStart,
     Inventory,
@@ -20,6 +19,7 @@ from parallelflow.engine_manager.model import (
     StartSnapshot,
     State,
 )
+from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
 
 pytest.importorskip("PyQt5.QtWidgets")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine_manager.information import ClusterInfo, ControllerInfo, EngineInfo
 from parallelflow.engine_manager.model import Origin, State
+from parallelflow.engine_manager.model.information import ClusterInfo, ControllerInfo, EngineInfo
 from parallelflow.errors import ClusterError
 from parallelflow.progress import RunState, Snapshot
 from tests.gui.conftest import FakeManager

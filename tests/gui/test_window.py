@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager.records import read_all
+from parallelflow.engine_manager.system.records import read_all
 from tests.host.run import ROOT, run_python
 from tests.support import leaks
 

@@ -158,8 +158,8 @@ def test_no_engine_with_vistrails_is_a_clear_error(engines: Any, cluster: Any) -
 def test_a_map_goes_on_when_its_cluster_fails(
     cluster: Any, monkeypatch: Any, caplog: Any, declined: bool
 ) -> None:
-    from parallelflow.engine_manager.connections import connections
-    from parallelflow.engine_manager.controller_processes import ControllerProcesses
+    from parallelflow.engine_manager.connection.connection_files import connections
+    from parallelflow.engine_manager.connection.controller_processes import ControllerProcesses
 
     cluster.ensure_engines()
     info = cluster.info().controller

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, profiles
+from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.system import profiles
 from tests.host.run import ROOT
 
 PROFILE = "others"

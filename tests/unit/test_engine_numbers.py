@@ -9,7 +9,9 @@ import psutil
 import pytest
 
 from parallelflow import api, cli
-from parallelflow.engine_manager import EngineManager, capacity, get_manager, manager, profiles
+from parallelflow.engine_manager import EngineManager, get_manager, manager
+from parallelflow.engine_manager.launch import capacity
+from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import TooManyEngines
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import guard, information, launchers, lock, options
+from parallelflow.engine_manager.launch import controller_options as options
+from parallelflow.engine_manager.launch import launchers
 from parallelflow.engine_manager.model import (
     EngineStart,
     Inventory,
@@ -25,11 +26,13 @@ from parallelflow.engine_manager.model import (
     Stage,
     StartSnapshot,
     State,
+    information,
 )
-from parallelflow.engine_manager.origins import origin_of
-from parallelflow.engine_manager.processes import MARK, marked, record_of, stop_trees
-from parallelflow.engine_manager.profiles import ensure_folder
-from parallelflow.engine_manager.records import JobRecord, SessionRecord, read, read_all
+from parallelflow.engine_manager.system import guard, lock
+from parallelflow.engine_manager.system.origins import origin_of
+from parallelflow.engine_manager.system.processes import MARK, marked, record_of, stop_trees
+from parallelflow.engine_manager.system.profiles import ensure_folder
+from parallelflow.engine_manager.system.records import JobRecord, SessionRecord, read, read_all
 from parallelflow.errors import (
     ClusterError,
     ConfigurationFailed,
@@ -286,7 +289,7 @@ def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
     assert "--IPController.db_class=NoDB" in script.controller
     local = launchers.preview(folder, "local", 2, controller_runs=True).command
     connection = folder / "security" / "ipcontroller-engine.json"
-    assert f"-m parallelflow.engine_manager.engine {connection}" in local
+    assert f"-m parallelflow.engine_manager.launch.engine_main {connection}" in local
     lines = launchers.preview(folder, "ssh", 4, controller_runs=True)
     assert lines.controller == ""
     hosts = [line.split()[1] for line in lines.command.splitlines()]
@@ -395,7 +398,7 @@ def test_an_error_shows_the_end_of_the_log_and_keeps_it_whole() -> None:
 def test_the_guards_imports_are_light() -> None:
     """It lives as long as the session: neither ipyparallel nor zmq, nor VisTrails."""
     code = (
-        "import sys, parallelflow.engine_manager.guard; "
+        "import sys, parallelflow.engine_manager.system.guard; "
         "print({m.partition('.')[0] for m in sys.modules} & "
         "{'ipyparallel', 'zmq', 'IPython', 'tornado', 'vistrails', 'PyQt5'})"
     )

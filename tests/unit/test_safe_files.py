@@ -128,7 +128,7 @@ def test_what_others_can_change_is_seen(tmp_path: Path) -> None:
 OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "fromfile", "parse"}
 MAY_OPEN = {
     "system/safe_files.py": "it is what the others use",
-    "engine_manager/launchers.py": "a file of ours, in a folder made a moment ago",
+    "engine_manager/launch/launchers.py": "a file of ours, in a folder made a moment ago",
     "engine/capture.py": "/dev/null, and an open descriptor",
     "engine/files.py": "writes into the file pool; archives in memory",
     "host/repairs/standins/imp.py": "as the module of the standard library",
@@ -136,7 +136,7 @@ MAY_OPEN = {
     "cli/workflow.py": "vistrails that target has looked at",
     "cli/command.py": "/dev/null",
     "cli/streams.py": "/dev/null, and an open descriptor",
-    "engine_manager/standard_files.py": "/dev/null",
+    "engine_manager/system/standard_files.py": "/dev/null",
     # Dialogs are opened, too.
     "gui/": "windows",
     "work/run.py": "a run is opened",

@@ -6,7 +6,8 @@ import sys
 import threading
 from typing import Any
 
-from parallelflow.engine_manager import client_cache, facts, user_interrupts
+from parallelflow.engine_manager.connection import client_cache, user_interrupts
+from parallelflow.engine_manager.connection import engine_metadata as facts
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
 

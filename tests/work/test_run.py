@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from parallelflow.engine.runner import plain_function
-from parallelflow.engine_manager import user_interrupts
+from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen

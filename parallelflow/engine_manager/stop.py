@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import EngineUnreachable, NoEngines
 
-from . import hub, profiles
+from .connection import hub
 from .model import Origin, ShutdownPlan
-from .origins import Origins
-from .processes import ProcessRecord, stop_trees
-from .records import SessionRecord, read_all
+from .system import profiles
+from .system.origins import Origins
+from .system.processes import ProcessRecord, stop_trees
+from .system.records import SessionRecord, read_all
 
 if TYPE_CHECKING:
-    from .core import ManagerCore
-    from .link import Link
+    from .cluster import ManagerCore
+    from .connection.cluster_connection import Link
 
 __all__ = ["interrupt_engine", "is_own_local", "plan", "retire", "shutdown", "stop_engine"]
 

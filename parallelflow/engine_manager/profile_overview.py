@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from parallelflow.system.safe_files import is_there
 
-from . import profiles as files
-from .connections import THREADS, Connection, connections
+from .connection.connection_files import THREADS, Connection, connections
 from .model import Origin, ProfileInfo, RunningCluster
-from .origins import origin_of
-from .processes import record_of
-from .records import read_all
+from .system import profiles as files
+from .system.origins import origin_of
+from .system.processes import record_of
+from .system.records import read_all
 
 __all__ = ["profiles"]
 

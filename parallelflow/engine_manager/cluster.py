@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 from parallelflow import progress
 from parallelflow.errors import ConnectFailed
 
-from . import connections, profiles
-from . import link as links
+from .connection import cluster_connection as links
+from .connection import connection_files as connections
 from .interaction import ConsoleInteraction, Interaction
 from .model import State
-from .records import read_all, stop_abandoned
-from .standard_files import open_standard_files
+from .system import profiles
+from .system.records import read_all, stop_abandoned
+from .system.standard_files import open_standard_files
 
 if TYPE_CHECKING:
     import ipyparallel
 
-    from .link import Link
-    from .records import SessionRecord
+    from .connection.cluster_connection import Link
     from .session import Session
+    from .system.records import SessionRecord
 
 __all__ = ["PRIVATE", "ManagerCore"]
 

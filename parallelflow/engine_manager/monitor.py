@@ -12,13 +12,14 @@ import psutil
 
 import parallelflow
 
-from . import hub, profiles
-from .information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
-from .origins import Origins
+from .connection import hub
+from .model.information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
+from .system import profiles
+from .system.origins import Origins
 
 if TYPE_CHECKING:
-    from .core import ManagerCore
-    from .link import Link
+    from .cluster import ManagerCore
+    from .connection.cluster_connection import Link
 
 __all__ = ["Gatherer"]
 

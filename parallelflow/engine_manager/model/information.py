@@ -10,7 +10,7 @@ from typing import Any
 
 from parallelflow.progress import Snapshot
 
-from .model import Origin, State
+from ..model import Origin, State
 
 __all__ = ["ClusterInfo", "ControllerInfo", "EngineInfo"]
 

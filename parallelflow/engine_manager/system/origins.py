@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..connection.engine_metadata import Facts
+from ..model import Origin, RunningProcess
 from . import profiles
-from .facts import Facts
-from .model import Origin, RunningProcess
 from .processes import ProcessRecord
 from .records import SessionRecord, read_all
 
 if TYPE_CHECKING:
-    from .core import ManagerCore
+    from ..cluster import ManagerCore
 
 __all__ = ["Origins", "origin_of"]
 

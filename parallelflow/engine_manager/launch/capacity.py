@@ -8,7 +8,7 @@ import psutil
 
 from parallelflow.errors import TooManyEngines
 
-from .options import read_config
+from .controller_options import read_config
 
 __all__ = ["ENGINE_BYTES", "MOST", "check_memory", "check_number", "room"]
 

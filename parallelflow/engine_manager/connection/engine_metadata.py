@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..system.processes import MARK, pid_of
+from ..system.records import read_all
 from .client_cache import forget
-from .processes import MARK, pid_of
-from .records import read_all
 
 if TYPE_CHECKING:
     import ipyparallel

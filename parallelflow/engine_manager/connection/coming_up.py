@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .records import read_all
+from ..system.records import read_all
 
 if TYPE_CHECKING:
-    from .link import Link
+    from .cluster_connection import Link
 
 __all__ = ["is_coming_up"]
 

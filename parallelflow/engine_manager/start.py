@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
 
-from . import profiles
-from .coming_up import is_coming_up
-from .connections import Connection, connections
-from .link import Asked
-from .lock import profile_lock
+from .connection.cluster_connection import Asked
+from .connection.coming_up import is_coming_up
+from .connection.connection_files import Connection, connections
+from .launch.controller_options import controller_config
 from .model import EngineStart, Stage, StartSnapshot, State
-from .options import controller_config
-from .records import end_all
-from .resources import check_loopback, check_open_files
+from .system import profiles
+from .system.lock import profile_lock
+from .system.records import end_all
+from .system.resources import check_loopback, check_open_files
 
 if TYPE_CHECKING:
-    from .engines import EngineSource
-    from .launch import EngineSet
-    from .link import Link
+    from .connection.cluster_connection import Link
+    from .launch.cluster_launcher import EngineSet
+    from .provision import EngineSource
     from .session import Session
 
 __all__ = ["Start"]

@@ -8,7 +8,7 @@ left running on purpose, removes the record and ends.
 Processes started in the session's last moment, before their record was written, are
 known by the session's mark in their environment.
 
-Run as ``python -m parallelflow.engine_manager.guard RECORD PID BIRTH TOKEN``.
+Run as ``python -m parallelflow.engine_manager.system.guard RECORD PID BIRTH TOKEN``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Guard:
     """
 
     def __init__(self, record: SessionRecord, environment: dict[str, str]) -> None:
-        command = module_command("parallelflow.engine_manager.guard")
+        command = module_command("parallelflow.engine_manager.system.guard")
         command += [str(record.path), str(record.session.pid), record.session.birth, record.token]
         self._process = subprocess.Popen(
             command,

@@ -4,7 +4,8 @@ It is started together with the controller and loads ipyparallel and VisTrails w
 controller comes up; then it registers as any engine does. Only local engines start this
 way; other launchers start ``python -m ipyparallel.engine``.
 
-Run as ``python -m parallelflow.engine_manager.engine CONNECTION-FILE [ipengine's arguments]``.
+Run as ``python -m parallelflow.engine_manager.launch.engine_main FILE [ARGUMENTS]``: the
+connection file, then arguments of ipengine.
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from parallelflow.errors import ConnectFailed
 
+from ..system.processes import ProcessRecord, record_of
 from . import hub
-from .connections import Connection
+from .connection_files import Connection
 from .controller_processes import ControllerProcesses
-from .facts import Facts, ask_facts, ask_ready, known_facts
+from .engine_metadata import Facts, ask_facts, ask_ready, known_facts
 from .path_probe import PathProbe
-from .processes import ProcessRecord, record_of
 
 if TYPE_CHECKING:
     import ipyparallel

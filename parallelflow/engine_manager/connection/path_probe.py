@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .connections import Connection
+from .connection_files import Connection
 from .controller_processes import ROLES, engine_ports
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import psutil
 
 from parallelflow.system.safe_files import read_json
 
-from .connections import Connection, listening_pids
-from .processes import ProcessRecord, record_of
+from ..system.processes import ProcessRecord, record_of
+from .connection_files import Connection, listening_pids
 
 __all__ = ["HUB", "NEEDED", "ROLES", "ControllerProcesses", "engine_ports"]
 

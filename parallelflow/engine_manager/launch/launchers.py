@@ -17,9 +17,9 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.errors import LauncherUnusable, UserMistake, shortened
 from parallelflow.system.working_directory import working_directory
 
-from .model import LauncherChoice, LaunchPreview
-from .module_command import module_command
-from .options import check_configuration, controller_arguments, controller_config
+from ..model import LauncherChoice, LaunchPreview
+from ..system.module_command import module_command
+from .controller_options import check_configuration, controller_arguments, controller_config
 
 __all__ = [
     "check_launcher",
@@ -141,7 +141,7 @@ def local_command(launcher: Any, connection: Path) -> dict[str, list[str]]:
     """
     if launcher.engine_cmd != ipp_launcher.ipengine_cmd_argv:
         return {}
-    module = "parallelflow.engine_manager.engine"
+    module = "parallelflow.engine_manager.launch.engine_main"
     return {"engine_cmd": [*module_command(module), str(connection)]}
 
 

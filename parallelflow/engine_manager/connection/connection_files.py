@@ -19,8 +19,8 @@ import psutil
 
 from parallelflow.system.safe_files import UnusableFile, list_files, read_json
 
-from .processes import pid_of
-from .profiles import profile_folder
+from ..system.processes import pid_of
+from ..system.profiles import profile_folder
 
 __all__ = [
     "ANSWER_SECONDS",

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from parallelflow.errors import ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.settings import settings
 
-from . import capacity, profiles
-from .coming_up import is_coming_up
-from .core import PRIVATE, ManagerCore
+from .cluster import PRIVATE, ManagerCore
+from .connection.coming_up import is_coming_up
 from .interaction import Interaction
+from .launch import capacity
 from .model import Stage, StartSnapshot
-from .records import session_name
+from .system import profiles
+from .system.records import session_name
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -266,7 +267,7 @@ class EngineSource(ManagerCore):
         still: Callable[[int], int] | None = None,
     ) -> int:
         """Start engines and return how many; see `Start`."""
-        from .starting import Start
+        from .start import Start
 
         self._cancels.add(cancel)
         try:

@@ -30,13 +30,13 @@ from parallelflow.errors import ControllerFailed, EnginesFailed, ProfileUnusable
 from parallelflow.system.safe_files import read_json
 from parallelflow.system.working_directory import working_directory
 
+from ..system.processes import MARK, ProcessRecord, record_of
+from ..system.records import JobRecord
+from ..system.resources import what_to_do
 from . import capacity, launchers
+from .controller_options import check_configuration, controller_arguments
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
-from .options import check_configuration, controller_arguments
-from .processes import MARK, ProcessRecord, record_of
-from .records import JobRecord
-from .resources import what_to_do
 
 __all__ = ["Launch", "child_environment"]
 

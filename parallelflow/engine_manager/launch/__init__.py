@@ -1,0 +1,1 @@
+"""How controllers and engines are started, and what runs as an engine."""

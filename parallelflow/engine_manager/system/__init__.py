@@ -1,0 +1,1 @@
+"""The system and the disk: processes, profiles, records; no ipyparallel here."""

@@ -83,9 +83,11 @@ def _start(manager: EngineManager, options: Namespace) -> int:
     manager.connect()
     if options.dry_run:
         number = options.number or manager.suggested_engines()
-        profiles_own = next((c.name for c in manager.launchers() if c.default), "local")
-        chosen = options.launcher or manager.launcher or profiles_own
-        _show_preview(manager.launch_preview(chosen, number))
+        with profiles.left_as_it_is(profiles.profile_folder(manager.profile)):
+            profiles_own = next((c.name for c in manager.launchers() if c.default), "local")
+            chosen = options.launcher or manager.launcher or profiles_own
+            preview = manager.launch_preview(chosen, number)
+        _show_preview(preview)
         return Exit.OK
     with StartDisplay(sys.stderr) as display:
         number = manager.start_engines(options.number, options.launcher, progress=display.show)

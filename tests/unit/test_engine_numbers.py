@@ -109,3 +109,17 @@ def test_a_launcher_is_found_however_it_is_written(capsys: pytest.CaptureFixture
         assert cli.main(["start", "-n", "2", "--dry-run", "--engines", name]) == 2
         error = capsys.readouterr().err
         assert text in error and error.count("\n") == 1 and len(error) < 700
+
+
+@pytest.mark.parametrize("folder", ["", "profile_default/security"])
+def test_a_dry_run_leaves_the_profile_as_it_is(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "ipython"
+    monkeypatch.setenv("IPYTHONDIR", str(home))
+    if folder:
+        (home / folder).mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+    for name in ("local", "slurm", "ssh"):
+        assert cli.main(["start", "-n", "1", "--dry-run", "--engines", name]) == 0
+    assert set(tmp_path.rglob("*")) == before

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from parallelflow.errors import ProfileError, ProfileUnusable
@@ -22,6 +24,7 @@ __all__ = [
     "check_name",
     "create",
     "ensure_folder",
+    "left_as_it_is",
     "names",
     "open_to_change",
     "profile_exists",
@@ -156,6 +159,29 @@ def _how_to_take(path: Path) -> str:
     if path.stat().st_uid in (0, os.geteuid()):
         return f"chmod go-w {quoted}"
     return f"look at what is in it, then: sudo chown $USER {quoted}"
+
+
+@contextlib.contextmanager
+def left_as_it_is(folder: Path) -> Iterator[None]:
+    """Look at a profile by ipyparallel's classes, which make the folders that they name.
+
+    Parameters
+    ----------
+    folder : Path
+        The profile's folder; need not exist.
+    """
+    inside = [folder / name for name in ("log", "pid", "security", "startup")]
+    missing = [one for one in (*inside, folder, folder.parent) if not is_there(one)]
+    try:
+        yield
+    finally:
+        if folder / "startup" in missing:
+            with contextlib.suppress(OSError):
+                (folder / "startup" / "README").unlink()  # which IPython puts there
+        for one in missing:
+            # What another session has begun meanwhile is not empty.
+            with contextlib.suppress(OSError):
+                one.rmdir()
 
 
 def names() -> list[str]:

@@ -108,7 +108,8 @@ def _kept() -> Settings:
         return _read(file, file.stat().st_mtime_ns)
     except safe_files.UnusableFile as e:
         _warn_once(f"{e}. The defaults are used.")
-    except (OSError, RuntimeError, SyntaxError, ValueError):  # ElementTree's are syntax errors
+    # ElementTree's are syntax errors; an encoding that does not exist is looked up in vain.
+    except (LookupError, OSError, RuntimeError, SyntaxError, ValueError):
         pass
     return Settings()
 

@@ -135,7 +135,7 @@ def read(path: Path) -> ElementTree.Element:
         raise NoVistrail(name, "is empty")
     try:
         root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as e:
+    except (ElementTree.ParseError, LookupError, ValueError) as e:  # or no such encoding
         if beginning == _ZIP_SIGNATURE:
             raise NoVistrail(name, f"is damaged: its version tree is not XML ({e})") from e
         raise NoVistrail(name, _NOT_A_VISTRAIL) from e

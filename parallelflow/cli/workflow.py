@@ -194,12 +194,28 @@ def _used_packages(vistrail: Any, version: int | None, abstractions: list[str]) 
     from vistrails.core.db.io import load_vistrail
     from vistrails.core.db.locator import XMLFileLocator
 
+    _check_versions(vistrail)
     pipelines = [vistrail.getPipeline(_latest(vistrail) if version is None else version)]
     # SubWorkflows come with the file, as vistrails of their own.
     for path in abstractions:
         inner = load_vistrail(XMLFileLocator(path), True)[0]
+        _check_versions(inner)
         pipelines.append(inner.getPipeline(_latest(inner)))
     return {p for pipeline in pipelines for p in _packages(pipeline)} - _ALWAYS_THERE
+
+
+def _check_versions(vistrail: Any) -> None:
+    """Raise if versions follow each other in a circle: VisTrails would go round for ever."""
+    before = {number: action.db_prevId for number, action in vistrail.actionMap.items()}
+    lead_to_the_root: set[int] = set()
+    for number in before:
+        way: set[int] = set()
+        while number in before and number not in lead_to_the_root:
+            if number in way:
+                raise ValueError(f"the versions before version {number} form a circle")
+            way.add(number)
+            number = before[number]
+        lead_to_the_root |= way
 
 
 def _latest(vistrail: Any) -> int:

@@ -66,7 +66,7 @@ def _missing_parts(data: bytes) -> str:
     """Return which of the parts that VisTrails always writes are not there, "" if all are."""
     try:
         there = {element.tag for element in ElementTree.fromstring(data)}
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, LookupError, ValueError):
         return ""  # said better by VisTrails
     missing = [f"<{part}>" for part in _PARTS if part not in there]
     return f"it has no {' and no '.join(missing)}" if missing else ""

@@ -63,7 +63,7 @@ def _configured_folder(key: str, usual: str) -> Path:
     except safe_files.UnusableFile as e:
         _log.warning("%s. It is left out.", e)
         return user_folder() / usual
-    except (OSError, ValueError, xml.etree.ElementTree.ParseError):
+    except (LookupError, OSError, ValueError, xml.etree.ElementTree.ParseError):
         return user_folder() / usual
     value = root.find(f"./configuration/key[@name='{key}']/str")
     return user_folder() / ((value is not None and value.get("value")) or usual)

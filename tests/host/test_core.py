@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from parallelflow.host import user_modules
 from tests.host.run import ROOT, run_python
 from tests.host.symptoms_packages import make_package
+from tests.support.odd_files import KINDS, make_odd
 
 STARTS = ["host.start_core()", "host.start_engine_core()"]
 
@@ -311,3 +313,56 @@ def test_the_installation_is_told_without_importing_it() -> None:
         assert "vistrails" not in sys.modules
         """
     )
+
+
+WHOLE = "<configuration/><packages/><disabledpackages/>"
+XML = '<?xml version="1.0" encoding="{encoding}"?>'
+DAMAGED = {
+    "empty": (b"", "is damaged"),
+    "cut off": (f'<startup version="0.1">{WHOLE}'.encode(), "is damaged"),
+    "other root": (b"<vistrail/>", "is damaged"),
+    "no packages": (b'<startup version="0.1"><configuration/></startup>', "it has no <packages>"),
+    "no such encoding": (XML.format(encoding="none").encode() + b"<startup/>", "is damaged"),
+    "zeros": (b"\0" * 100, "is damaged"),
+    "no UTF-8": (f'<startup version="\xe9">{WHOLE}</startup>'.encode("latin-1"), "is damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_configuration_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from parallelflow import host
+    from parallelflow.errors import ConfigurationUnreadable
+    from parallelflow.host.saved_configuration import saved_startup
+
+    data, said = DAMAGED[kind]
+    file = tmp_path / ".vistrails" / "startup.xml"
+    file.parent.mkdir()
+    file.write_bytes(data)
+    host.activate()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigurationUnreadable) as caught:
+        saved_startup()
+    line, *more = str(caught.value).splitlines()
+    assert str(file) in line and said in line, line
+    assert len(more) <= 1 and "NoneType" not in line
+    assert user_modules.user_packages_folder() is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_in_place_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from parallelflow import host
+    from parallelflow.errors import ConfigurationUnreadable
+    from parallelflow.host.saved_configuration import saved_startup
+
+    (tmp_path / ".vistrails").mkdir()
+    host.activate()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with (
+        make_odd(tmp_path / ".vistrails" / "startup.xml", kind),
+        pytest.raises(ConfigurationUnreadable, match=r"startup\.xml"),
+    ):
+        saved_startup()

@@ -180,3 +180,45 @@ package = app.package_manager.get_package("org.example.scale")
     assert ours[0]["factor"] == 99 and ours[0]["many"] == [3, "x", [4.5, None]]
     assert ours[1]["webRepositoryURL"] == "http://example.org"
     assert saved.read_bytes() == before
+
+
+MAKE = """
+import sys
+from docs.examples.make_digits_sweep import CONTROL_FLOW, PARALLEL_FLOW, Builder
+from parallelflow.host import start_core
+
+start_core(["org.example.scale"])
+from vistrails.core.db.locator import XMLFileLocator
+from vistrails.core.vistrail.controller import VistrailController
+from vistrails.core.vistrail.vistrail import Vistrail
+
+controller = VistrailController(Vistrail(), auto_save=False)
+build = Builder(controller)
+for place, package in enumerate((CONTROL_FLOW, PARALLEL_FLOW)):
+    scale = build.module("Scale", (place, 0), package="org.example.scale")
+    values = {"InputPort": ["i"], "OutputPort": "o", "InputList": [1, 2]}
+    mapping = build.module("Map", (place, -1), "mapped", package, values)
+    build.connect(scale, "self", mapping, "FunctionPort")
+    build.connect(mapping, "Result", build.module("StandardOutput", (place, -2)), "value")
+locator = XMLFileLocator(sys.argv[1])
+controller.write_vistrail(locator)
+"""
+
+
+def test_the_command_computes_with_what_was_saved(
+    used_home: Path, changed_home: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "scale.xml"
+    run_python(MAKE, str(file), home=used_home)
+    for home, factor in ((changed_home, 99), (used_home, 10)):
+        done = subprocess.run(
+            [sys.executable, "-m", "parallelflow", "run", str(file)],
+            cwd=ROOT,
+            env=environment(home, used_home),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [str([(i * factor, i * factor) for i in (1, 2)])] * 2

@@ -55,7 +55,16 @@ def test_what_makes_no_sense_is_left_out(kept: Path) -> None:
     assert (settings().launcher, settings().chunkSize) == ("slurm", 0)
 
 
-@pytest.mark.parametrize("text", ["", "<startup", "<startup/>", "<packages/>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<startup",
+        "<startup/>",
+        "<packages/>",
+        '<?xml version="1.0" encoding="none"?><startup/>',
+    ],
+)
 def test_a_file_that_says_nothing_leaves_the_defaults(kept: Path, text: str) -> None:
     kept.write_text(text)
     assert settings() == Settings()

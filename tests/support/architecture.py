@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -280,7 +281,8 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
-def _private_definitions(tree: ast.Module) -> set[str]:
+@functools.cache  # every part of a package is searched for the same ones
+def _private_definitions(tree: ast.Module) -> frozenset[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -293,7 +295,7 @@ def _private_definitions(tree: ast.Module) -> set[str]:
                 names.add(node.attr)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update(alias.asname for alias in node.names if alias.asname)
-    return {name for name in names if _is_private(name)}
+    return frozenset(filter(_is_private, names))
 
 
 def _private_names_used(tree: ast.Module) -> Iterator[tuple[str, int]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,21 @@ from tests.support.home import make_home
 HOME = make_home()
 RUN = leaks.mark_this_run()
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def hear(name: str) -> None:
+    """Have the processes that tests start hear a signal that this one was started to ignore.
+
+    ``nohup`` has SIGHUP ignored, and a shell without job control SIGINT by what it starts with
+    ``&``; children inherit that, but not a handler.
+    """
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
+
+
+for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+    hear(name)
 
 
 @pytest.fixture(scope="session")

@@ -265,6 +265,7 @@ class Start:
             # Whose facts are known has answered, and can be reached by whoever comes next.
             known = self.snapshot.count(Stage.REGISTERED)
             if known >= self._n or (len(new) >= self._n and self._at_work()):
+                self._check_cancelled()  # the user may have given up at what was told last
                 break
             self._check(cluster, deadline, f"did not register in {seconds:.0f} s")
             time.sleep(LOOK_SECONDS)
@@ -279,6 +280,7 @@ class Start:
             if self.snapshot.count(Stage.READY) >= self._n or (
                 time.monotonic() > deadline and self._at_work()
             ):
+                self._check_cancelled()
                 return
             self._check(cluster, deadline, f"gave no answer in {READY_SECONDS:.0f} s")
             time.sleep(LOOK_SECONDS)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support.waiting import wait_until
+
 from .conftest import SECONDS, command, environment
 
 # How long the end may take on a busy machine before it counts as a hang. It takes 1 to 3 s.
 END_SECONDS = 60.0
-LOOK_SECONDS = 0.05
 
 pytestmark = pytest.mark.own_cluster
 
@@ -33,13 +33,6 @@ def start(
         env=environment(),
         start_new_session=True,
     )
-
-
-def wait_for(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(LOOK_SECONDS)
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -64,7 +57,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, st
     children = family(process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=END_SECONDS)
-    wait_for(lambda: gone(children))
+    wait_until(lambda: gone(children), SECONDS)
     assert "Traceback" not in errors
     return process.returncode, errors
 
@@ -92,7 +85,7 @@ def test_elements_at_work_are_stopped(
 @pytest.mark.parametrize("processes", [0, 1, 4, 9])
 def test_a_start_of_engines_is_given_up(cases: Path, processes: int) -> None:
     process = start(cases, "slow", "--engines", 2)
-    wait_for(lambda: len(family(process)) >= processes)
+    wait_until(lambda: len(family(process)) >= processes, SECONDS)
     if not processes:
         time.sleep(0.5)  # the handlers are in place; nothing has been started
     returned, _ = end(process, signal.SIGTERM)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
+
+from tests.support.waiting import wait_until
+
+__all__ = ["SessionProcess", "running", "session", "wait_until"]
 
 # The session tells on standard output how far it is, one word a line.
 PROLOGUE = """
@@ -83,18 +86,3 @@ def running(profile: str) -> dict[int, str]:
             if (named or guard) and process.status() != psutil.STATUS_ZOMBIE:
                 found[process.pid] = " ".join(command)
     return found
-
-
-def wait_until(condition: Callable[[], object], seconds: float) -> float:
-    """Wait until a condition holds; return how long it took.
-
-    Raises
-    ------
-    AssertionError
-        If it does not within `seconds`.
-    """
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        time.sleep(0.02)
-    return time.monotonic() - began

@@ -117,11 +117,16 @@ def test_a_module_of_the_working_directory_does_not_stop_the_controller(
 
 
 @pytest.mark.parametrize(
-    "stage",
-    [Stage.WAITING, pytest.param(Stage.STARTED, marks=pytest.mark.slow), Stage.REGISTERED],
+    ("engines", "stage"),
+    [
+        (2, Stage.WAITING),
+        pytest.param(2, Stage.STARTED, marks=pytest.mark.slow),
+        pytest.param(2, Stage.REGISTERED, marks=pytest.mark.slow),
+        (1, Stage.REGISTERED),  # nothing is left to wait for then
+    ],
 )
 def test_a_cancelled_start_leaves_nothing(
-    manager: EngineManager, profile: str, stage: Stage
+    manager: EngineManager, profile: str, engines: int, stage: Stage
 ) -> None:
     cancel = threading.Event()
 
@@ -130,7 +135,7 @@ def test_a_cancelled_start_leaves_nothing(
             cancel.set()
 
     with pytest.raises(StartCancelled):
-        manager.start_engines(2, progress=watch, cancel=cancel)
+        manager.start_engines(engines, progress=watch, cancel=cancel)
     assert running(profile) == {} and manager.state is State.NO_CLUSTER
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tests.support.workflows import (
     PARALLEL_FLOW,
     Progress,
@@ -22,27 +24,29 @@ from tests.support.workflows import (
     source,
 )
 
-LIMIT_SECONDS = 60
-
 
 @pytest.fixture
 def engines(cluster: Any) -> Iterator[dict[int, int]]:
     """Give the pids of the two engines by id; afterwards there are two good ones again."""
     client = cluster.connect()
-    settle(lambda: len(client.ids) == 2)
+    wait_until(lambda: len(client.ids) == 2)
     yield dict(zip(client.ids, client[:].apply_sync(os.getpid), strict=True))
     for engine, pid in list(dict(zip(client.ids, pids(client), strict=True)).items()):
         if engine in spoilt:
             os.kill(pid, signal.SIGKILL)
-            settle(lambda engine=engine: engine not in client.ids)
+            wait_until(functools.partial(_has_left, client, engine))
     spoilt.clear()
-    settle(lambda: not cluster_starting(cluster))
+    wait_until(lambda: not cluster_starting(cluster))
     if len(client.ids) < 2:
         cluster.start_engines(2 - len(client.ids))
 
 
 spoilt: set[int] = set()
 """Engines that a test has made unfit for the next one."""
+
+
+def _has_left(client: Any, engine: int) -> bool:
+    return engine not in client.ids
 
 
 def pids(client: Any) -> list[int]:
@@ -52,13 +56,6 @@ def pids(client: Any) -> list[int]:
 
 def cluster_starting(cluster: Any) -> bool:
     return bool(cluster.engine_pool().expected())
-
-
-def settle(condition: Any) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def later(seconds: float, action: Any) -> threading.Timer:
@@ -89,7 +86,7 @@ def test_a_lost_engine_of_ours_is_replaced(engines: Any, cluster: Any) -> None:
     later(0.5, lambda: os.kill(engines[min(engines)], signal.SIGKILL))
     run(mapped(source("import time\ntime.sleep(0.05)\no = i"), list(range(60))), PARALLEL_FLOW)
     client = cluster.connect()
-    settle(lambda: len(client.ids) == 2)
+    wait_until(lambda: len(client.ids) == 2)
     assert set(client.ids) != set(engines)
 
 
@@ -119,9 +116,9 @@ def test_cancel_replaces_an_engine_that_hangs_in_c_code(engines: Any, cluster: A
     assert ours.errors.keys() == {1}
     assert time.monotonic() - begin < 15
     client = cluster.connect()
-    settle(lambda: len(client.ids) == 2 and set(client.ids) != set(engines))
+    wait_until(lambda: len(client.ids) == 2 and set(client.ids) != set(engines))
     (hung,) = set(engines) - set(client.ids)
-    settle(lambda: not psutil.pid_exists(engines[hung]))
+    wait_until(lambda: not psutil.pid_exists(engines[hung]))
 
 
 BLOCK = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +10,6 @@ import pytest
 from parallelflow.engine_manager import EngineManager
 
 ENGINES = 2
-# Patience with a loaded machine; nothing here takes a tenth of it.
-LIMIT_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +30,3 @@ def client(manager: EngineManager) -> Any:
     if len(client.ids) < ENGINES:
         manager.start_engines(ENGINES - len(client.ids))
     return client
-
-
-def settle(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail if it does not for `LIMIT_SECONDS`."""
-    import time
-
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -19,6 +21,7 @@ from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
+from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tests.work.test_crash_matrix import drive
 
 
@@ -387,15 +390,28 @@ def test_engines_that_cannot_run_it_do_not_count(client: Any) -> None:
 
 def test_an_engine_that_joins_in_the_middle_gets_work(client: Any, manager: Any) -> None:
     starter = threading.Thread(target=manager.start_engines, args=(1,))
-    run = Run(client, plain_function, (lambda i: (pause(0.03), os.getpid())[1],), range(400), "t")
+    seen: set[int] = set()
+    deadline = time.monotonic() + LIMIT_SECONDS
+
+    def elements() -> Iterator[int]:
+        """Yield as many as it takes: a start may be slow."""
+        for i in itertools.count():
+            if len(seen) == 3 or time.monotonic() > deadline:
+                return
+            yield i
+
     starter.start()
-    drive(run)
+    run_of(
+        client,
+        lambda i: (pause(0.03), os.getpid())[1],
+        elements(),
+        on_chunk=lambda start, result, worker: seen.update(result.values),
+    )
     starter.join()
-    assert len(set(run.values)) == 3
+    assert len(seen) == 3
     assert len(client.ids) == 3
-    os.kill(run.values[-1], signal.SIGKILL)
-    while len(client.ids) == 3:
-        time.sleep(0.05)
+    os.kill(max(seen), signal.SIGKILL)
+    wait_until(lambda: len(client.ids) < 3)
 
 
 def test_a_function_that_is_lost_on_its_way_is_sent_again(client: Any, monkeypatch: Any) -> None:

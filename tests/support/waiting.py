@@ -1,0 +1,25 @@
+"""Waiting for what happens soon: the one loop of its kind in the tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+# A guard against deadlocks, for a machine that does much else; most of it takes a second.
+LIMIT_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.02
+
+
+def wait_until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS) -> float:
+    """Wait until a condition holds; return how long it took, in seconds.
+
+    Raises
+    ------
+    AssertionError
+        If it does not hold within `seconds`.
+    """
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(LOOK_EVERY_SECONDS)
+    return time.monotonic() - began

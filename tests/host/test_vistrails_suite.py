@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT
+from tests.host.vistrails_suite import PARALLEL, RAN_IN_PARALLEL
 
 pytest.importorskip("PyQt5.QtWidgets")
 
@@ -28,21 +29,20 @@ FAILS_AT_HOME = {
 FEWEST = 400
 
 
-@pytest.mark.slow
-@pytest.mark.gui
-@pytest.mark.timeout(LIMIT + 60)
-def test_vistrails_own_tests_pass_but_those_that_fail_at_home(tmp_path: Path) -> None:
+def run_suite(home: Path, *arguments: str) -> str:
+    """Run VisTrails' suite in a home of its own; return what it wrote."""
     environment = {
         **os.environ,
-        "HOME": str(tmp_path),
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
         "QT_QPA_PLATFORM": "offscreen",
         # A test compares a traceback line by line; newer Pythons underline parts of them.
         "PYTHONNODEBUGRANGES": "1",
     }
-    log = tmp_path / "suite.txt"
+    log = home / "suite.txt"
     with log.open("w") as output:
         subprocess.run(
-            [sys.executable, "-m", "tests.host.vistrails_suite"],
+            [sys.executable, "-m", "tests.host.vistrails_suite", *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -50,7 +50,14 @@ def test_vistrails_own_tests_pass_but_those_that_fail_at_home(tmp_path: Path) ->
             stderr=subprocess.STDOUT,
             timeout=LIMIT,
         )
-    text = log.read_text(errors="replace")
+    return log.read_text(errors="replace")
+
+
+@pytest.mark.slow
+@pytest.mark.gui
+@pytest.mark.timeout(LIMIT + 60)
+def test_vistrails_own_tests_pass_but_those_that_fail_at_home(tmp_path: Path) -> None:
+    text = run_suite(tmp_path)
     ran = re.search(r"^Ran (\d+) tests", text, re.MULTILINE)
     assert ran is not None, text[-3000:]
     failed = set(re.findall(r"^(?:FAIL|ERROR): (test\w+)", text, re.MULTILINE))
@@ -58,3 +65,13 @@ def test_vistrails_own_tests_pass_but_those_that_fail_at_home(tmp_path: Path) ->
     assert int(ran[1]) >= FEWEST
     # Nothing of it went into the home folder but the suite's own output.
     assert [path.name for path in tmp_path.iterdir() if path.name == ".vistrails"] == []
+
+
+@pytest.mark.gui
+@pytest.mark.own_cluster
+@pytest.mark.timeout(LIMIT + 60)
+def test_vistrails_own_tests_of_the_job_monitor_pass_with_our_map(tmp_path: Path) -> None:
+    text = run_suite(tmp_path, PARALLEL, "vistrails.gui.job_monitor")
+    assert re.search(r"^Ran 6 tests.*\n\nOK$", text, re.MULTILINE), text[-3000:]
+    # A Map that is suspended, and executed again until it has finished.
+    assert text.count(RAN_IN_PARALLEL) == 2

@@ -1,17 +1,26 @@
 """Runs VisTrails' own test suite on the mended VisTrails; run as a program.
 
+Arguments are names of modules whose tests are to be run. `PARALLEL`, first, runs Control Flow's
+Map as ours; the output then has the line `RAN_IN_PARALLEL` for each Map that was ours.
+
 What is put back here is what the suite's tests themselves use and Python no longer has.
 """
 
 from __future__ import annotations
 
 import array
+import contextlib
 import runpy
 import sys
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from parallelflow import host
+
+PARALLEL = "--parallel-maps"
+RAN_IN_PARALLEL = "a Map ran in parallel"
 
 #: Names of `unittest.TestCase` that left Python in 3.12, and what they were.
 _OLD_NAMES = {
@@ -42,8 +51,31 @@ def main() -> None:
     import vistrails
 
     program = Path(vistrails.__file__).parent / "tests" / "runtestsuite.py"
-    sys.argv[0] = str(program)
-    runpy.run_path(str(program), run_name="__main__")
+    with _parallel() if sys.argv[1:2] == [PARALLEL] else contextlib.nullcontext():
+        sys.argv = [str(program), *(name for name in sys.argv[1:] if name != PARALLEL)]
+        runpy.run_path(str(program), run_name="__main__")
+
+
+@contextlib.contextmanager
+def _parallel() -> Iterator[None]:
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.loops.evaluation import MapRun
+    from parallelflow.loops.map import parallel_maps
+
+    evaluate = MapRun.evaluate
+
+    def told(self: MapRun) -> Any:
+        print(RAN_IN_PARALLEL, flush=True)
+        return evaluate(self)
+
+    MapRun.evaluate = told  # type: ignore[method-assign]
+    manager = get_manager()
+    manager.configure(engines=1, private=True)
+    try:
+        with parallel_maps():
+            yield
+    finally:
+        manager.stop()
 
 
 if __name__ == "__main__":

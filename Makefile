@@ -49,12 +49,13 @@ run: $(STAMPS)/run
 gui: $(STAMPS)/gui
 	$(BIN)/parallelflow gui
 
-# Clusters spend half of their time waiting for each other, so two tests run at once. Those of one
-# file follow each other: they share clusters.
+# Clusters spend half of their time waiting for each other, so two tests run at once. Each process
+# has half of the tests, in their order, since neighbours share clusters; one that has finished takes
+# half of what the other has left.
 test: lint $(STAMPS)/pythons
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
-test-slow: $(STAMPS)/test
+test-slow: $(STAMPS)/pythons
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
 test-pythons: $(STAMPS)/test

@@ -1,6 +1,7 @@
 """The other Pythons and the oldest ipyparallel: a few tests on each that this machine has.
 
-`make test` has made their environments; `make test-pythons` runs more tests in others.
+`make test` and `make test-slow` have made their environments; `make test-pythons` runs more tests
+in others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_SUCH_PYTHON = 77
 
 
-@pytest.mark.parametrize("name", ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "oldest"])
+def between(name: str) -> object:
+    """Return a version between others: what differs there differs on one of its neighbours, too.
+
+    The oldest ipyparallel is tried on the oldest Python there is.
+    """
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "name", [between("3.10"), between("3.11"), between("3.12"), "3.13", "3.14", "3.15", "oldest"]
+)
 def test_map_and_api_work_there(name: str) -> None:
     if name == f"{sys.version_info[0]}.{sys.version_info[1]}":
         pytest.skip("the other tests run on this one")

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 import parallelflow
-from tests.unit.test_distribution import ROOT, distributions
 
-__all__ = ["distributions"]  # the fixture, which builds the wheel
+from .conftest import ROOT
 
 # A guard against deadlocks; the small sweep takes a few seconds.
 SECONDS = 240.0

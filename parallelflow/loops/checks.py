@@ -1,4 +1,4 @@
-"""The check of a Map's list before anything runs: the serial Map's, without its cost.
+"""The check of a loop's list before anything runs: the serial Map's, without its cost.
 
 ``Module.typeChecking`` of VisTrails asks the configuration and builds a port spec for
 each element; here that is done once for each port and type.
@@ -23,8 +23,8 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
 
     Parameters
     ----------
-    module : Module
-        The Map.
+    module : FoldWithModule
+        The module that loops.
     function : Module
         The module on its FunctionPort.
     ports : sequence of str
@@ -35,7 +35,7 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
     Raises
     ------
     ModuleError
-        On the Map, with the serial Map's text.
+        On the module, with the serial Map's text.
     """
     if not function.input_specs:
         return

@@ -1,4 +1,4 @@
-"""From the modules on a Map's FunctionPort to what engines need to run them."""
+"""What travels to the engines: a loop's function, its inputs, packages and configuration."""
 
 from __future__ import annotations
 
@@ -30,26 +30,33 @@ INFO_KEYS = ("locator", "vistrailName", "version", "reason", "extra_info", "acti
 
 
 def describe(
-    map_module: Any, functions: Sequence[Any], input_ports: Sequence[str], output_port: str
+    module: Any,
+    functions: Sequence[Any],
+    input_ports: Sequence[str],
+    output_port: str,
+    *,
+    log: bool,
 ) -> FunctionSpec:
-    """Describe the modules on a Map's FunctionPort.
+    """Describe the modules that a loop evaluates for each element.
 
     Parameters
     ----------
-    map_module : Module
-        The Map.
+    module : Module
+        The module that loops.
     functions : sequence of Module
-        The modules on its FunctionPort, in the order of their connections; what is
-        upstream of them has been computed.
+        The modules that it evaluates, in the order of their connections; what is upstream of
+        them has been computed.
     input_ports : sequence of str
         The ports that take an element or its parts.
     output_port : str
         The port that gives the result.
+    log : bool
+        Whether engines are to record the elements' executions.
 
     Returns
     -------
     FunctionSpec
-
+        What travels to the engines.
     """
     taking_part = travellers(functions, input_ports)
     pipeline = _pipeline(taking_part)
@@ -64,8 +71,9 @@ def describe(
         user_packages=_user_packages(),
         input_ports=list(input_ports),
         output_port=output_port,
-        signature=_signature(map_module),
+        signature=_signature(module),
         info=_info(functions[0]),
+        log=log,
         host=socket.gethostname(),
         versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
     )
@@ -75,8 +83,8 @@ def _id(module: Any) -> int:
     return int(module.moduleInfo["moduleId"])
 
 
-def _signature(map_module: Any) -> str:
-    signature = map_module.signature or "0" * 40
+def _signature(module: Any) -> str:
+    signature = module.signature or "0" * 40
     return signature.decode() if isinstance(signature, bytes) else str(signature)
 
 
@@ -108,7 +116,7 @@ def travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any
     Parameters
     ----------
     functions : sequence of Module
-        The modules on FunctionPort.
+        The modules that the loop evaluates.
     input_ports : sequence of str
         The ports that take an element; what they are connected to is replaced.
 

@@ -1,9 +1,7 @@
 """The Map module: Control Flow's Map, its elements evaluated on the engines of a cluster.
 
-One element's way: `map_in_parallel` checks the list as the serial Map does and describes the
-function (`describe.describe`); `evaluation.MapRun` sends both to the engines by `work.run.Run`;
-`engine.function.VistrailsFunction` evaluates the element there. Its value comes back into
-`Run.values`, its execution into `provenance.MapLog`, what it wrote into `work.output.OutputOrder`.
+What a Map does is told to `evaluation.evaluate` as a `Loop`; docs/architecture.md follows one
+element from the list to the engine and back.
 """
 
 from __future__ import annotations
@@ -22,8 +20,11 @@ from parallelflow.settings import POLICIES, STOP, settings
 
 from .checks import check_elements
 from .describe import describe
-from .evaluation import MapRun
-from .provenance import MapLog
+from .evaluation import evaluate
+from .loop import Loop
+from .patches import replaced_method
+from .provenance import LoopLog
+from .serial import evaluate_in_session
 
 __all__ = ["Map", "map_in_parallel", "parallel_maps"]
 
@@ -62,23 +63,19 @@ class Map(FoldWithModule):
 
 @contextlib.contextmanager
 def parallel_maps() -> Iterator[None]:
-    """Have every Map of Control Flow run through the engines, without editing a workflow."""
-    if on_engine():  # or in a program that an element has started
+    """Run every Map of Control Flow on the engines while the context is entered.
+
+    On an engine, and in programs that elements start, nothing changes.
+    """
+    if on_engine():
         yield
         return
-    serial = SerialMap.__dict__.get("updateFunctionPort")
 
     def update_function_port(self: Any) -> None:
         self.partialResult = map_in_parallel(self)
 
-    SerialMap.updateFunctionPort = update_function_port
-    try:
+    with replaced_method(SerialMap, "updateFunctionPort", update_function_port):
         yield
-    finally:
-        if serial is None:
-            del SerialMap.updateFunctionPort
-        else:
-            SerialMap.updateFunctionPort = serial
 
 
 def map_in_parallel(module: Any) -> list[Any]:
@@ -103,11 +100,10 @@ def map_in_parallel(module: Any) -> list[Any]:
     ports = module.get_input("InputPort")
     output_port = module.get_input("OutputPort")
     raw = module.get_input("InputList")
-    on_error = _policy(module)
+    stop_on_error = _policy(module) == STOP
     elements = raw if isinstance(raw, (list, tuple)) else list(raw)
     functions = [connector.obj for connector in module.inputPorts.get("FunctionPort", ())]
-    loop = module.logging.begin_loop_execution(module, len(elements))
-    log = MapLog(loop)
+    log = LoopLog(module.logging.begin_loop_execution(module, len(elements)))
     if not len(elements):
         log.write(finished=True)
         return []
@@ -117,9 +113,19 @@ def map_in_parallel(module: Any) -> list[Any]:
         )
     for function in functions:
         check_elements(module, function, ports, elements)
-    spec = describe(module, functions, list(ports), output_port)
-    spec.log = log.wanted
-    return MapRun(module, functions, elements, log, spec, on_error).evaluate()
+    return evaluate(
+        Loop(
+            name="Map",
+            module=module,
+            functions=functions,
+            elements=elements,
+            spec=describe(module, functions, ports, output_port, log=log.wanted),
+            log=log,
+            stop_on_error=stop_on_error,
+            evaluate_in_session=evaluate_in_session,
+            alternative="use Control Flow's Map",
+        )
+    )
 
 
 def _policy(module: Any) -> str:

@@ -17,7 +17,7 @@ def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
     Parameters
     ----------
     label : str
-        What the user calls the Map.
+        What the user calls the module that loops.
     total : int
         Number of elements.
     """

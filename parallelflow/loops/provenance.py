@@ -1,4 +1,4 @@
-"""From the engines' records to VisTrails' execution log, nested as the serial Map writes it."""
+"""From the engines' records to VisTrails' execution log, nested as its own loops write it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from parallelflow.engine.payload import no_collection
 from parallelflow.engine.recorder import LOOP, Record
 from parallelflow.work.worker import Worker
 
-__all__ = ["MapLog"]
+__all__ = ["LoopLog"]
 
 
-class MapLog:
-    """The log of one run of a Map.
+class LoopLog:
+    """The log of one execution of a loop.
 
     Parameters
     ----------

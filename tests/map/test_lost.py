@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -151,10 +152,9 @@ def test_no_engine_with_vistrails_is_a_clear_error(engines: Any, cluster: Any) -
     assert "cannot run the function" in text and "vistrails" in text.lower()
 
 
-@pytest.mark.parametrize("declined", [False, True])
-def test_a_map_goes_on_when_its_cluster_fails(
-    cluster: Any, monkeypatch: Any, caplog: Any, declined: bool
-) -> None:
+@pytest.fixture
+def kill_mux(cluster: Any) -> Any:
+    """Give what kills a part of the controller when a fifth of the list has finished."""
     from parallelflow.engine_manager.connection.connection_files import connections
     from parallelflow.engine_manager.connection.controller_processes import ControllerProcesses
 
@@ -167,16 +167,78 @@ def test_a_map_goes_on_when_its_cluster_fails(
         if progress > 0.2 and not killed:
             killed.extend(ControllerProcesses(connection).pids()["mux"])
             os.kill(killed[0], signal.SIGKILL)
-            if declined:
-                monkeypatch.setattr(type(cluster.interaction), "engines_to_start", lambda *_: 0)
 
+    return kill
+
+
+def decline(cluster: Any, monkeypatch: Any) -> None:
+    """Answer the question for engines with none."""
+    monkeypatch.setattr(type(cluster.interaction), "engines_to_start", lambda *_: 0)
+
+
+def iterations_of(ours: Any) -> list[int]:
+    loop = ours.workflow_exec.item_execs[-1].loop_execs[0]
+    return sorted(iteration.iteration for iteration in loop.loop_iterations)
+
+
+@pytest.mark.parametrize("declined", [False, True])
+def test_a_map_goes_on_when_its_cluster_fails(
+    cluster: Any, kill_mux: Any, monkeypatch: Any, caplog: Any, declined: bool
+) -> None:
+    if declined:
+        decline(cluster, monkeypatch)
     code = "import time\ntime.sleep(0.03)\no = i * i"
-    ours = run(mapped(source(code), list(range(100))), PARALLEL_FLOW, view=Progress(kill))
+    ours = run(mapped(source(code), list(range(100))), PARALLEL_FLOW, view=Progress(kill_mux))
     assert ours.errors == {} and ours.values[1] == [i * i for i in range(100)]
     told = [r.getMessage() for r in caplog.records if "The work goes on" in r.getMessage()]
     assert len(told) == 1 and "mux scheduler (process " in told[0]
     assert ("in this process" in told[0]) == declined
-    iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
-    assert sorted(i.iteration for i in iterations) == list(range(100))
+    assert iterations_of(ours) == list(range(100))
     monkeypatch.undo()
     assert len(cluster.ensure_engines().ids) == 2
+
+
+CALLED = """
+import os, time
+# Most elements are left when the loss of the cluster is noticed.
+time.sleep(0.5 if i > 25 and os.getpid() != {session} else 0.01)
+with open({path!r}, 'a') as file:
+    file.write('%d ' % i)
+o = 1 / (i % 40)
+"""
+
+
+@pytest.mark.parametrize("policy", ["stop", "finish others"])
+def test_the_policy_holds_where_a_map_goes_on_in_this_process(
+    cluster: Any, kill_mux: Any, monkeypatch: Any, tmp_path: Path, policy: str
+) -> None:
+    called = tmp_path / "called"
+    workflow = mapped(
+        source(CALLED.format(path=str(called), session=os.getpid())), list(range(1, 100))
+    )
+    parts = [workflow.parts[0], map_part(functions={"OnError": policy}), workflow.parts[2]]
+    workflow = Workflow(parts, workflow.connections)
+    decline(cluster, monkeypatch)
+    ours = run(workflow, PARALLEL_FLOW, view=Progress(kill_mux))
+    kind, text = ours.errors[0]
+    assert kind == "PythonSource"
+    if policy == "stop":
+        assert text.startswith("Uncaught exception: ZeroDivisionError")
+        assert set(iterations_of(ours)) >= set(range(40))
+    else:
+        assert text.startswith("2 of 99 elements failed. Element 39 (40): Uncaught exception: Zero")
+        assert "\nelement 79 (80): Uncaught exception: ZeroDivisionError" in text
+        assert iterations_of(ours) == list(range(99))
+    failures = ours.raw.errors[0].elements
+    expected = [(39, None), (79, None)]
+    assert [(f.index, f.engine) for f in failures] == expected[: 1 if policy == "stop" else 2]
+    assert ours.raw.errors[0].errorTrace.startswith("Element 39 of 99: 40\n")
+    monkeypatch.undo()
+    # The next execution goes on where this one has ended.
+    called.unlink()
+    run(workflow, PARALLEL_FLOW)
+    again = {int(word) for word in called.read_text().split()}
+    assert not again & set(range(1, 40))
+    assert 40 in again
+    if policy == "finish others":
+        assert again == {40, 80}

@@ -13,19 +13,18 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def test_vistrails_own_tests_of_map_pass_with_ours(monkeypatch: Any) -> None:
     from vistrails.packages.controlflow.utils import TestMap
 
-    import parallelflow.loops.evaluation as evaluation
-    from parallelflow.loops.map import parallel_maps
+    from parallelflow.loops import map as map_module
 
     runs = []
-    evaluate = evaluation.MapRun.evaluate
+    evaluate = map_module.evaluate
 
-    def counted(self: Any) -> Any:
-        runs.append(self)
-        return evaluate(self)
+    def counted(loop: Any) -> Any:
+        runs.append(loop)
+        return evaluate(loop)
 
-    monkeypatch.setattr(evaluation.MapRun, "evaluate", counted)
+    monkeypatch.setattr(map_module, "evaluate", counted)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestMap)
-    with parallel_maps():
+    with map_module.parallel_maps():
         result = unittest.TextTestRunner(verbosity=0).run(suite)
     assert result.wasSuccessful(), result.failures + result.errors
     assert result.testsRun == len(runs) == 3

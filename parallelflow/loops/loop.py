@@ -1,0 +1,69 @@
+"""One execution of a loop, as its kind describes it to the evaluation of elements."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from parallelflow.engine.spec import FunctionSpec
+
+from .describe import travellers
+from .provenance import LoopLog
+
+__all__ = ["Loop"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One execution of a loop: what is evaluated, for which elements, and on whose behalf.
+
+    Attributes
+    ----------
+    name : str
+        What the kind is called, such as ``Map``.
+    module : Module
+        The module that loops. Errors that are no element's are raised on it.
+    functions : sequence of Module
+        The modules that are evaluated for each element, at least one.
+    elements : sequence
+        The elements, at least one.
+    spec : FunctionSpec
+        The functions as engines get them.
+    log : LoopLog
+        Where the elements' executions are logged.
+    stop_on_error : bool
+        Whether the first failed element ends the loop, or the others are finished first.
+    evaluate_in_session : callable
+        Called with this loop and an element's index; returns the element's value, computed in
+        this process as VisTrails does. What it raises is VisTrails' own.
+    alternative : str
+        What the user can do without a cluster, as the end of a sentence.
+    """
+
+    name: str
+    module: Any
+    functions: Sequence[Any]
+    elements: Sequence[Any]
+    spec: FunctionSpec
+    log: LoopLog
+    stop_on_error: bool
+    evaluate_in_session: Callable[[Loop, int], Any]
+    alternative: str
+
+    @cached_property
+    def copied_modules(self) -> list[Any]:
+        """The session's own modules that the engines have copies of."""
+        return travellers(self.functions, self.spec.input_ports)
+
+    @cached_property
+    def label(self) -> str:
+        """What the user calls the module that loops: its label, or the kind's name."""
+        info = self.module.moduleInfo
+        with contextlib.suppress(Exception):  # a module outside a pipeline has no label
+            twin = info["pipeline"].modules[info["moduleId"]]
+            if twin.has_annotation_with_key("__desc__"):
+                return str(twin.get_annotation_by_key("__desc__").value)
+        return self.name

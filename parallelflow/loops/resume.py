@@ -1,0 +1,61 @@
+"""The values that a failed or cancelled loop leaves for its next execution in this session."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from parallelflow.engine import session_state
+from parallelflow.work.resume import Unfinished, function_key
+
+from .describe import classes
+from .loop import Loop
+
+__all__ = ["KnownValues"]
+
+_unfinished = Unfinished()
+
+
+class KnownValues:
+    """What an earlier execution of a loop has computed of its values.
+
+    Parameters
+    ----------
+    loop : Loop
+        The loop.
+
+    Attributes
+    ----------
+    key : bytes or None
+        Digest of the function and its constant inputs; None if they cannot be pickled, for which
+        the run is going to fail. Nothing is kept then.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._elements = loop.elements
+        self.key: bytes | None = None
+        with contextlib.suppress(Exception):  # of any kind: pickling runs the classes' own code
+            self.key = function_key(_identity(loop))
+
+    def take(self) -> dict[int, Any]:
+        """Return the values by index, and forget them."""
+        return {} if self.key is None else _unfinished.take(self.key, self._elements)
+
+    def keep(self, values: dict[int, Any]) -> None:
+        """Keep values, by index, for the next execution."""
+        if self.key is not None:
+            _unfinished.keep(self.key, self._elements, values)
+
+
+def _identity(loop: Loop) -> Any:
+    """Return what decides a function's values, as far as the session can tell.
+
+    The classes' identities are part of it: a package that was reloaded has new ones. So is what
+    elements find in their process, such as the folder of their files.
+    """
+    spec = loop.spec
+    return (
+        spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
+        spec.configuration, spec.input_ports, spec.output_port,
+        [id(one) for one in classes(loop.copied_modules)], session_state.identity(),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # a build in isolation does not look here by itself
+sys.path.insert(0, str(HERE / "tools"))  # a build does not look there by itself
 
 from build_pth import build_py_with_pth  # noqa: E402
 

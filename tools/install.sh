@@ -15,4 +15,4 @@ step "Installing Parallel Flow and $WHAT" \
 
 # An editable installation leaves this file out; with it VisTrails finds Parallel Flow in every program
 # of the environment, not only in the command.
-cp parallelflow_activate.pth "$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/"
+cp tools/parallelflow_activate.pth "$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/"

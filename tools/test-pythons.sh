@@ -53,7 +53,7 @@ prepare() {
     if [ -n "$QUICK" ]; then
         pip_install "$1" "Parallel Flow and the tests' tools" --no-build-isolation --editable . \
             pytest pytest-timeout numpy ${3:-}
-        cp parallelflow_activate.pth "$(site "$1")/"
+        cp tools/parallelflow_activate.pth "$(site "$1")/"
     else
         sh tools/install.sh "$1" test "the tests' tools"
         [ -z "${3:-}" ] || pip_install "$1" "$3" "$3"

@@ -12,7 +12,7 @@ from tests.host.run import ROOT, run_python
 ACTIVATE = "from parallelflow import host\nhost.activate()\n"
 
 #: What it sees where the distribution is installed: Python itself runs this line at its start.
-PTH = (ROOT / "parallelflow_activate.pth").read_text()
+PTH = (ROOT / "tools" / "parallelflow_activate.pth").read_text()
 
 
 @pytest.mark.parametrize("activate", [ACTIVATE, PTH], ids=["activate", "pth"])

@@ -59,20 +59,19 @@ def main() -> None:
 @contextlib.contextmanager
 def _parallel() -> Iterator[None]:
     from parallelflow.engine_manager import get_manager
-    from parallelflow.loops.evaluation import MapRun
-    from parallelflow.loops.map import parallel_maps
+    from parallelflow.loops import map as map_module
 
-    evaluate = MapRun.evaluate
+    evaluate = map_module.evaluate
 
-    def told(self: MapRun) -> Any:
+    def told(loop: Any) -> Any:
         print(RAN_IN_PARALLEL, flush=True)
-        return evaluate(self)
+        return evaluate(loop)
 
-    MapRun.evaluate = told  # type: ignore[method-assign]
+    map_module.evaluate = told
     manager = get_manager()
     manager.configure(engines=1, private=True)
     try:
-        with parallel_maps():
+        with map_module.parallel_maps():
             yield
     finally:
         manager.stop()

@@ -33,8 +33,8 @@ class build_py_with_pth(build_py):
         return [*outputs, *map(str, extra)]
 
     def _extra(self) -> dict[Path, Path]:
-        here, root = Path(__file__).parent, Path(self.build_lib)
+        tools, root = Path(__file__).resolve().parent, Path(self.build_lib)
         return {
-            here / PTH: root / PTH,
-            here / "docs" / PAGE: root / "parallelflow" / PAGE,
+            tools / PTH: root / PTH,
+            tools.parent / "docs" / PAGE: root / "parallelflow" / PAGE,
         }

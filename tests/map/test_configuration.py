@@ -182,6 +182,33 @@ package = app.package_manager.get_package("org.example.scale")
     assert saved.read_bytes() == before
 
 
+def test_a_package_is_edited_and_configured_otherwise_at_once(used_home: Path) -> None:
+    session("assert same() == [(10, 10), (20, 20), (30, 30)]\nassert same(dependent)", used_home)
+    file = used_home / ".vistrails" / "userpackages" / "scale" / "init.py"
+    before = file.read_text()
+    file.write_text(before.replace("(i * configuration.factor,", "(1000 + i * table['factor'],"))
+    try:
+        # The session starts with the edited file; what is built at initialization stays as it was.
+        session(
+            """
+            configuration.factor = 99
+            assert same() == [(1010, 10), (1020, 20), (1030, 30)]
+            assert same(dependent) == [99, 198, 297]
+            # Made anew with the configuration that it has now, as by Preferences' own buttons.
+            for part in ("dependent", "scale"):
+                app.package_manager.late_disable_package(part)
+            host.enable_packages(["org.example.scale", "org.example.dependent"])
+            configuration = get_package_manager().get_package("org.example.scale").configuration
+            factor = configuration.factor
+            assert same() == [(1000 + i * factor, i * factor) for i in (1, 2, 3)]
+            """,
+            used_home,
+        )
+    finally:
+        file.write_text(before)
+    session("assert same() == [(10, 10), (20, 20), (30, 30)]\nassert same(dependent)", used_home)
+
+
 MAKE = """
 import sys
 from docs.examples.make_digits_sweep import CONTROL_FLOW, PARALLEL_FLOW, Builder

@@ -20,7 +20,9 @@ PROFILE = "others"
 LIMIT_SECONDS = 120
 
 
-@pytest.fixture(scope="module", params=["parallelflow", "ipcluster"])
+@pytest.fixture(
+    scope="module", params=["parallelflow", pytest.param("ipcluster", marks=pytest.mark.slow)]
+)
 def engines(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:

@@ -45,6 +45,10 @@ class Settings:
         ``stop``, or ``finish others`` first and then fail naming every failed element.
     launcher : str
         ipyparallel's launcher for engines; empty for the profile's own.
+    sharedMemory : bool
+        Whether large values go to engines of this machine, and come back, through shared memory.
+    sharedMemoryMegabytes : int
+        The largest value that does; 0 for whatever there is room for.
     """
 
     profile: str = "default"
@@ -53,6 +57,8 @@ class Settings:
     chunkSize: int = 0
     onError: str = STOP
     launcher: str = ""
+    sharedMemory: bool = True
+    sharedMemoryMegabytes: int = 0
 
 
 def settings() -> Settings:
@@ -149,6 +155,7 @@ def _sensible(found: Settings) -> Settings:
         engines=max(found.engines, 0),
         chunkSize=max(found.chunkSize, 0),
         launcher=found.launcher.strip(),
+        sharedMemoryMegabytes=max(found.sharedMemoryMegabytes, 0),
     )
 
 

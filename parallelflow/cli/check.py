@@ -87,7 +87,7 @@ def check(options: Namespace) -> int:
     columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
     missing = 0
     parts = (_python, _system, _ourselves, _vistrails, _bundled_packages, _window, _ipyparallel)
-    for look in (*parts, _zmq, _profiles, _engine):
+    for look in (*parts, _zmq, _shared_memory, _profiles, _engine):
         for finding in _safely(look):
             print(*_lines(finding, columns), sep="\n", flush=True)
             missing += finding.state == TO_DO
@@ -255,6 +255,47 @@ def _ipyparallel() -> Iterator[Finding]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _shared_memory() -> Iterator[Finding]:
+    from parallelflow.data.shared_folder import BASE, SharedFolder, folder_states
+    from parallelflow.settings import settings
+
+    if not settings().sharedMemory:
+        yield Finding(NOTE, "large values go through messages: sharedMemory is off.")
+        return
+    folder = SharedFolder.create()
+    if folder is None:
+        yield Finding(
+            NOTE,
+            "large values go through messages, which is slower: there is no shared memory that can "
+            f"be written ({BASE}).",
+        )
+        return
+    room = folder.room()
+    folder.remove()
+    states = folder_states()
+    held = sum(state.nbytes for state in states)
+    yield Finding(
+        FINE,
+        f"large values go through shared memory: {BASE}, {_size(room)} free; {_size(held)} of "
+        f"{len([state for state in states if state.owned])} sessions lie there now.",
+    )
+    abandoned = [state for state in states if not state.owned]
+    if abandoned:
+        yield Finding(
+            NOTE,
+            f"{_size(sum(state.nbytes for state in abandoned))} in {BASE} were left by killed "
+            "sessions: the next session that runs anything on engines removes them.",
+        )
+
+
+def _size(nbytes: int) -> str:
+    """Return a number of bytes for a person."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if nbytes >= size:
+            return f"{nbytes / size:.1f} {unit}"
+    return f"{nbytes / 1000:.0f} kB"
 
 
 def _zmq() -> Iterator[Finding]:

@@ -20,6 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from parallelflow.data.shared_folder import Offer, SharedFolder
+from parallelflow.data.shared_values import SharedValues
+
 from . import place, start_environment
 from .capture import Capture
 from .children import end_child
@@ -27,7 +30,7 @@ from .event_loops import no_event_loop
 from .exceptions import dump_exception
 from .interrupts import Interrupts
 from .main_module import MainFacts, main_module_of, main_replaced
-from .payload import Frame, dump, load
+from .payload import Frame, dump, load, pack
 from .session_state import ProcessState
 
 __all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
@@ -142,8 +145,11 @@ _functions: OrderedDict[str, tuple[Prepared, ProcessState]] = OrderedDict()
 # What functions were made of that may have to be made again, by their runs' keys.
 _kept_frames: dict[str, Sequence[Frame]] = {}
 
+# Where large results go, by their runs' keys.
+_shared: dict[str, SharedValues] = {}
 
-def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
+
+def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[str, Any]:
     """Set a run's function up on this engine.
 
     Parameters
@@ -152,6 +158,8 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
         The run's key, which its chunks name.
     state
         A `SessionState` as its `dump` gives it.
+    offer : tuple or None
+        Of the client's folder in shared memory.
     *frames
         A `dump` of (maker, arguments): ``maker(*arguments)`` returns the function.
 
@@ -159,13 +167,16 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
     -------
     dict
         ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
-        ``notes`` on what the session has and this machine lacks; ``trouble`` if the function
-        could not be set up, else None.
+        ``notes`` on what the session has and this machine lacks; ``shares_memory``, whether it
+        has the client's folder in shared memory; ``trouble`` if the function could not be set
+        up, else None.
     """
     place.mark()
     start_environment.restore()
     begin = time.perf_counter()
     trouble, notes = None, []
+    folder = SharedFolder.open(offer) if offer is not None else None
+    _shared[key] = SharedValues(folder, key)
     try:
         if key not in _functions:  # a client that waits for long sends it again
             process = ProcessState(pickle.loads(state))
@@ -183,6 +194,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "seconds": time.perf_counter() - begin,
         "notes": notes,
+        "shares_memory": folder is not None,
         "trouble": trouble,
     }
 
@@ -190,6 +202,7 @@ def setup(key: str, state: Frame, *frames: Frame) -> dict[str, Any]:
 def drop(key: str) -> None:
     """Forget a run's function, and with it everything that it holds."""
     _kept_frames.pop(key, None)
+    _shared.pop(key, None)
     dropped = _functions.pop(key, None)
     if dropped is not None:
         _close(dropped[0])
@@ -232,7 +245,8 @@ def run_chunk(
     function, process = _functions[key]
     with Interrupts() as interrupts, process, no_event_loop():
         function = _current(interrupts, key, function)
-        return _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
+        result = _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
+        return [memoryview(frame) for frame in _dump_result(result, _shared.get(key))]
 
 
 def _run_chunk(
@@ -242,7 +256,7 @@ def _run_chunk(
     stop_on_error: bool,
     seconds: float | None,
     frames: Sequence[Frame],
-) -> list[Any]:
+) -> ChunkResult:
     result = ChunkResult(started=time.time())
     try:
         with interrupts.allowed():
@@ -268,7 +282,7 @@ def _run_chunk(
     report = getattr(function, "report", None)
     result.report = report() if report is not None else None
     result.wall = time.time() - result.started
-    return [memoryview(frame) for frame in _dump_result(result)]
+    return result
 
 
 def _current(interrupts: Interrupts, key: str, function: Prepared) -> Prepared:
@@ -352,10 +366,10 @@ def _evaluate(
     return go_on
 
 
-def _dump_result(result: ChunkResult) -> list[Frame]:
+def _dump_result(result: ChunkResult, shared: SharedValues | None) -> list[Frame]:
     """Return the result as frames; a value that cannot travel costs one element."""
     try:
-        return dump(result)
+        packing = pack(result)
     except BaseException:
         for position, value in enumerate(result.values):
             try:
@@ -363,7 +377,8 @@ def _dump_result(result: ChunkResult) -> list[Frame]:
             except BaseException as e:
                 result.values[position] = None
                 result.troubles[position] = trouble_of(e, "result")
-        return dump(result)
+        packing = pack(result)
+    return packing.frames() if shared is None else shared.frames(packing, one_reader=True)
 
 
 def trouble_of(error: BaseException, stage: str) -> Trouble:

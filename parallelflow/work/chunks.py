@@ -68,9 +68,11 @@ class Chunk:
     seconds : float or None
         After how long it ends early, leaving elements undone; None for never.
     nbytes : int
-        Its size in a message, once it is in one.
+        Its size, once it has been pickled.
     reply_nbytes : int
-        The size of its result in a message, once that has come.
+        The size of its result, once that has come.
+    lost_files : int
+        How often its file in shared memory, or its result's, was not there any more.
     """
 
     start: int
@@ -83,6 +85,7 @@ class Chunk:
     sent: int = 0
     interrupts: int = 0
     reply_nbytes: int = 0
+    lost_files: int = 0
 
     @property
     def last(self) -> int:

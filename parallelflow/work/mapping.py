@@ -383,7 +383,7 @@ class _Travelling:
 
     def __reduce__(self) -> Any:
         rest = map(pickle.PickleBuffer, self._frames[1:])
-        return payload.load, ([self._frames[0], *rest],)
+        return payload.unpack_own, ([self._frames[0], *rest],)
 
 
 def _write(index: int, written: Written) -> None:

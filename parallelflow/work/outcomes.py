@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parallelflow.data.shared_file import NotShared
 from parallelflow.engine import payload
 from parallelflow.engine.runner import ChunkResult, Trouble, trouble_of
 
@@ -28,6 +29,7 @@ __all__ = [
     "Requeue",
     "RunOnClient",
     "SetUpAgain",
+    "StopSharing",
     "fail_as_lost",
     "judge_error",
     "judge_loss",
@@ -36,6 +38,7 @@ __all__ = [
     "judge_unsendable",
     "keep_finished",
     "says_engine_died",
+    "says_not_shared",
     "was_interrupted",
 ]
 
@@ -52,6 +55,8 @@ SUSPECTS = 256
 # Of a chunk that cannot be sent or read, so many parts go again: one bad element among thousands
 # is found in a few rounds, and the others travel together.
 PARTS = 4
+# A chunk whose file in shared memory was removed by somebody else goes again so often.
+MAX_LOST_FILES = 3
 # An element that somebody else has interrupted, who meant another one, is run again so often.
 MAX_INTERRUPTS = 1
 
@@ -104,7 +109,14 @@ class CheckCluster:
     """The cluster is being shut down: end the run's work there."""
 
 
-Decision = Keep | Fail | RunOnClient | Requeue | Quarantine | SetUpAgain | CheckCluster
+@dataclass(frozen=True)
+class StopSharing:
+    """The engine cannot read the client's files in shared memory: send it messages."""
+
+
+Decision = (
+    Keep | Fail | RunOnClient | Requeue | Quarantine | SetUpAgain | StopSharing | CheckCluster
+)
 
 
 class Interrupter(enum.Enum):
@@ -139,6 +151,8 @@ def judge_reply(
         result: ChunkResult = payload.load(reply)
     except KeyboardInterrupt:
         raise
+    except NotShared as e:
+        return _judge_lost_file(chunk, trouble_of(e, "result"))
     except BaseException as e:  # a class that only the engine knows, or that ends programs
         return judge_unsendable(chunk, trouble_of(e, "result"))
     return judge_result(chunk, result, interrupter)
@@ -158,6 +172,8 @@ def judge_result(
     interrupter : callable
         Returns who has interrupted the engine; only called if somebody has.
     """
+    if result.unreadable is not None and says_not_shared(result.unreadable):
+        return [StopSharing(), *_judge_lost_file(chunk, result.unreadable)]
     if result.unreadable is not None:
         return judge_unsendable(chunk, result.unreadable)
     by, interrupts = None, 0
@@ -178,6 +194,14 @@ def judge_result(
     if by is Interrupter.SHUTDOWN:
         decisions.append(CheckCluster())
     return decisions
+
+
+def _judge_lost_file(chunk: Chunk, trouble: Trouble) -> list[Decision]:
+    """Decide about a chunk whose file in shared memory, or whose result's, is not there."""
+    if chunk.lost_files >= MAX_LOST_FILES:
+        return judge_unsendable(chunk, trouble)
+    again = replace(chunk, alone=False, lost_files=chunk.lost_files + 1)
+    return [Quarantine(again) if chunk.losses else Requeue(again)]
 
 
 def _judge_element(chunk: Chunk, position: int, trouble: Trouble) -> Decision:
@@ -287,6 +311,11 @@ def fail_as_lost(chunk: Chunk) -> Fail:
 def says_engine_died(error: BaseException) -> bool:
     """Return True if an error says that its engine has gone."""
     return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
+
+
+def says_not_shared(trouble: Trouble) -> bool:
+    """Return True if an engine could not read the client's file in shared memory."""
+    return trouble.error_type == NotShared.__name__
 
 
 def was_interrupted(error: BaseException | None) -> bool:

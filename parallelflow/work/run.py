@@ -30,7 +30,8 @@ from .cluster_watch import ClusterWatch
 from .interrupt import Event, queue_events
 from .outcomes import Decision, Fail, Interrupter, Keep
 from .results import Results
-from .sending import Sender, frames_size
+from .sending import Sender
+from .sent_function import SentFunction, shared_values_of
 from .stopping import Stopper
 from .worker import Worker
 from .workers import Workers
@@ -112,8 +113,10 @@ class Run:
         finished: dict[int, Any] | None = None,
     ) -> None:
         state = session_state.capture()
-        function = [state.dump(), *payload.dump((maker, arguments))]
         key = uuid.uuid4().hex
+        self._shared = shared_values_of(key)
+        packing = payload.pack((maker, arguments))
+        function = SentFunction(key, state.dump(), packing, self._shared)
         self._pool = pool or EnginePool()
         self._stop_on_error = stop_on_error
         self._on_chunk = on_chunk
@@ -126,9 +129,11 @@ class Run:
         self.deferred = self._results.deferred
         self.progress = self._results.progress
         self.workers = Workers(
-            client, self._pool, key, function, self.progress, queue_events(self._events)
+            client, self._pool, function, self.progress, queue_events(self._events)
         )
-        self._sender = Sender(self._backlog, self.workers, self._results, key, stop_on_error)
+        self._sender = Sender(
+            self._backlog, self.workers, self._results, key, self._shared, stop_on_error
+        )
         # None of these refers to the run: with a cycle, Python would free the values late.
         self._stopper = Stopper(self._pool, self.workers, self._events)
         self._watch = ClusterWatch(self._pool, self.workers, self._backlog, self._results)
@@ -282,7 +287,7 @@ class Run:
 
         if error is not None:
             return outcomes.judge_error(chunk, error, find_interrupter)
-        chunk.reply_nbytes = frames_size(reply)
+        chunk.reply_nbytes = payload.travelled(reply)
         self._received += chunk.reply_nbytes
         return outcomes.judge_reply(chunk, reply, find_interrupter)
 
@@ -302,6 +307,8 @@ class Run:
                     self._backlog.quarantine(decision.chunk)
                 case outcomes.SetUpAgain() if worker is not None:
                     self.workers.set_up(worker)
+                case outcomes.StopSharing() if worker is not None:
+                    worker.shares_memory = False
                 case outcomes.CheckCluster():
                     self._watch.check_now()
 
@@ -343,6 +350,7 @@ class Run:
     def _finish(self, state: RunState) -> None:
         """End the run in a state; engines drop its function."""
         unread = self.workers.drop_function()
+        self._shared.close()
         if state is RunState.DONE:
             del self.values[self._backlog.feed.taken :]
         self.progress.enter(state)

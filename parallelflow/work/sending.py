@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
+from parallelflow.data.shared_values import SharedValues
 from parallelflow.engine import payload
 from parallelflow.engine.runner import trouble_of
 from parallelflow.progress import RunState
@@ -17,7 +17,7 @@ from .results import Results
 from .worker import Worker
 from .workers import Workers
 
-__all__ = ["Sender", "frames_size"]
+__all__ = ["Sender"]
 
 # How long chunks are made before somebody else has a turn: pickling may fail for thousands.
 DISPATCH_SECONDS = 0.05
@@ -38,17 +38,26 @@ class Sender:
         What has come back.
     key : str
         The run's key.
+    shared : SharedValues
+        The run's files in shared memory.
     stop_on_error : bool
         Whether an engine leaves the rest of a chunk undone after a failed element.
     """
 
     def __init__(
-        self, backlog: Backlog, workers: Workers, results: Results, key: str, stop_on_error: bool
+        self,
+        backlog: Backlog,
+        workers: Workers,
+        results: Results,
+        key: str,
+        shared: SharedValues,
+        stop_on_error: bool,
     ) -> None:
         self._backlog = backlog
         self._workers = workers
         self._results = results
         self._key = key
+        self._shared = shared
         self._stop_on_error = stop_on_error
 
     def dispatch(self, apply: Apply) -> bool:
@@ -95,11 +104,11 @@ class Sender:
         """
         while True:
             try:
-                frames = payload.dump(chunk.elements)
+                packing = payload.pack(chunk.elements)
             except (Exception, SystemExit) as e:
                 apply(judge_unsendable(chunk, trouble_of(e, "pickle")), None)
                 return True
-            chunk.nbytes = frames_size(frames)
+            chunk.nbytes = packing.nbytes
             count = len(chunk.elements)
             fits = max(count * self._backlog.sizer.max_bytes // max(chunk.nbytes, 1), 1)
             if fits >= count:
@@ -107,14 +116,12 @@ class Sender:
             self._backlog.requeue(chunk.rest(fits))
             chunk = chunk.first(fits)
         stop = self._stop_on_error
+        shares = worker.shares_memory
+        frames = self._shared.frames(packing, one_reader=True) if shares else packing.frames()
         if self._workers.try_to_send(worker, lambda w: w.send(chunk, self._key, stop, frames)):
             if self._results.progress.state is RunState.PREPARING:
                 self._results.progress.enter(RunState.RUNNING)
             return True
+        self._shared.discard(frames)
         self._backlog.requeue(chunk)
         return False
-
-
-def frames_size(frames: Iterable[Any]) -> int:
-    """Return how many bytes frames take."""
-    return sum(memoryview(frame).nbytes for frame in frames)

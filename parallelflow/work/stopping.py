@@ -14,7 +14,6 @@ from parallelflow.engine_manager.engine_pool import EnginePool
 from .chunks import Chunk
 from .interrupt import Event, drop_waiting, interrupt
 from .outcomes import Keep, keep_finished
-from .sending import frames_size
 from .worker import Worker
 from .workers import Workers
 
@@ -90,6 +89,6 @@ class Stopper:
     def _keep_finished(self, worker: Worker, chunk: Chunk, answer: Any, keep: KeepFinished) -> None:
         with contextlib.suppress(Exception, SystemExit):
             reply = answer.get(timeout=0)
-            chunk.reply_nbytes = frames_size(reply)
+            chunk.reply_nbytes = payload.travelled(reply)
             keep(keep_finished(chunk, payload.load(reply)), worker)
         forget(self._workers.client, answer)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from parallelflow.data.shared_folder import Offer
 from parallelflow.engine import runner
 
 from .chunks import Chunk
@@ -67,6 +68,8 @@ class Worker:
         What `runner.setup` told: host, pid, python.
     setup_interrupts : int
         How often setting the function up was interrupted by somebody else.
+    shares_memory : bool
+        Whether it can read this process' files in shared memory, as far as is known.
     """
 
     client: ipyparallel.Client
@@ -76,6 +79,7 @@ class Worker:
     jobs: dict[Chunk, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     setup_interrupts: int = 0
+    shares_memory: bool = True
     _gone_since: float | None = None
     _asked_at: float = 0.0
     _time_limit: float = 0.0
@@ -92,13 +96,13 @@ class Worker:
         """The engine's machine, None before it has answered."""
         return self.info.get("host")
 
-    def set_up(self, key: str, frames: Sequence[Any]) -> None:
+    def set_up(self, key: str, state: bytes, offer: Offer | None, frames: Sequence[Any]) -> None:
         """Send the function; the reply comes with chunk None. Each time has twice as long."""
         self._asked_at = time.monotonic()
         size = sum(memoryview(frame).nbytes for frame in frames)
         needed = SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND
         self._time_limit = max(2 * self._time_limit, needed)
-        self._send(None, runner.setup, key, *_views(frames))
+        self._send(None, runner.setup, key, memoryview(state), offer, *_views(frames))
 
     def is_setup_overdue(self) -> bool:
         """Return True if the function should be sent again: the engine has not answered for long.

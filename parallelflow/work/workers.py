@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine.runner import trouble_of
@@ -13,7 +13,15 @@ from parallelflow.errors import SetupFailed
 from parallelflow.progress import Progress
 
 from .chunks import Chunk
-from .outcomes import MAX_DEATHS, MAX_INTERRUPTS, Loss, says_engine_died, was_interrupted
+from .outcomes import (
+    MAX_DEATHS,
+    MAX_INTERRUPTS,
+    Loss,
+    says_engine_died,
+    says_not_shared,
+    was_interrupted,
+)
+from .sent_function import SentFunction
 from .worker import Reply, Worker, WorkerState
 
 if TYPE_CHECKING:
@@ -36,10 +44,8 @@ class Workers:
         Connection to the cluster's controller.
     pool : EnginePool
         The owner of the engines.
-    key : str
-        The run's key.
-    function : sequence of frames
-        What `parallelflow.engine.runner.setup` is sent.
+    function : SentFunction
+        The run's function.
     progress : Progress
         Where engines that take part are counted, and lines worth showing announced.
     reply : callable
@@ -57,14 +63,12 @@ class Workers:
         self,
         client: ipyparallel.Client,
         pool: EnginePool,
-        key: str,
-        function: Sequence[Any],
+        function: SentFunction,
         progress: Progress,
         reply: Reply,
     ) -> None:
         self.client = client
         self._pool = pool
-        self._key = key
         self._function = function
         self._progress = progress
         self._reply = reply
@@ -110,7 +114,7 @@ class Workers:
         """Send the function to an engine."""
         if worker.state is WorkerState.READY:
             worker.state = WorkerState.SETTING_UP
-        self.try_to_send(worker, lambda w: w.set_up(self._key, self._function))
+        self.try_to_send(worker, self._function.set_up)
 
     def try_to_send(self, worker: Worker, send: Callable[[Worker], object]) -> bool:
         """Send something to an engine; return False if it has just left."""
@@ -140,6 +144,11 @@ class Workers:
         trouble = trouble_of(error, "setup") if error is not None else None
         if reply is not None:
             worker.info, trouble = reply, reply["trouble"]
+            tried, worker.shares_memory = worker.shares_memory, reply["shares_memory"]
+            if trouble is not None and says_not_shared(trouble) and tried:
+                worker.shares_memory = False
+                self.set_up(worker)
+                return
         interrupted = trouble is not None and trouble.error_type == "KeyboardInterrupt"
         if interrupted or was_interrupted(error):
             # Somebody meant what the engine worked at before, or after.
@@ -243,7 +252,7 @@ class Workers:
         """Remove the engines, which drop the function; return their unread AsyncResults."""
         unread: list[Any] = []
         for worker in self:
-            self.try_to_send(worker, lambda w: unread.append(w.drop(self._key)))
+            self.try_to_send(worker, lambda w: unread.append(w.drop(self._function.key)))
         # They refer to the run and it to them: the values would stay until Python looks for cycles.
         self._workers.clear()
         return unread

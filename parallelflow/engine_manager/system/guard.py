@@ -21,6 +21,8 @@ import sys
 import threading
 from pathlib import Path
 
+from parallelflow.data.shared_folder import remove_abandoned
+
 from .module_command import module_command
 from .processes import ProcessRecord, record_of
 from .records import SessionRecord, read
@@ -111,7 +113,9 @@ def main(arguments: list[str]) -> int:
     if record is None or record.token != token:
         # Killed before the first record was written, or all was stopped in good order.
         record = SessionRecord(path, session, token)
-    return 1 if not record.keep and record.stop() else 0
+    left = not record.keep and record.stop()
+    remove_abandoned()  # the session's folder in shared memory, if it could not do it itself
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,275 @@
+"""Large inputs, elements and results of real engines: through shared memory, or in messages."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from parallelflow.data import shared_values
+from parallelflow.data.shared_folder import folder_states
+from parallelflow.engine_manager import EngineManager
+from parallelflow.work import mapping
+from tests.support.waiting import wait_until
+
+MEGABYTES_8 = 1_000_000  # numbers of 8 bytes
+Map = Callable[..., list[Any]]
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[EngineManager]:
+    manager = EngineManager(profile="large")
+    manager.configure(engines=2)
+    manager.ensure_engines()
+    yield manager
+    manager.stop()
+
+
+@pytest.fixture
+def client(manager: EngineManager) -> Any:
+    """Return a client with two engines; what a test before has killed is started again."""
+    client = manager.connect()
+    assert client is not None
+    if len(client.ids) < 2:
+        manager.start_engines(2 - len(client.ids))
+    return client
+
+
+@pytest.fixture(params=["shared", "messages"])
+def map_(request: pytest.FixtureRequest, client: Any, monkeypatch: pytest.MonkeyPatch) -> Map:
+    """Return `map_on_cluster`, with shared memory and without; what it writes is counted."""
+    written = []
+    original = shared_values.SharedFolder.write
+
+    def write(self: Any, *arguments: Any) -> Any:
+        written.append(arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(shared_values.SharedFolder, "write", write)
+    if request.param == "messages":
+        monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
+        monkeypatch.setattr(shared_values, "_folder", None)
+
+    def run(function: Any, *iterables: Any, **options: Any) -> list[Any]:
+        return mapping.map_on_cluster(client, function, zip(*iterables, strict=False), **options)
+
+    run.shared = request.param == "shared"  # type: ignore[attr-defined]
+    run.written = written  # type: ignore[attr-defined]
+    return run
+
+
+def test_a_constant_input(map_: Any) -> None:
+    big = np.arange(3.0 * MEGABYTES_8)
+    function, elements = mapping.with_constants(
+        lambda i, big: float(big[i] + big[-1]), (range(20), itertools.repeat(big))
+    )
+    assert map_(function, *elements) == [float(i + big[-1]) for i in range(20)]
+    # Once for both engines.
+    assert len(map_.written) == (1 if map_.shared else 0)
+    assert_nothing_lies()
+
+
+def test_elements(map_: Any) -> None:
+    elements = [np.full(MEGABYTES_8, float(i)) for i in range(12)]
+    assert map_(lambda a: float(a.sum()), elements) == [i * 1e6 for i in range(12)]
+    assert bool(map_.written) == map_.shared
+    assert_nothing_lies()
+
+
+def test_elements_of_a_generator(map_: Any) -> None:
+    """One object for all: each element is as it was when it was made."""
+
+    def make() -> Iterator[Any]:
+        one = np.zeros(MEGABYTES_8)
+        for i in range(6):
+            one[:] = i
+            yield one
+
+    assert map_(lambda a: float(a.sum()), make()) == [i * 1e6 for i in range(6)]
+    assert_nothing_lies()
+
+
+def test_results_are_the_callers_own(map_: Any) -> None:
+    results = map_(lambda i: __import__("numpy").full(1_000_000, float(i)), range(12))
+    for i, result in enumerate(results):
+        assert (result == i).all()
+        result[:] = -1  # it may be written to
+    assert_nothing_lies()
+    assert (results[3] == -1).all()
+
+
+def test_an_element_may_write_into_its_input_and_nobody_else_sees_it(map_: Any) -> None:
+    big = np.zeros(2 * MEGABYTES_8)
+
+    def function(i: int, big: Any) -> float:
+        before = float(big.sum())
+        big[:] = 1
+        return before
+
+    # On an engine the constant is one object for all its elements, as it is in this process.
+    wrapped, elements = mapping.with_constants(function, (range(10), itertools.repeat(big)))
+    values = map_(wrapped, *elements)
+    assert sorted(set(values)) in ([0.0, 2e6], [0.0])
+    assert values.count(0.0) <= 2 and not big.any()
+
+
+@pytest.mark.parametrize("value", [b"x" * 3_000_000, bytearray(b"y" * 3_000_000), "z" * 3_000_000])
+def test_bytes_and_texts(map_: Any, value: Any) -> None:
+    assert map_(lambda v: (len(v), v), [value] * 3) == [(3_000_000, value)] * 3
+    assert_nothing_lies()
+
+
+def test_a_failing_element_and_a_cancel_leave_nothing(map_: Any) -> None:
+    elements = [np.full(MEGABYTES_8, float(i)) for i in range(8)]
+
+    def function(a: Any) -> Any:
+        if a[0] == 5:
+            raise ValueError("five")
+        return a
+
+    with pytest.raises(ValueError, match="five"):
+        map_(function, elements)
+    assert_nothing_lies()
+    with pytest.raises(TimeoutError):
+        map_(lambda a: (__import__("time").sleep(20), a), elements, timeout=1)
+    wait_until(lambda: not lying())
+
+
+def test_an_engine_that_dies_leaves_nothing(client: Any, tmp_path: Path) -> None:
+    """Its elements run again; the file that it did not open is removed."""
+    elements = [(np.full(MEGABYTES_8, float(i)),) for i in range(8)]
+
+    path = str(tmp_path / "died")
+
+    def function(a: Any) -> float:
+        import os
+        import pathlib
+
+        if a[0] == 3 and not pathlib.Path(path).exists():
+            pathlib.Path(path).touch()
+            os.kill(os.getpid(), 9)
+        return float(a.sum())
+
+    values = mapping.map_on_cluster(client, function, elements)
+    assert values == [i * 1e6 for i in range(8)]
+    assert_nothing_lies()
+
+
+def test_engines_need_the_memory_of_a_constant_once(client: Any) -> None:
+    """Pages that both engines have mapped count half for each."""
+    big = np.arange(12.0 * MEGABYTES_8)
+
+    def function(i: int, big: Any) -> tuple[int, float, int]:
+        import os
+        import pathlib
+        import re
+        import time
+
+        total = float(big.sum())
+        time.sleep(0.3)  # until the other engine has read it, too
+        text = pathlib.Path("/proc/self/smaps_rollup").read_text()
+        return os.getpid(), total, int(re.findall(r"Pss: +(\d+) kB", text)[0]) * 1024
+
+    def memory(value: Any) -> int:
+        wrapped, elements = mapping.with_constants(function, (range(8), itertools.repeat(value)))
+        pairs = zip(*elements, strict=False)
+        found = mapping.map_on_cluster(client, wrapped, pairs, chunk_size=1)
+        assert {total for _, total, _ in found} == {float(value.sum())}
+        last = {pid: used for pid, _, used in found}
+        assert len(last) == 2
+        return sum(last.values())
+
+    growth = memory(big) - memory(np.ones(9))
+    assert growth < 1.4 * big.nbytes, "each engine has a copy of its own"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another machine's memory needs a mount, and root")
+def test_an_engine_with_another_shared_memory_gets_and_gives_messages(client: Any) -> None:
+    """As in another container, or on another machine: names would not tell it."""
+
+    def move_away() -> int:
+        import ctypes
+        import subprocess
+
+        assert ctypes.CDLL(None).unshare(0x20000) == 0  # CLONE_NEWNS, for the engine's main thread
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        return subprocess.run(["mount", "-t", "tmpfs", "none", "/dev/shm"], check=True).returncode
+
+    assert client[client.ids[0]].apply(move_away).get(30) == 0
+    big = np.arange(3.0 * MEGABYTES_8)
+    function, elements = mapping.with_constants(
+        lambda i, big: (__import__("os").getpid(), big[i : i + 1_000_000].copy()),
+        (range(20), itertools.repeat(big)),
+    )
+    options: Any = {"chunk_size": 1}
+    values = mapping.map_on_cluster(client, function, zip(*elements, strict=False), **options)
+    assert len({pid for pid, _ in values}) == 2
+    for i, (_, value) in enumerate(values):
+        np.testing.assert_array_equal(value, big[i : i + 1_000_000])
+    assert_nothing_lies()
+
+
+SESSION = """
+import itertools, os, sys, time
+import numpy as np
+from parallelflow.api import parallel_map
+from parallelflow.data import shared_values
+from parallelflow.engine_manager import get_manager
+
+get_manager().configure(profile=sys.argv[1], engines=2)
+big = np.ones(5_000_000)
+parallel_map(lambda i, big: float(big.sum()), range(4), itertools.repeat(big), ask=True)
+print(shared_values.session_folder().path, flush=True)
+
+def slow(i, big):
+    __import__("time").sleep(0.05)
+    return big
+
+parallel_map(slow, range(10_000), itertools.repeat(big))
+"""
+
+
+@pytest.mark.own_cluster
+def test_a_killed_session_leaves_nothing(tmp_path: Path) -> None:
+    """The guard removes the folder, whatever engines have written there since."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SESSION))
+    command = [sys.executable, str(script), f"killed{os.getpid()}"]
+    session = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert session.stdout is not None
+        folder = Path(session.stdout.readline().strip())
+        time.sleep(1)  # in the middle of the second run
+        assert folder.exists()
+        psutil.Process(session.pid).send_signal(signal.SIGKILL)
+        session.wait()
+        wait_until(lambda: not folder.exists(), seconds=60)
+    finally:
+        session.kill()
+        session.wait()
+        if session.stdout is not None:
+            session.stdout.close()
+
+
+def lying() -> list[str]:
+    """Return what lies in this process' folder beside its owner's file."""
+    folder = shared_values.session_folder()
+    if folder is None:
+        return []
+    return [path.name for path in Path(folder.path).iterdir() if path.name != "owner"]
+
+
+def assert_nothing_lies() -> None:
+    assert lying() == []
+    assert all(state.owned for state in folder_states())

@@ -15,11 +15,11 @@ from typing import Any
 
 from parallelflow.system.safe_files import open_to_read
 
-__all__ = ["TravellingFile", "pack", "unpack"]
+__all__ = ["PackedFile", "pack", "unpack"]
 
 
 @dataclass(frozen=True)
-class TravellingFile:
+class PackedFile:
     """A file or folder of a file pool, with its content.
 
     Attributes
@@ -54,11 +54,11 @@ def pack(value: Any, pool: str) -> Any:
             return item
         if not path.is_dir():
             with open_to_read(path) as stream:  # an element may have made anything there
-                return TravellingFile(path.name, stream.read(), False)
+                return PackedFile(path.name, stream.read(), False)
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.add(path, arcname=".")
-        return TravellingFile(path.name, archive.getvalue(), True)
+        return PackedFile(path.name, archive.getvalue(), True)
 
     return _changed(value, one)
 
@@ -75,7 +75,7 @@ def unpack(value: Any, pool: Any) -> Any:
     """
 
     def one(item: Any) -> Any:
-        if not isinstance(item, TravellingFile):
+        if not isinstance(item, PackedFile):
             return item
         if item.folder:
             path = pool.create_directory()

@@ -33,7 +33,7 @@ from .main_module import MainFacts, main_module_of, main_replaced
 from .payload import Frame, dump, load, pack
 from .session_state import ProcessState
 
-__all__ = ["ChunkResult", "Trouble", "drop", "run_chunk", "setup"]
+__all__ = ["ChunkResult", "Trouble", "drop", "known_keys", "run_chunk", "setup"]
 
 # Functions set up on this engine. Each belongs to one run and is dropped at its end;
 # the limit is for runs whose client died before it could say so.
@@ -197,6 +197,11 @@ def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[s
         "shares_memory": folder is not None,
         "trouble": trouble,
     }
+
+
+def known_keys() -> list[str]:
+    """Return the keys of the runs whose functions are set up on this engine."""
+    return list(_functions)
 
 
 def drop(key: str) -> None:

@@ -6,14 +6,14 @@ import contextlib
 from typing import Any
 
 from parallelflow.engine import session_state
-from parallelflow.work.resume import Unfinished, function_key
+from parallelflow.work.resume import PartialResults, function_key
 
 from .describe import classes
 from .loop import Loop
 
 __all__ = ["KnownValues"]
 
-_unfinished = Unfinished()
+_unfinished = PartialResults()
 
 
 class KnownValues:

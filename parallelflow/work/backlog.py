@@ -105,6 +105,11 @@ class Backlog:
             chunk.alone = False
             self._again.appendleft(chunk)
 
+    def requeue_all(self, chunks: Iterable[Chunk]) -> None:
+        """Add chunks that go again, the last one first of all."""
+        for chunk in chunks:
+            self.requeue(chunk)
+
     def quarantine(self, chunk: Chunk) -> None:
         """Add a chunk that may have ended an engine: it goes again, alone and last of all."""
         if self._wanted(chunk):

@@ -61,6 +61,8 @@ class Chunk:
         How many of those crashed while it was `alone`.
     alone : bool
         Whether it was sent while nothing else of the run was under way.
+    probing : bool
+        Whether its engine has only been asked whether it lives, and does not have it yet.
     sent : int
         Which of this process' chunks it was, by the order in which they were sent.
     interrupts : int
@@ -80,6 +82,7 @@ class Chunk:
     losses: list[tuple[int, float]] = field(default_factory=list)
     crashes: int = 0
     alone: bool = False
+    probing: bool = False
     seconds: float | None = None
     nbytes: int = 0
     sent: int = 0

@@ -291,6 +291,9 @@ def judge_loss(chunks: Sequence[Chunk], engine: int, loss: Loss, when: float) ->
     blameless = 0 if loss is Loss.STOPPED else 1
     decisions: list[Decision] = [Requeue(chunk) for chunk in reversed(chunks[blameless:])]
     for chunk in chunks[:blameless]:
+        if chunk.probing:  # the engine never had it
+            decisions.append(Quarantine(chunk))
+            continue
         single = len(chunk.elements) == 1
         crashes = chunk.crashes + (loss is Loss.CRASHED and chunk.alone and single)
         lost = replace(chunk, losses=[*chunk.losses, (engine, when)], crashes=crashes)

@@ -10,7 +10,7 @@ from typing import Any
 
 from parallelflow.engine import payload
 
-__all__ = ["Unfinished", "function_key"]
+__all__ = ["PartialResults", "function_key"]
 
 # Runs whose results are kept, the latest ones: the values may be large.
 MAX_KEPT = 4
@@ -46,7 +46,7 @@ def _digest(items: Iterable[Any]) -> bytes:
     return digest.digest()
 
 
-class Unfinished:
+class PartialResults:
     """Values of runs that did not finish, kept for the session.
 
     The elements are compared by their pickles, and only when there is something to

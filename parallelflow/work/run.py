@@ -232,7 +232,7 @@ class Run:
         client : ipyparallel.Client
             Connection to a controller with at least one engine.
         """
-        self._requeue_all()
+        self._backlog.requeue_all(self.workers.take_chunks())
         self.workers.move_to(client)
         self._watch.start_over()
         leave_unread(client, [])
@@ -243,7 +243,7 @@ class Run:
         For a run whose cluster has gone. The caller puts the values into `values`, and calls
         `finish_here` at the end.
         """
-        self._requeue_all()
+        self._backlog.requeue_all(self.workers.take_chunks())
         while (chunk := self._backlog.pop()) is not None:
             self._results.make_room(chunk.last)
             for index, element in enumerate(chunk.elements, chunk.start):
@@ -273,7 +273,10 @@ class Run:
                 worker.jobs[chunk] = None
                 worker.mark_gone()
                 return
-            del worker.jobs[chunk]
+            worker.finish(chunk)
+            if chunk.probing:  # whatever it has answered, it lives
+                self._sender.send_now(worker, chunk, self._apply)
+                return
             self._apply(self._judge(worker, chunk, reply, error), worker)
             self.progress.announce()
 
@@ -336,10 +339,6 @@ class Run:
             if chunks and loss is not outcomes.Loss.STOPPED:
                 self.progress.warn(f"{worker} was lost; its elements run again elsewhere")
                 self._pool.replace(worker.id)
-
-    def _requeue_all(self) -> None:
-        for chunk in self.workers.take_chunks():
-            self._backlog.requeue(chunk)
 
     # -- the end ------------------------------------------------------------------------
 

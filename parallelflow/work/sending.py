@@ -21,6 +21,9 @@ __all__ = ["Sender"]
 
 # How long chunks are made before somebody else has a turn: pickling may fail for thousands.
 DISPATCH_SECONDS = 0.05
+# An engine that has answered so short a time ago lives. Others are asked first before an element
+# goes there that may end engines: it takes seconds until the end of one is noticed.
+RECENT_SECONDS = 0.1
 
 Apply = Callable[[list[Decision], None], None]
 
@@ -102,6 +105,13 @@ class Sender:
         bool
             False if the worker cannot take it now.
         """
+        if chunk.alone and worker.quiet_for > RECENT_SECONDS:
+            # The end of an engine that has died before, unnoticed, must not count against it.
+            return self._try(worker, chunk, lambda w: w.probe(chunk))
+        return self.send_now(worker, chunk, apply)
+
+    def send_now(self, worker: Worker, chunk: Chunk, apply: Apply) -> bool:
+        """Send a chunk as `dispatch` does, also one whose engine had to be probed before."""
         while True:
             try:
                 packing = payload.pack(chunk.elements)
@@ -118,10 +128,15 @@ class Sender:
         stop = self._stop_on_error
         shares = worker.shares_memory
         frames = self._shared.frames(packing, one_reader=True) if shares else packing.frames()
-        if self._workers.try_to_send(worker, lambda w: w.send(chunk, self._key, stop, frames)):
+        if self._try(worker, chunk, lambda w: w.send(chunk, self._key, stop, frames)):
+            return True
+        self._shared.discard(frames)
+        return False
+
+    def _try(self, worker: Worker, chunk: Chunk, send: Callable[[Worker], object]) -> bool:
+        if self._workers.try_to_send(worker, send):
             if self._results.progress.state is RunState.PREPARING:
                 self._results.progress.enter(RunState.RUNNING)
             return True
-        self._shared.discard(frames)
-        self._backlog.requeue(chunk)
+        (self._backlog.quarantine if chunk.alone else self._backlog.requeue)(chunk)
         return False

@@ -82,6 +82,7 @@ class Worker:
     shares_memory: bool = True
     _gone_since: float | None = None
     _asked_at: float = 0.0
+    _answered_at: float = 0.0
     _time_limit: float = 0.0
 
     def __post_init__(self) -> None:
@@ -115,9 +116,14 @@ class Worker:
             return False
         return time.monotonic() - self._asked_at >= self._time_limit
 
+    def probe(self, chunk: Chunk) -> None:
+        """Ask whether the engine lives before a chunk is sent to it; the reply is the chunk's."""
+        chunk.sent, chunk.probing = next(_numbers), True
+        self.jobs[chunk] = self._send(chunk, runner.known_keys)
+
     def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
         """Send a chunk."""
-        chunk.sent = next(_numbers)
+        chunk.sent, chunk.probing = next(_numbers), False
         self.jobs[chunk] = self._send(
             chunk, runner.run_chunk, key, chunk.start, stop_on_error, chunk.seconds, *_views(frames)
         )
@@ -148,8 +154,19 @@ class Worker:
 
     def mark_ready(self) -> None:
         """Note that the function is set up there; an engine that has gone meanwhile stays so."""
+        self._answered_at = time.monotonic()
         was_there = self._gone_since is None
         self.state = WorkerState.READY if was_there else WorkerState.LOST
+
+    def finish(self, chunk: Chunk) -> None:
+        """Note that the engine has answered to a chunk."""
+        self._answered_at = time.monotonic()
+        del self.jobs[chunk]
+
+    @property
+    def quiet_for(self) -> float:
+        """How long ago the engine's last answer came, seconds."""
+        return time.monotonic() - self._answered_at
 
     def mark_gone(self) -> None:
         """Note that the engine is not there any more; the first time counts."""

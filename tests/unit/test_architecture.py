@@ -47,7 +47,19 @@ CHECKED = (
 CHECKED_FOR_PRIVATE_NAMES = CHECKED
 
 #: Folders of tests that use no private name of the package.
-CHECKED_TESTS = ("api", "benchmarks", "cli", "docs", "examples", "host", "pythons", "support")
+CHECKED_TESTS = (
+    "api",
+    "benchmarks",
+    "cli",
+    "docs",
+    "engine",
+    "examples",
+    "host",
+    "pythons",
+    "session",
+    "support",
+    "work",
+)
 
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {

@@ -16,25 +16,13 @@ from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ParallelFlowError
 from parallelflow.progress import RunState
 from parallelflow.work.run import Run
+from tests.support.clusters import Cluster, drive
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
 
 pytestmark = pytest.mark.timeout(180)
 
 TOTAL = 8
 BAD = 3
-LIMIT_SECONDS = 60
-
-
-def drive(run: Run) -> Run:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    try:
-        while not run.over:
-            run.poll(0.05)
-            assert time.monotonic() < deadline, "the run hangs"
-    except BaseException:
-        run.cancel()
-        raise
-    return run
 
 
 def elements(stage: str, way: str) -> list[Any]:
@@ -44,18 +32,24 @@ def elements(stage: str, way: str) -> list[Any]:
 CASES = [(s, w) for s in STAGES for w in WAYS if not (s == "pickle" and w in LETHAL)]
 
 
-@pytest.mark.parametrize(("stage", "way"), CASES)
-def test_a_death_is_named_and_costs_one_element(
-    client: Any, manager: Any, stage: str, way: str
-) -> None:
+# On a real cluster, too: each way to die, and each stage with the way that leaves no word.
+ON_REAL = [(s, w) for s, w in CASES if s == "run" or w == "SIGKILL"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "way", "cluster"),
+    [*((s, w, "fake") for s, w in CASES), *((s, w, "real") for s, w in ON_REAL)],
+    indirect=["cluster"],
+)
+def test_a_death_is_named_and_costs_one_element(cluster: Cluster, stage: str, way: str) -> None:
     def replace(engine: int) -> None:
         lost.append(engine)
-        manager.start_engines(1)
+        cluster.start_engines(1)
 
     lost: list[int] = []
     arguments = (stage if stage == "setup" else "none", way)
     run = Run(
-        client,
+        cluster.client,
         make,
         arguments,
         elements(stage, way),
@@ -98,6 +92,7 @@ PROGRAM = """
 import sys
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
+from tests.support.clusters import Cluster, drive
 from tests.support.dying import Deadly, make
 manager = EngineManager(profile="matrix")
 manager.configure(engines=1, private=True)

@@ -14,6 +14,7 @@ import pytest
 from parallelflow.engine.payload import Frozen
 from parallelflow.work.chunks import MAX_BYTES, Feed
 from parallelflow.work.mapping import map_on_cluster
+from tests.support.clusters import on_real
 
 MEGABYTE = 1_000_000
 
@@ -72,6 +73,7 @@ def peak() -> Iterator[list[int]]:
         watcher.join()
 
 
+@on_real
 @pytest.mark.parametrize("kind", ["generator", "sequence"])
 def test_memory_stays_bounded_while_large_elements_are_sent(client: Any, kind: str) -> None:
     elements = (element for element in Made()) if kind == "generator" else Made()

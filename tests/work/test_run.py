@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -21,8 +20,8 @@ from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
-from tests.support.waiting import LIMIT_SECONDS, wait_until
-from tests.work.test_crash_matrix import drive
+from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
+from tests.support.waiting import wait_until
 
 
 def run_of(client: Any, function: Any, elements: Any, **settings: Any) -> Run:
@@ -34,6 +33,7 @@ def pause(seconds: float) -> float:
     return seconds
 
 
+@on_both
 def test_values_come_back_in_order_whatever_their_times(client: Any) -> None:
     run = run_of(client, lambda i: pause(0.001 * (i % 7)) * 0 + i, range(300))
     assert run.values == list(range(300))
@@ -109,6 +109,7 @@ def test_what_is_finished_is_not_run_again(client: Any) -> None:
     assert run.values == ["kept", "kept", -2, -3, -4, "kept", -6, -7, -8, "kept"]
 
 
+@on_both
 def test_large_arrays_arrive_whole_and_writable(client: Any) -> None:
     def function(a: Any) -> Any:
         a[0] = -1
@@ -121,6 +122,7 @@ def test_large_arrays_arrive_whole_and_writable(client: Any) -> None:
     assert arrays[0][0] == 0
 
 
+@on_both
 def test_an_exception_that_cannot_be_shown_does_no_harm(client: Any) -> None:
     def function(i: int) -> int:
         class Odd(Exception):
@@ -149,6 +151,7 @@ def cancelled(client: Any, function: Any, elements: Any) -> tuple[Run, float, li
     return run, time.monotonic() - begin, stuck
 
 
+@on_both
 def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
     engines = set(client.ids)
     run, seconds, stuck = cancelled(client, pause, [0.01] * 10 + [60] * 100)
@@ -159,10 +162,11 @@ def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
     again = run_of(client, lambda i: i, range(10))
     assert again.values == list(range(10))
     # The hub's own counts drift when tasks are aborted; the engines themselves answer at once.
-    assert client[:].apply_async(os.getpid).get(timeout=10)
+    assert engine_pids(client)
     assert run.values[20] is None  # nothing was delivered later
 
 
+@on_real
 def test_a_cancel_at_any_moment_finds_the_engines_answering(client: Any) -> None:
     # Elements end and replies are sent after 0.1 s, 0.2 s and so on: some cancels hit just that.
     for number in range(25):
@@ -173,6 +177,7 @@ def test_a_cancel_at_any_moment_finds_the_engines_answering(client: Any) -> None
         assert run.cancel() == [], number
 
 
+@on_both
 def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
     long = Run(client, plain_function, (pause,), [1.5] * 4, "long", chunk_size=1)
     while long.progress.state is RunState.PREPARING:
@@ -187,6 +192,7 @@ def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
     assert long.values == [1.5] * 4 and not long.failures
 
 
+@on_both
 def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -> None:
     idle = Run(client, plain_function, (pause,), [0.01] * 2, "idle", chunk_size=1)
     while idle.progress.state is RunState.PREPARING:
@@ -197,12 +203,13 @@ def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -
         long.poll(0.05)
     assert long.cancel() == [] and long.progress.done == 0
     begin = time.monotonic()
-    assert client[:].apply_async(os.getpid).get(timeout=20)
+    assert engine_pids(client)
     drive(idle)
     assert idle.values == [0.01] * 2
 
 
 @pytest.mark.parametrize("asked", [False, True])
+@on_both
 def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bool) -> None:
     pids = engine_pids(client)
     run = Run(client, plain_function, (pause,), [1.0] * 4, "test", stop_on_error=False)
@@ -215,7 +222,7 @@ def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bo
                 if asked:
                     user_interrupts.record_user_interrupt(client, engine)
                 os.kill(pid, signal.SIGINT)
-    assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2
+    assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2, run.failures
     assert [f.stage for f in run.failures.values()] == (["interrupted"] * 2 if asked else [])
     user_interrupts.clear(client)
 
@@ -236,6 +243,7 @@ def test_one_bad_element_among_thousands_is_found_in_a_few_rounds(client: Any) -
     assert sum(chunks) == 19_999 and len(chunks) < 200
 
 
+@on_both
 def test_after_a_failure_nothing_is_begun_that_comes_later(client: Any) -> None:
     def function(i: float) -> float:
         pause(min(i, 60))
@@ -246,7 +254,7 @@ def test_after_a_failure_nothing_is_begun_that_comes_later(client: Any) -> None:
     run = run_of(client, function, elements, chunk_size=1)
     assert list(run.failures) == [9] and run.values[8] == 1.5
     assert time.monotonic() - begin < 30  # an element takes 60
-    assert client[:].apply_async(os.getpid).get(timeout=10)
+    assert engine_pids(client)
 
 
 def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any) -> None:
@@ -271,14 +279,15 @@ def stuck_in_c(i: int) -> None:
         sum(range(10**10))
 
 
-def test_an_engine_that_cannot_be_interrupted_is_told(client: Any, manager: Any) -> None:
+@on_both
+def test_an_engine_that_cannot_be_interrupted_is_told(client: Any) -> None:
+    pids = engine_pids(client)
     run, seconds, stuck = cancelled(client, stuck_in_c, [0, 1, 1])
     assert seconds < 5
     assert stuck and set(stuck) <= set(client.ids)
     assert run.over
-    for pid in manager.started():  # so that the next test does not wait for it
-        if "engine" in " ".join(psutil.Process(pid).cmdline()):
-            os.kill(pid, signal.SIGKILL)
+    for engine in stuck:  # so that the next test does not wait for it
+        os.kill(pids[engine], signal.SIGKILL)
     while set(stuck) & set(client.ids):
         time.sleep(0.05)
 
@@ -286,10 +295,7 @@ def test_an_engine_that_cannot_be_interrupted_is_told(client: Any, manager: Any)
 # -- engines that come and go ---------------------------------------------------------------
 
 
-def engine_pids(client: Any) -> dict[int, int]:
-    return dict(zip(client.ids, client[:].apply_sync(os.getpid), strict=True))
-
-
+@on_both
 def test_an_engine_killed_in_the_middle_costs_nothing(client: Any, caplog: Any) -> None:
     pids = engine_pids(client)
     run = Run(client, plain_function, (lambda i: (pause(0.02), i)[1],), range(200), "test")
@@ -333,14 +339,14 @@ def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client:
     assert sum(chunks) == 12_000 and 100 < len(chunks) < 400
 
 
-def test_one_that_ends_engines_is_found_among_very_many(client: Any, manager: Any) -> None:
+def test_one_that_ends_engines_is_found_among_very_many(cluster: Cluster) -> None:
     def replace(engine: int) -> None:
         lost.append(engine)
-        manager.start_engines(1)
+        cluster.start_engines(1)
 
     lost: list[int] = []
     run = run_of(
-        client,
+        cluster.client,
         lambda i: os._exit(1) if i == 700 else i,
         range(2000),
         chunk_size=1000,
@@ -388,30 +394,30 @@ def test_engines_that_cannot_run_it_do_not_count(client: Any) -> None:
     assert time.monotonic() - begin < 20
 
 
-def test_an_engine_that_joins_in_the_middle_gets_work(client: Any, manager: Any) -> None:
-    starter = threading.Thread(target=manager.start_engines, args=(1,))
-    seen: set[int] = set()
-    deadline = time.monotonic() + LIMIT_SECONDS
+@on_both
+def test_an_engine_that_joins_in_the_middle_gets_work(cluster: Cluster, tmp_path: Path) -> None:
+    joined = tmp_path / "joined"
 
-    def elements() -> Iterator[int]:
-        """Yield as many as it takes: a start may be slow."""
-        for i in itertools.count():
-            if len(seen) == 3 or time.monotonic() > deadline:
-                return
-            yield i
+    def function(i: int) -> int:
+        """Return the process; what has begun only ends when the third engine is there."""
+        while not joined.exists():
+            time.sleep(0.01)
+        time.sleep(0.02)
+        return os.getpid()
 
+    def note() -> None:
+        if len(run.progress.engines) == 3:
+            joined.touch()
+
+    starter = threading.Thread(target=cluster.start_engines, args=(1,))
+    run = Run(cluster.client, plain_function, (function,), range(60), "t", chunk_size=1)
     starter.start()
-    run_of(
-        client,
-        lambda i: (pause(0.03), os.getpid())[1],
-        elements(),
-        on_chunk=lambda start, result, worker: seen.update(result.values),
-    )
+    drive(run, note)
     starter.join()
-    assert len(seen) == 3
-    assert len(client.ids) == 3
-    os.kill(max(seen), signal.SIGKILL)
-    wait_until(lambda: len(client.ids) < 3)
+    assert len(set(run.values)) == 3
+    assert len(cluster.client.ids) == 3
+    os.kill(run.values[-1], signal.SIGKILL)
+    wait_until(lambda: len(cluster.client.ids) == 2)
 
 
 def test_a_function_that_is_lost_on_its_way_is_sent_again(client: Any, monkeypatch: Any) -> None:
@@ -429,6 +435,7 @@ def test_a_function_that_is_lost_on_its_way_is_sent_again(client: Any, monkeypat
     assert run.values == [1, 2, 3] and lost == set(client.ids)
 
 
+@on_both
 def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> None:
     pids = engine_pids(client)
     run = Run(client, plain_function, (pause,), [0.05] * 400, "test")
@@ -493,6 +500,7 @@ def test_the_controller_gone_is_an_error_within_ten_seconds(how: int) -> None:
 # -- nothing kept ---------------------------------------------------------------------------
 
 
+@on_real
 def test_nothing_grows_from_run_to_run(client: Any) -> None:
     def sizes() -> tuple[int, ...]:
         return len(client.results), len(client.metadata), len(client.history)
@@ -503,7 +511,7 @@ def test_nothing_grows_from_run_to_run(client: Any) -> None:
     def held(_: Any) -> int:
         from parallelflow.engine import runner
 
-        return len(runner._functions)
+        return len(runner.known_keys())
 
     run_of(client, function, range(50))
     time.sleep(0.5)
@@ -517,6 +525,7 @@ def test_nothing_grows_from_run_to_run(client: Any) -> None:
     assert max(client[:].apply_sync(held, None)) == 0
 
 
+@on_real
 def test_memory_of_hub_engines_and_client_does_not_grow(client: Any, manager: Any) -> None:
     def memory() -> dict[int, int]:
         mine = [psutil.Process(pid) for pid in [*manager.started(), os.getpid()]]
@@ -553,6 +562,7 @@ def test_a_chunk_that_takes_longer_than_thought_is_shared(client: Any) -> None:
     assert max(slow) <= 3
 
 
+@on_both
 def test_large_elements_do_not_pile_up_in_one_message(client: Any) -> None:
     counts: list[int] = []
 

@@ -1,0 +1,134 @@
+"""Engines and clusters that are lost at chosen moments, with a fake client."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parallelflow.engine import runner
+from parallelflow.engine.runner import plain_function
+from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.errors import ClusterLost
+from parallelflow.work import sending
+from parallelflow.work.run import Run
+from tests.support.clusters import Cluster, drive, engine_pids
+from tests.support.fake_client import EngineServer, FakeClient
+from tests.support.waiting import wait_until
+
+
+def pause(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_an_element_is_not_blamed_for_engines_that_were_dead_before(
+    server: EngineServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six engines die, unnoticed, just before the element is sent to them."""
+    monkeypatch.setattr(sending, "RECENT_SECONDS", 0.0)
+    client: Any = FakeClient(server, 1)
+    killed: list[int] = []
+
+    def kill(engine: int, function: Any) -> None:
+        if function is not runner.setup and function is not runner.drop and len(killed) < 6:
+            killed.append(engine)
+            client.death_notice.clear()
+            client.kill(engine)
+            wait_until(lambda: not client.has_process(engine))
+
+    client.before_send = kill
+    pool = EnginePool(replace=lambda engine: client.start_engines(1))
+    run = Run(client, plain_function, (pause,), [0.01], "test", pool=pool)
+    drive(run, client.death_notice.set)
+    client.close()
+    assert len(killed) == 6 and run.values == [0.01] and not run.failures
+
+
+def test_what_the_end_of_a_cluster_interrupts_goes_on_with_the_next(
+    cluster: Cluster, server: EngineServer, tmp_path: Path
+) -> None:
+    """A shutdown interrupts what runs: neither that nor what was before it in its chunk is lost."""
+    flag = tmp_path / "second cluster"
+
+    def function(i: int) -> int:
+        if i == 2 and not flag.exists():
+            time.sleep(60)
+        return i * 10
+
+    alive = [True]
+    pool = EnginePool(alive=lambda: alive[0])
+    run = Run(cluster.client, plain_function, (function,), range(6), "t", chunk_size=6, pool=pool)
+    pids = engine_pids(cluster.client)
+    while not any(worker.jobs for worker in run.workers):
+        run.poll(0.01)
+    time.sleep(0.3)  # the engine works at element 2
+    alive[0] = False
+    for pid in pids.values():
+        os.kill(pid, signal.SIGINT)
+    with pytest.raises(ClusterLost, match="of 6 elements unfinished"):
+        while True:
+            run.poll(0.05)
+    flag.touch()
+    alive[0] = True
+    other: Any = FakeClient(server)
+    run.move_to(other)
+    drive(run)
+    other.close()
+    assert run.values == [0, 10, 20, 30, 40, 50] and not run.failures
+
+
+def only_in(pids: set[int]) -> Any:
+    """Make a function in some processes; it cannot be made in others."""
+    if os.getpid() not in pids:
+        time.sleep(0.5)
+        raise RuntimeError("not here")
+    return lambda index, element: (-element if pause(0.3) else 0, None)
+
+
+def test_answers_of_a_cluster_that_was_left_do_not_count(
+    cluster: Cluster, server: EngineServer
+) -> None:
+    """Engines say that they cannot run the function when the run is with another cluster."""
+    other: Any = FakeClient(server)
+    pids = set(engine_pids(other).values())
+    run = Run(cluster.client, only_in, (pids,), range(6), "test")
+    run.poll(0.0)
+    run.move_to(other)
+    drive(run)
+    other.close()
+    assert run.values == [0, -1, -2, -3, -4, -5]
+
+
+def test_what_comes_before_a_failure_is_finished_though_its_chunk_ended_early(
+    cluster: Cluster,
+) -> None:
+    """The serial Map stops at the lowest failing element."""
+
+    def function(i: int) -> int:
+        time.sleep(0.5 if i == 0 else 0)  # longer than the first chunk may take
+        if i == 3 or i >= 12:  # the other engine begins at 12 or later
+            raise ValueError(i)
+        return i
+
+    run = drive(Run(cluster.client, plain_function, (function,), range(200), "test"))
+    assert min(run.failures) == 3
+    assert run.done >= {0, 1, 2}
+
+
+def test_a_run_that_has_ended_is_freed_at_once(cluster: Cluster) -> None:
+    """Its values may be large, and Python looks for cycles by number, not by size."""
+    run = drive(Run(cluster.client, plain_function, (abs,), range(100), "test"))
+    gc.disable()
+    try:
+        freed = weakref.ref(run)
+        del run
+        assert freed() is None
+    finally:
+        gc.enable()

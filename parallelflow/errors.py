@@ -459,12 +459,6 @@ class ElementError(ParallelFlowError):
         super().__init__(text)
 
 
-class WorkingDirectoryMissing(ParallelFlowError):
-    """The folder in which this session works has been removed."""
-
-    topic = "The working directory"
-
-
 class FunctionNotSendable(ParallelFlowError):
     """A function cannot be sent to engines, because of something that it uses.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parallelflow.errors import WorkingDirectoryMissing
+from parallelflow.system.working_directory import working_directory
 
 from .module_sets import ModuleSet, find_set, shadowed_by
 from .module_snapshot import ModuleRecord, look, snapshot
@@ -99,18 +99,11 @@ def capture() -> SessionState:
 
     Raises
     ------
-    WorkingDirectoryMissing
-        If its working directory has been removed.
+    WorkingDirectoryGone
+        If its working directory has been deleted.
     """
-    values = {}
-    for setting in SETTINGS:
-        try:
-            values[setting.name] = setting.send(setting.read())
-        except FileNotFoundError as e:
-            raise WorkingDirectoryMissing(
-                "the working directory of this session was removed: elements would not find their "
-                "files. Change to another one (os.chdir, or cd in the shell)."
-            ) from e
+    working_directory()
+    values = {setting.name: setting.send(setting.read()) for setting in SETTINGS}
     values[PATH] = [(folder, is_installed(folder)) for folder in values[PATH]]
     return SessionState(socket.gethostname(), values, _changes(), *snapshot())
 

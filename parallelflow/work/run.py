@@ -91,8 +91,8 @@ class Run:
 
     Raises
     ------
-    WorkingDirectoryMissing
-        If this session's working directory has been removed.
+    WorkingDirectoryGone
+        If this session's working directory has been deleted.
     Exception
         If maker or arguments cannot be pickled.
     """

@@ -22,6 +22,7 @@ from parallelflow.engine_manager.connection.controller_processes import (
     ROLES,
     ControllerProcesses,
 )
+from parallelflow.engine_manager.model.starts import Stage, StartSnapshot
 from parallelflow.errors import ClusterError, ClusterLost, ConnectFailed
 from parallelflow.work.run import Run
 
@@ -138,28 +139,37 @@ def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how
 
 @pytest.mark.parametrize(("role", "how"), [("mux", KILL), slow("mux", STOP), slow("hb_ping", STOP)])
 def test_a_start_fails_in_time_and_says_why(
-    new_manager: Callable[..., EngineManager], role: str, how: int
+    new_manager: Callable[..., EngineManager],
+    caplog: pytest.LogCaptureFixture,
+    role: str,
+    how: int,
 ) -> None:
+    """It says so, and starts engines with a controller of its own if there can be one."""
     ours, second = new_manager(), new_manager()
     ours.start_engines(1)
     assert second.connect() is not None
     pids = processes(second)[role]
-    failed: list[ClusterError] = []
+    told: list[str] = []
+
+    def hit(snapshot: StartSnapshot) -> None:
+        if snapshot.count(Stage.STARTED):
+            for pid in pids:
+                os.kill(pid, how)
+            pids.clear()
 
     def start() -> None:
         try:
-            while True:  # whatever it is doing when the process ends
-                second.start_engines(1)
+            second.start_engines(1, progress=hit)
+            assert second.alive() and len(second.info().engines) == 1
         except ClusterError as e:
-            failed.append(e)
+            told.append(str(e))
 
     thread = threading.Thread(target=start)
     thread.start()
-    time.sleep(0.5)
-    for pid in pids:
-        os.kill(pid, how)
     thread.join(LIMIT_SECONDS)
-    assert failed
+    assert not thread.is_alive() and not pids
+    why = "\n".join([*told, caplog.text])
+    assert ROLES[role] in why and ("is stopped" if how == STOP else "has ended") in why
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ import pytest
 
 from parallelflow.engine import session_state
 from parallelflow.engine.process_settings import SETTINGS
-from parallelflow.errors import SetupFailed, WorkingDirectoryMissing
+from parallelflow.errors import SetupFailed, WorkingDirectoryGone
 from parallelflow.work.mapping import map_here, map_on_cluster
 from tests.host.run import run_python
 
@@ -215,13 +215,16 @@ def test_a_folder_that_engines_lack_is_named_before_anything_runs(
     assert not ran.exists()
 
 
-def test_a_folder_that_was_removed_is_told(client: Any, session: Path) -> None:
+def test_a_folder_that_was_removed_is_told(
+    client: Any, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (session / "gone").mkdir()
-    os.chdir(session / "gone")
+    monkeypatch.chdir(session / "gone")
     (session / "gone").rmdir()
-    with pytest.raises(WorkingDirectoryMissing, match="was removed"):
+    with pytest.raises(WorkingDirectoryGone, match="has been deleted"):
         map_on_cluster(client, abs, [(1,)])
-    os.chdir(session)
+    with pytest.raises(WorkingDirectoryGone, match="has been deleted"):
+        session_state.capture()
 
 
 def test_what_an_element_changes_stays_with_its_run(client: Any, session: Path) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["is_coming_up"]
 
-# ``ipcluster start`` waits 1 s between controller and engines; they may take long to load.
+# ``ipcluster start`` waits 1 s for engines after its controller's files are there, which a busy
+# machine may take long for; engines may take long to load.
 ENGINES_BEGIN_SECONDS = 3.0
 ENGINES_JOIN_SECONDS = 30.0
 
@@ -33,11 +34,19 @@ def is_coming_up(cluster: Link, profile_folder: Path) -> bool:
         return False
     if _recorded_engines_come(cluster, profile_folder):
         return True
-    age = time.time() - controller.created
+    age = time.time() - max(controller.created, _written(cluster.connection.path))
     announced = cluster.connection.announced_engines()
     if announced == 0:
         return not cluster.ids and age < ENGINES_BEGIN_SECONDS
     return len(cluster.ids) < announced and age < ENGINES_JOIN_SECONDS
+
+
+def _written(path: Path) -> float:
+    """Return when a file was written, in seconds since 1970; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _recorded_engines_come(cluster: Link, profile_folder: Path) -> bool:

@@ -20,8 +20,9 @@ TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_a
 # The same in half a minute, without PyQt5 and the tools of the other tests.
 QUICK_TESTS="tests/api/test_parallel_map.py tests/cli/test_run.py tests/host/test_core.py
     tests/map/test_table.py"
-QUICK_NAMES="is_like_map or first_exception or notebook or a_module_that_map_runs or test_07 or test_14
-    or test_21 or test_39 or parallel_map_on_a_running or engines_are_started or missing_or_cannot_run"
+QUICK_NAMES="is_like_map or first_exception or notebook or a_module_that_map_runs or values_of_any_kind
+    or closures_travel or that_cannot_travel or test_a_group or element_that_raises or lowest_failing
+    or stays_in_the_log or cancel_stops or parallel_map_on_a_running or engines_are_started or missing_or_cannot_run"
 
 # find_python VERSION: print the path of a Python of this version, nothing if there is none.
 find_python() {

@@ -29,7 +29,7 @@ from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
 
 from .sessions import running, wait_until
 
-# What the issue promises for a connection file that a dead controller has left.
+# Enough for a connection file that a dead controller has left.
 STALE_SECONDS = 1.0
 
 

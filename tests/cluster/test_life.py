@@ -27,7 +27,7 @@ from .sessions import running, session, wait_until
 pytestmark = pytest.mark.own_cluster
 SLOW = pytest.mark.slow
 
-# What the issue promises; in fact the guard needs two or three.
+# The guard needs two or three.
 GONE_SECONDS = 30.0
 
 START = "manager.start_engines(1)\ntell('started', *manager.started())\n"

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.workflows import (
-    BASIC,
     PARALLEL_FLOW,
-    TABLE,
     Part,
     Progress,
     Workflow,
@@ -220,6 +218,3 @@ def test_executing_again_after_a_cancel(calls: Any) -> None:
     assert run(workflow, PARALLEL_FLOW).values[1] == [i * 2 for i in range(40)]
     # What the cancel interrupted (at most a chunk on each engine) is run again, nothing else.
     assert 40 - begun <= len(count()) < 40 - 10
-
-
-assert BASIC and TABLE is not None

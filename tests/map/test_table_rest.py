@@ -1,4 +1,4 @@
-"""The rest of the table of differences: missing outputs, nesting, streams, caches, surroundings."""
+"""More cases by Control Flow's Map and by ours: outputs, nesting, streams, caches, surroundings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.map.test_table import both, doubling, same
 from tests.support.workflows import (
     BASIC,
     CONTROL_FLOW,
-    MAP,
     PARALLEL_FLOW,
     VARIANT,
     Part,
@@ -29,20 +28,20 @@ from tests.support.workflows import (
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
-# -- 17 to 19: outputs --------------------------------------------------------------------
+# -- outputs ------------------------------------------------------------------------------
 
 
-def test_17_a_missing_output_port() -> None:
+def test_a_missing_output_port() -> None:
     ours = same(mapped(source("o = i"), [1, 2], output="nope"))
     assert ours.errors == {0: ("PythonSource", "Invalid output port: nope")}
 
 
-def test_18_an_output_left_unset_with_only_self_connected() -> None:
+def test_an_output_left_unset_with_only_self_connected() -> None:
     ours = same(mapped(source("pass"), [1, 2]))
     assert ours.errors == {0: ("PythonSource", "Invalid output port: o")}
 
 
-def test_18_an_output_left_unset_but_connected_somewhere() -> None:
+def test_an_output_left_unset_but_connected_somewhere() -> None:
     workflow = mapped(source("if i > 1: o = i"), [1, 2, 3])
     sink = source("pass", ("x",), ())
     connected = Workflow([*workflow.parts, sink], [*workflow.connections, (0, "o", 3, "x")])
@@ -50,7 +49,7 @@ def test_18_an_output_left_unset_but_connected_somewhere() -> None:
     assert ours.values[1] == serial.values[1] == [None, 2, 3]
 
 
-def test_19_a_module_cannot_be_a_result() -> None:
+def test_a_module_cannot_be_a_result() -> None:
     serial, ours = both(mapped(source("o = i"), [1, 2], output="self"))
     assert len(serial.values[1]) == 2
     assert ours.errors.keys() == {1}
@@ -58,7 +57,7 @@ def test_19_a_module_cannot_be_a_result() -> None:
     assert kind == "Map" and "gives a module (PythonSource)" in text and "Control Flow" in text
 
 
-# -- 24: jobs -----------------------------------------------------------------------------
+# -- jobs ---------------------------------------------------------------------------------
 
 SUSPENDING = """
 from vistrails.core.modules.vistrails_module import ModuleSuspended
@@ -84,7 +83,7 @@ class Jobs:
         return None
 
 
-def test_24_a_function_that_waits_for_a_job() -> None:
+def test_a_function_that_waits_for_a_job() -> None:
     results = []
     for package in (CONTROL_FLOW, PARALLEL_FLOW):
         jobs = Jobs()
@@ -96,7 +95,7 @@ def test_24_a_function_that_waits_for_a_job() -> None:
     assert results[1][1][1] == "function module suspended in 1/3 iterations"
 
 
-def test_24_a_failure_comes_before_a_job_that_is_waited_for() -> None:
+def test_a_failure_comes_before_a_job_that_is_waited_for() -> None:
     code = SUSPENDING + "\nif i == 5:\n    raise ValueError('five')"
     results = []
     for package in (CONTROL_FLOW, PARALLEL_FLOW):
@@ -106,7 +105,7 @@ def test_24_a_failure_comes_before_a_job_that_is_waited_for() -> None:
     assert list(results[0][0]) == [0] and not results[0][1]
 
 
-def test_24_a_module_that_asks_for_the_job_monitor_runs_on_the_client() -> None:
+def test_a_module_that_asks_for_the_job_monitor_runs_on_the_client() -> None:
     import os
 
     code = "import os\nif i == 2: self.job_monitor().getCache('x')\no = os.getpid()"
@@ -115,7 +114,7 @@ def test_24_a_module_that_asks_for_the_job_monitor_runs_on_the_client() -> None:
     assert here == [False, True, False]
 
 
-# -- 25 to 29: Maps in Maps, loops, streams -----------------------------------------------
+# -- Maps in Maps, loops, streams ---------------------------------------------------------
 
 
 def inner_map() -> Part:
@@ -128,7 +127,7 @@ def inner_map() -> Part:
     )
 
 
-def test_25_a_map_in_a_group() -> None:
+def test_a_map_in_a_group() -> None:
     workflow = Workflow(
         [inner_map(), constant([1, 2, 3]), source("o = x", ("x",))],
         [(1, "o", 0, "l"), (0, "r", 2, "x")],
@@ -139,12 +138,12 @@ def test_25_a_map_in_a_group() -> None:
     assert ours.log == serial.log
 
 
-def test_25_a_map_over_a_group_that_holds_a_map() -> None:
+def test_a_map_over_a_group_that_holds_a_map() -> None:
     ours = same(mapped(inner_map(), [[1, 2], [], [3]], "['l']", "r"))
     assert ours.values[1] == [[2, 4], [], [6]]
 
 
-def test_26_a_map_is_the_function_of_a_map() -> None:
+def test_a_map_is_the_function_of_a_map() -> None:
     workflow = Workflow(
         [source("o = -i"), map_part(), map_part("['InputList']", "Result"), constant([[1], [2]])],
         [
@@ -157,7 +156,7 @@ def test_26_a_map_is_the_function_of_a_map() -> None:
     assert ours.values[2] == [[-1], [-2]]
 
 
-def test_26_an_error_in_the_inner_function_is_that_modules_own() -> None:
+def test_an_error_in_the_inner_function_is_that_modules_own() -> None:
     workflow = Workflow(
         [
             source("o = 1 / i"),
@@ -176,7 +175,7 @@ def test_26_an_error_in_the_inner_function_is_that_modules_own() -> None:
     assert ours.errors.keys() == {0}
 
 
-def test_26_other_functions_that_take_modules_if() -> None:
+def test_other_functions_that_take_modules_if() -> None:
     """Control Flow's If takes its branches as modules and computes only one of them."""
     branch = source("o = 'yes'", ())
     other = source("fail('computed the other branch')", ())
@@ -199,7 +198,7 @@ def test_26_other_functions_that_take_modules_if() -> None:
     assert ours.values == serial.values
 
 
-def test_27_implicit_looping_over_a_map() -> None:
+def test_implicit_looping_over_a_map() -> None:
     lists = source("o = [[1, 2], [3]]", ())
     lists = Part(lists.name, functions=lists.functions, outputs={"o": f"{BASIC}:List"}, depth=1)
     workflow = Workflow(
@@ -209,7 +208,7 @@ def test_27_implicit_looping_over_a_map() -> None:
     assert same(workflow).values[1] == [[2, 3], [4]]
 
 
-def test_28_a_loop_on_another_port_of_the_function() -> None:
+def test_a_loop_on_another_port_of_the_function() -> None:
     workflow = Workflow(
         [
             Part(
@@ -237,7 +236,7 @@ self.set_streaming_output('o', stream(), 3)
 """
 
 
-def test_29_a_streamed_list_is_collected_first() -> None:
+def test_a_streamed_list_is_collected_first() -> None:
     streaming = source(STREAM, ())
     streaming = Part(streaming.name, functions=streaming.functions, outputs={"o": VARIANT})
     workflow = Workflow(
@@ -249,10 +248,10 @@ def test_29_a_streamed_list_is_collected_first() -> None:
     assert ours.values.get(3) == serial.values.get(3)
 
 
-# -- 32 to 37: caches, signatures, surroundings -------------------------------------------
+# -- caches, signatures, surroundings -----------------------------------------------------
 
 
-def test_32_map_is_cached_and_runs_again_only_when_its_upstream_does() -> None:
+def test_map_is_cached_and_runs_again_only_when_its_upstream_does() -> None:
     part = Part("String", functions={"value": "x"})
     workflow = Workflow(
         [part, map_part("['value']", "value", functions={"InputList": "['a', 'b']"})],
@@ -270,7 +269,7 @@ def test_32_map_is_cached_and_runs_again_only_when_its_upstream_does() -> None:
         assert run(changed, package, flush=False).values[1] == ["c"]
 
 
-def test_33_each_element_has_the_signature_that_the_serial_map_gives() -> None:
+def test_each_element_has_the_signature_that_the_serial_map_gives() -> None:
     workflow = mapped(source("o = self.signature", ("i", "j")), [(1, 2), (3, 4)], "['i', 'j']")
     serial = run(workflow, CONTROL_FLOW)
     with parallel_maps():
@@ -279,13 +278,13 @@ def test_33_each_element_has_the_signature_that_the_serial_map_gives() -> None:
     assert len(set(ours.values[1])) == 2
 
 
-def test_34_state_of_a_class_belongs_to_each_process() -> None:
+def test_state_of_a_class_belongs_to_each_process() -> None:
     code = "t = type(self)\nt.count = getattr(t, 'count', 0) + 1\no = t.count"
     ours = run(mapped(source(code), [0] * 6), PARALLEL_FLOW)
     assert max(ours.values[1]) <= 6 and min(ours.values[1]) == 1
 
 
-def test_35_moduleinfo_is_the_clients() -> None:
+def test_moduleinfo_is_the_clients() -> None:
     code = (
         "m = self.moduleInfo\n"
         "o = (m['moduleId'], m['version'], m['reason'], m['locator'].name, "
@@ -312,7 +311,7 @@ def read_all(values: list[Any]) -> list[str]:
     return [Path(v.name).read_text() for v in values]
 
 
-def test_36_files_that_are_results_can_be_read_until_the_session_ends() -> None:
+def test_files_that_are_results_can_be_read_until_the_session_ends() -> None:
     workflow = mapped(source(FILE), [1, 2, 3])
     expected = read_all(run(workflow, CONTROL_FLOW).values[1])
     ours = run(workflow, PARALLEL_FLOW)
@@ -320,7 +319,7 @@ def test_36_files_that_are_results_can_be_read_until_the_session_ends() -> None:
     assert read_all(ours.values[1]) == expected == ["element 1", "element 2", "element 3"]
 
 
-def test_36_files_made_on_another_machine_are_brought_over(monkeypatch: Any) -> None:
+def test_files_made_on_another_machine_are_brought_over(monkeypatch: Any) -> None:
     import parallelflow.loops.describe as describe
 
     # The engines compare with the name of the client's machine: with another, they are elsewhere.
@@ -348,7 +347,7 @@ o = i
 """
 
 
-def test_37_what_elements_write_appears_in_their_order(capfd: Any) -> None:
+def test_what_elements_write_appears_in_their_order(capfd: Any) -> None:
     run(mapped(source(WRITES), [0, 1, 2, 3]), PARALLEL_FLOW)
     out, err = capfd.readouterr()
     lines = [line for line in out.splitlines() if line.startswith("[Map")]
@@ -364,13 +363,13 @@ def test_37_what_elements_write_appears_in_their_order(capfd: Any) -> None:
     assert [i for i in range(4) if any(f"careful {i}" in line for line in lines)] == [0, 1, 2, 3]
 
 
-def test_37_output_is_shown_also_when_an_element_fails(capfd: Any) -> None:
+def test_output_is_shown_also_when_an_element_fails(capfd: Any) -> None:
     run(mapped(source("print('before', i)\no = 1 / i"), [1, 0]), PARALLEL_FLOW)
     out, _ = capfd.readouterr()
     assert "[Map, element 1 of 2] before 0" in out
 
 
-# -- the whole again, without a log --------------------------------------------------------
+# -- the whole again, without a log -------------------------------------------------------
 
 
 def test_with_the_log_off_nothing_is_recorded(monkeypatch: Any) -> None:
@@ -382,6 +381,3 @@ def test_with_the_log_off_nothing_is_recorded(monkeypatch: Any) -> None:
     monkeypatch.setattr(provenance, "LoopIteration", refuse)
     ours = run(mapped(doubling(), [1, 2]), PARALLEL_FLOW, log=False)
     assert ours.values[1] == [2, 4] and ours.errors == {}
-
-
-assert MAP

@@ -1,6 +1,6 @@
 """Where an element dies x how it dies -> what the user is told, and what is not lost.
 
-The table is that of joblib's loky, which the design names as the model.
+The table is modelled on that of joblib's loky.
 """
 
 from __future__ import annotations

@@ -49,6 +49,6 @@ def test_the_source_distribution_holds_what_the_commands_need(
 ) -> None:
     with tarfile.open(distributions[0]) as source:
         files = {name.partition("/")[2] for name in source.getnames()}
-    wanted = {"Makefile", "MANIFEST.in", "tests/conftest.py"}
+    wanted = {"CONTRIBUTING.md", "Makefile", "MANIFEST.in", "tests/conftest.py"}
     wanted |= {f"tools/{path.name}" for path in (ROOT / "tools").iterdir()}
     assert wanted <= files

@@ -464,7 +464,7 @@ def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
     # A home in which nothing can be written.
     unusable = {k: v for k, v in os.environ.items() if k != "IPYTHONDIR"} | {"HOME": "/proc"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=unusable)
-    assert "ProfileUnusable: the folder of the profiles cannot be used" in done.stderr
+    assert "ProfileUnusable: the folder of the profile 'default' cannot be used" in done.stderr
 
 
 def test_a_module_beside_a_script_is_found_wherever_it_is_started(tmp_path: Path) -> None:

@@ -46,11 +46,12 @@ o = ends, os.path.isdir(get_vistrails_configuration().temporaryDir)
 # Swallows what a signal raises, as a bare except in somebody's code does.
 STUBBORN = """\
 import time
+print("at work", flush=True)
 while True:
     try:
         time.sleep(60)
     except BaseException:
-        pass
+        print("swallowed", flush=True)
 """
 
 

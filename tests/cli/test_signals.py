@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -38,6 +37,13 @@ def start(
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Return the living processes that the command has started, known by pid and start."""
     return psutil.Process(process.pid).children(recursive=True)
+
+
+def handles(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    """Return True if a process has a handler of a signal; see proc(5)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
@@ -85,18 +91,18 @@ def test_elements_at_work_are_stopped(
 @pytest.mark.parametrize("processes", [0, 1, 4, 9])
 def test_a_start_of_engines_is_given_up(cases: Path, processes: int) -> None:
     process = start(cases, "slow", "--engines", 2)
+    wait_until(lambda: handles(process, signal.SIGTERM), SECONDS)
     wait_until(lambda: len(family(process)) >= processes, SECONDS)
-    if not processes:
-        time.sleep(0.5)  # the handlers are in place; nothing has been started
     returned, _ = end(process, signal.SIGTERM)
     assert returned == 143
 
 
 def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) -> None:
     process = start(cases, "stubborn")
-    time.sleep(5.0)  # the workflow says nothing that could be waited for
+    assert process.stdout is not None
+    assert process.stdout.readline() == "at work\n"
     process.send_signal(signal.SIGINT)
-    time.sleep(1.0)
+    assert process.stdout.readline() == "swallowed\n"
     assert process.poll() is None, "it was meant to go on after the first signal"
     returned, errors = end(process, signal.SIGINT)  # twice: now
     assert returned == 130

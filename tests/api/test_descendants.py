@@ -15,7 +15,7 @@ import pytest
 from parallelflow.engine.runner import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
-from tests.cluster.test_connect import foreign_cluster
+from tests.support.foreign_cluster import foreign_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "descendants"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -26,6 +25,7 @@ from parallelflow.engine_manager.connection.connection_files import ANSWER_SECON
 from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
+from tests.support.foreign_cluster import foreign_cluster
 
 from .sessions import running, wait_until
 
@@ -65,33 +65,6 @@ def listener(answer: bytes = b"") -> Iterator[int]:
         threading.Thread(target=serve, daemon=True).start()
         yield int(server.getsockname()[1])
         server.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def foreign_cluster(profile: str, cluster_id: str, n: int = 1) -> Iterator[ipyparallel.Cluster]:
-    """Start a cluster as ipcluster (no id) or Jupyter (an id) do."""
-    cluster = ipyparallel.Cluster(
-        profile_dir=str(profiles.ensure_folder(profile)),
-        cluster_id=cluster_id,
-        n=n,
-        delay=0,
-        controller_args=["--HeartMonitor.period=200"],
-        log_level=40,
-    )
-    cluster.start_controller_sync()
-    asyncio.run(cluster.controller.get_connection_info())
-    if n:
-        cluster.start_engines_sync(n)
-    members = psutil.Process(cluster.controller.pid).children(recursive=True)
-    try:
-        yield cluster
-    finally:
-        # Stopped too soon, a controller leaves orphans (which is its own fault, not ours).
-        time.sleep(0.5)
-        cluster.stop_cluster_sync()
-        for member in members:
-            with contextlib.suppress(psutil.Error):
-                member.kill()
 
 
 def timed_connect(manager: EngineManager) -> tuple[object, float]:

@@ -15,7 +15,7 @@ from vistrails.core.interpreter.cached import CachedInterpreter
 from vistrails.core.modules.vistrails_module import Module, ModuleConnector
 from vistrails.core.vistrail.pipeline import Pipeline
 
-__all__ = ["FunctionInterpreter"]
+__all__ = ["FunctionInterpreter", "is_plain"]
 
 # Parameters of these types may be shared between executions: nothing can change them.
 UNCHANGING = (str, bytes, int, float, complex, bool, type(None))
@@ -117,7 +117,7 @@ class _Prototype:
             for name, value in module.__dict__.items()
             if name not in OWN and not _same(value, pristine.get(name, OWN))
         }
-        self._plain = _is_plain(self._class)
+        self._plain = is_plain(self._class)
         if self._plain:
             kept = {name: value for name, value in pristine.items() if name not in OWN}
             self._added = {**kept, **self._added}
@@ -175,8 +175,8 @@ class _Prototype:
                 module.is_method[own] = order
 
 
-def _is_plain(module_class: type) -> bool:
-    """Whether making an instance does nothing but set attributes, as VisTrails' own classes do.
+def is_plain(module_class: type) -> bool:
+    """Return True if making an instance does nothing but set attributes, as in VisTrails' own.
 
     Such instances are made from the attributes alone, in a fifth of the time.
     """

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-__all__ = ["apply"]
+__all__ = ["apply", "iterated_ports"]
 
 # Sources kept compiled; a function has a few.
 MAX_SOURCES = 256
@@ -30,7 +30,7 @@ def apply() -> None:
 
     basic_modules.exec = _execute
     PortSpec.descriptors = _remembering(PortSpec.descriptors)
-    Module.set_iterated_ports = _iterated_ports(basic_modules.List, basic_modules.Variant)
+    Module.set_iterated_ports = iterated_ports(basic_modules.List, basic_modules.Variant)
     Module.useJobCache = _asking_first(Module.useJobCache)
 
 
@@ -56,7 +56,7 @@ def _remembering(descriptors: Any) -> Any:
     return remembering
 
 
-def _iterated_ports(list_: type, variant: type) -> Any:
+def iterated_ports(list_: type, variant: type) -> Any:
     """Return ``Module.set_iterated_ports``, which looks at two ports' types only once.
 
     The depth of a value is that of the module it comes from and a number that the ports at both

@@ -48,7 +48,7 @@ def test_the_ports_to_iterate_over(core: Any, source_type: Any, destination: Any
     from vistrails.core.modules.basic_modules import List, NewConstant, Variant
     from vistrails.core.modules.vistrails_module import Module, ModuleConnector
 
-    ours = shortcuts._iterated_ports(List, Variant)
+    ours = shortcuts.iterated_ports(List, Variant)
     found = set()
     for here, there, looped in itertools.product((0, 1, 2), (0, 1, 2), (0, 1)):
         module = Module()
@@ -95,7 +95,7 @@ def test_a_module_with_a_constructor_of_its_own_is_made_by_it(core: Any) -> None
     from vistrails.core.modules.sub_module import Group, InputPort
     from vistrails.core.modules.vistrails_module import Module
 
-    from parallelflow.engine.interpreter import _is_plain
+    from parallelflow.engine.interpreter import is_plain
 
     class Mixin:
         def __init__(self) -> None:
@@ -113,5 +113,5 @@ def test_a_module_with_a_constructor_of_its_own_is_made_by_it(core: Any) -> None
         def __new__(cls) -> Any:
             return super().__new__(cls)
 
-    assert [_is_plain(c) for c in (Module, PythonSource, Group, InputPort)] == [True] * 4
-    assert [_is_plain(c) for c in (OwnInit, Mixed, OwnNew)] == [False] * 3
+    assert [is_plain(c) for c in (Module, PythonSource, Group, InputPort)] == [True] * 4
+    assert [is_plain(c) for c in (OwnInit, Mixed, OwnNew)] == [False] * 3

@@ -35,6 +35,10 @@ assert client[:].apply_async(abs, -1).get(timeout=60) == [1] * len(client.ids)
 """
 
 
+def slow(value: object) -> object:
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 @contextlib.contextmanager
 def scripts(profile: str, codes: list[str]) -> Iterator[list[SessionProcess]]:
     """Run sessions that start at once; those that still run at the end are killed."""
@@ -52,7 +56,7 @@ def until(flag: Path) -> str:
     return f"\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.05)\n"
 
 
-@pytest.mark.parametrize("number", [2, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [2, slow(6)])
 def test_scripts_that_ask_for_engines_at_once_share_them(
     profile: str, tmp_path: Path, number: int
 ) -> None:
@@ -63,7 +67,7 @@ def test_scripts_that_ask_for_engines_at_once_share_them(
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)
 
 
-@pytest.mark.parametrize("number", [3, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [3, slow(6)])
 def test_scripts_whose_engines_end_with_another_start_their_own(profile: str, number: int) -> None:
     """Each script ends as soon as it has its engines, and takes with it what it has started."""
     code = (
@@ -80,7 +84,7 @@ def test_scripts_whose_engines_end_with_another_start_their_own(profile: str, nu
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)
 
 
-@pytest.mark.parametrize("seconds", [0.7, 1.2, 2.0, pytest.param(3.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [0.7, slow(1.2), 2.0, slow(3.0)])
 def test_a_script_that_is_killed_while_it_starts_stops_no_other(
     profile: str, tmp_path: Path, seconds: float
 ) -> None:
@@ -109,7 +113,7 @@ def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(profil
     assert list((profiles.profile_folder(profile) / "pid").glob("*.json")) == []
 
 
-@pytest.mark.parametrize("options", [["-n", "2"], []])
+@pytest.mark.parametrize("options", [["-n", "1"], []])
 def test_commands_that_start_engines_at_once_all_succeed(profile: str, options: list[str]) -> None:
     profiles.ensure_folder(profile)
     command = [sys.executable, "-m", "parallelflow", "start", "--profile", profile, *options]
@@ -122,7 +126,7 @@ def test_commands_that_start_engines_at_once_all_succeed(profile: str, options: 
         assert [one.returncode for one in started] == [0, 0, 0], told
         cores = os.cpu_count() or 1
         # Each adds its own; without a number, one for each core that has none yet, at least one.
-        total = 6 if options else cores + 2
+        total = 3 if options else cores + 2
         manager = EngineManager(profile)
         assert manager.connect() is not None and len(manager.info().engines) == total
         kinds = [p.kind for p in manager.inventory().of(Origin.LEFT)]

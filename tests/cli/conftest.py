@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from parallelflow.engine_manager.manager import EngineManager
+from tests.support.command import RunHere, run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +67,12 @@ def parallelflow(tmp_path_factory: pytest.TempPathFactory) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> RunHere:
+    """Run the command in this process; see `run_here`."""
+    return run_here(capsys)
 
 
 @pytest.fixture(scope="session")

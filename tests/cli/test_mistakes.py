@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from parallelflow.cli import main
+from tests.support.command import RunHere
 
 from .conftest import Run
 
@@ -33,15 +34,15 @@ def told(result: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "abc", "1.5", ""])
-def test_a_wrong_number_of_engines(parallelflow: Run, number: str) -> None:
-    line = told(parallelflow("run", "any.vt", f"--engines={number}"))
+def test_a_wrong_number_of_engines(here: RunHere, number: str) -> None:
+    line = told(here("run", "any.vt", f"--engines={number}"))
     assert f"{number!r} is not a number of engines" in line
     assert "--help" in line
 
 
 @pytest.mark.parametrize("text", ["folds", "=3", " =3", ""])
-def test_a_value_without_its_alias(parallelflow: Run, text: str) -> None:
-    line = told(parallelflow("run", "any.vt", f"--set={text}"))
+def test_a_value_without_its_alias(here: RunHere, text: str) -> None:
+    line = told(here("run", "any.vt", f"--set={text}"))
     assert f"{text!r} is not of the form ALIAS=VALUE" in line
 
 
@@ -51,8 +52,8 @@ def test_arguments_that_do_not_exist(parallelflow: Run) -> None:
     assert "'walk'" in told(parallelflow("walk"))
 
 
-def test_no_command_shows_the_help(parallelflow: Run) -> None:
-    result = parallelflow()
+def test_no_command_shows_the_help(here: RunHere) -> None:
+    result = here()
     assert (result.returncode, result.stdout) == (2, "")
     assert "parallelflow run sweep.vt" in result.stderr
 
@@ -65,35 +66,33 @@ def test_files_that_are_no_vistrails(parallelflow: Run, tmp_path: Path, verb: st
     assert "is a folder" in told(parallelflow(verb, tmp_path))
 
 
-def test_a_file_that_only_vistrails_finds_wrong(parallelflow: Run, tmp_path: Path) -> None:
+def test_a_file_that_only_vistrails_finds_wrong(here: RunHere, tmp_path: Path) -> None:
     path = tmp_path / "new.vt"
     path.write_text('<vistrail id="" version="9.9.9"/>')
-    line = told(parallelflow("run", path))
+    line = told(here("run", path))
     assert "VisTrails cannot open it" in line
     assert "9_9_9" in line
 
 
-def test_a_file_without_its_subworkflow(parallelflow: Run, cases: Path, tmp_path: Path) -> None:
+def test_a_file_without_its_subworkflow(here: RunHere, cases: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(cases) as whole, zipfile.ZipFile(tmp_path / "part.vt", "w") as part:
         part.writestr("vistrail", whole.read("vistrail"))
-    line = told(parallelflow("run", tmp_path / "part.vt"))
+    line = told(here("run", tmp_path / "part.vt"))
     assert "VisTrails cannot open it" in line
     assert "add_ten" in line
 
 
-def test_profiles(parallelflow: Run, cases: Path) -> None:
-    missing = told(parallelflow("run", cases, "--profile", "nowhere"))
+def test_profiles(here: RunHere, cases: Path) -> None:
+    missing = told(here("run", cases, "--profile", "nowhere"))
     assert "there is no IPython profile 'nowhere'" in missing
     assert "ipython profile create" in missing
     for name in ("../up", "a/b", "", "x" * 300):
-        assert "is not a valid profile name" in told(
-            parallelflow("run", cases, f"--profile={name}")
-        )
+        assert "is not a valid profile name" in told(here("run", cases, f"--profile={name}"))
 
 
 @pytest.mark.parametrize("version", ["nix", "9999", "-1", "1.5", "0"])
-def test_versions(parallelflow: Run, cases: Path, version: str) -> None:
-    line = told(parallelflow("run", f"{cases}:{version}"))
+def test_versions(here: RunHere, cases: Path, version: str) -> None:
+    line = told(here("run", f"{cases}:{version}"))
     assert f"has no version {version!r}" in line
     assert "serial_map" in line
 
@@ -110,14 +109,14 @@ def test_aliases(parallelflow: Run, cases: Path) -> None:
     ("setting", "kind"),
     [("whole=x", "Integer"), ("real=1,5", "Float"), ("yes=maybe", "Boolean"), ("many=(1", "List")],
 )
-def test_values_that_do_not_fit(parallelflow: Run, cases: Path, setting: str, kind: str) -> None:
-    line = told(parallelflow("run", f"{cases}:aliases", "--set", setting))
+def test_values_that_do_not_fit(here: RunHere, cases: Path, setting: str, kind: str) -> None:
+    line = told(here("run", f"{cases}:aliases", "--set", setting))
     value = setting.partition("=")[2]
     assert f"{value!r} is not a value of type {kind}" in line
 
 
-def test_every_missing_package_has_a_line(parallelflow: Run, cases: Path) -> None:
-    result = parallelflow("run", f"{cases}:unavailable")
+def test_every_missing_package_has_a_line(here: RunHere, cases: Path) -> None:
+    result = here("run", f"{cases}:unavailable")
     assert (result.returncode, result.stdout) == (2, "")
     first, second, more = result.stderr.splitlines()
     assert "org.example.first" in first
@@ -125,8 +124,8 @@ def test_every_missing_package_has_a_line(parallelflow: Run, cases: Path) -> Non
     assert "'A package is not available'" in more
 
 
-def test_packages_that_only_a_group_needs_count(parallelflow: Run, cases: Path) -> None:
-    assert "org.example.inner" in told(parallelflow("run", f"{cases}:unavailable_in_group"))
+def test_packages_that_only_a_group_needs_count(here: RunHere, cases: Path) -> None:
+    assert "org.example.inner" in told(here("run", f"{cases}:unavailable_in_group"))
 
 
 def test_a_package_that_needs_the_window(parallelflow: Run, cases: Path) -> None:

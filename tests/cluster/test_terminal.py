@@ -17,6 +17,7 @@ from parallelflow.cli import cluster_parser
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import profiles
+from tests.support.command import RunHere, run_here
 
 from .sessions import running, session, wait_until
 
@@ -61,6 +62,12 @@ def read_until(end: int, text: str) -> str:
 
 
 @pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> RunHere:
+    """Run the command in this process; see `run_here`."""
+    return run_here(capsys)
+
+
+@pytest.fixture
 def in_use(profile: str) -> Iterator[str]:
     """Return a profile that has a folder; whatever runs on it is stopped at the end."""
     profiles.ensure_folder(profile)
@@ -69,21 +76,21 @@ def in_use(profile: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("command", cluster_parser.COMMANDS)
-def test_help_shows_an_example_and_the_exit_codes(command: str) -> None:
-    done = parallelflow(command, "--help")
+def test_help_shows_an_example_and_the_exit_codes(here: RunHere, command: str) -> None:
+    done = here(command, "--help")
     assert done.returncode == 0
     assert f"  parallelflow {command}" in done.stdout.partition("example")[2]
     assert "exit code" in done.stdout
 
 
-def test_without_a_cluster_it_says_so(in_use: str) -> None:
-    done = parallelflow("info", "--profile", in_use)
+def test_without_a_cluster_it_says_so(here: RunHere, in_use: str) -> None:
+    done = here("info", "--profile", in_use)
     assert done.returncode == 1 and "no cluster" in done.stdout
-    told = json.loads(parallelflow("info", "--profile", in_use, "--json").stdout)
+    told = json.loads(here("info", "--profile", in_use, "--json").stdout)
     assert told["connected"] is False and told["engines"] == []
-    done = parallelflow("cleanup", "--profile", in_use)
+    done = here("cleanup", "--profile", in_use)
     assert done.returncode == 0 and "nothing running" in done.stdout
-    done = parallelflow("shutdown", "--profile", in_use)
+    done = here("shutdown", "--profile", in_use)
     assert done.returncode == 0 and "no cluster runs" in done.stdout
 
 
@@ -98,15 +105,15 @@ def test_without_a_cluster_it_says_so(in_use: str) -> None:
         (["start", "--engines", "pigeons"], "there is no launcher 'pigeons'"),
     ],
 )
-def test_a_mistake_is_one_line_and_code_2(arguments: list[str], text: str) -> None:
-    done = parallelflow(*arguments)
+def test_a_mistake_is_one_line_and_code_2(here: RunHere, arguments: list[str], text: str) -> None:
+    done = here(*arguments)
     assert done.returncode == 2 and text in done.stderr
     lines = [line for line in done.stderr.splitlines() if ": More: " not in line]
     assert len(lines) == 1 and "Traceback" not in done.stderr
 
 
-def test_a_launcher_that_is_not_installed_is_code_1() -> None:
-    done = parallelflow("start", "-n", "2", "--engines", "lsf")
+def test_a_launcher_that_is_not_installed_is_code_1(here: RunHere) -> None:
+    done = here("start", "-n", "2", "--engines", "lsf")
     assert done.returncode == 1 and "needs the program bsub" in done.stderr
 
 
@@ -123,10 +130,10 @@ def test_a_launcher_that_is_not_installed_is_code_1() -> None:
     ],
 )
 def test_a_dry_run_shows_command_or_script_and_starts_nothing(
-    in_use: str, launcher: str, parts: list[str]
+    here: RunHere, in_use: str, launcher: str, parts: list[str]
 ) -> None:
     arguments = ["-n", "3", "--engines", launcher, "--profile", in_use, "--dry-run"]
-    done = parallelflow("start", *arguments)
+    done = here("start", *arguments)
     assert done.returncode == 0 and "-m ipyparallel.controller" in done.stdout
     assert all(part in done.stdout for part in parts)
     assert running(in_use) == {}

@@ -205,8 +205,8 @@ def parallel_map(
         Called with a `parallelflow.progress.Snapshot` after each element in this process,
         every 0.05 s at the least on a cluster; an exception that it raises ends the work.
     timeout : float, optional
-        Seconds; None waits for ever, and 0 or less has passed at once. In this process looked at
-        between elements.
+        Seconds; None waits indefinitely, and 0 or less has passed at once. In this process
+        looked at between elements.
 
     Returns
     -------
@@ -282,7 +282,7 @@ def parallel_map(
 
 
 def _keep_window_alive() -> None:
-    """Have VisTrails' window, if this is its thread, handle its events.
+    """Handle the events of VisTrails' window, if this is its thread.
 
     Raises
     ------

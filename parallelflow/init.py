@@ -62,9 +62,9 @@ def menu_items() -> tuple[tuple[str, Callable[..., Any]], ...]:
 
 
 def _configure() -> None:
-    """Have the engine manager follow the package's configuration, where nothing else was said.
+    """Configure the engine manager by the package's settings, unless it is configured already.
 
-    Without a session of the user's it follows what the last one has kept, from its beginning on.
+    Without a session of the user's it has the settings that the last one kept, from its start.
     """
     from parallelflow.engine_manager import get_manager
     from parallelflow.host import core

@@ -85,7 +85,7 @@ _lock = threading.Lock()
 
 
 def listen(listener: Listener) -> Callable[[], None]:
-    """Have every announcement of every run of this process.
+    """Register a listener for the progress of every run of this process.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
     checks = [_PortCheck(module, function.input_specs[port], port) for port in ports]
     if len(ports) == 1:
         for element in elements:
-            checks[0].passes(element)
+            checks[0].check(element)
         return
     for element in elements:
         if len(element) != len(ports):
@@ -58,12 +58,12 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
                 module, "The number of input values and input ports are not the same."
             )
         for part, check in zip(element, checks, strict=True):
-            if not check.passes(part):
+            if not check.check(part):
                 break  # as typeChecking does: the element's other parts go unchecked
 
 
 class _PortCheck:
-    """The check of one input port; remembers the types that it has let pass."""
+    """The check of one input port, made once for each type of value."""
 
     def __init__(self, module: Any, spec: Any, port: str) -> None:
         self._module = module
@@ -72,15 +72,15 @@ class _PortCheck:
         self._wanted = False not in module.get_type_checks(spec)
         self._known: dict[type, bool] = {}
 
-    def passes(self, value: Any) -> bool:
-        """Check a value; return whether it was checked, so that the next port's is, too."""
+    def check(self, value: Any) -> bool:
+        """Check a value; return False if its type is not to be checked, nor those after it."""
         kind = type(value)
-        passed = self._known.get(kind)
-        if passed is None:
-            passed = self._check(value)
+        checked = self._known.get(kind)
+        if checked is None:
+            checked = self._check(value)
             if kind is not tuple:  # the types of a tuple's items count, too
-                self._known[kind] = passed
-        return passed
+                self._known[kind] = checked
+        return checked
 
     def _check(self, value: Any) -> bool:
         if isinstance(value, Generator):

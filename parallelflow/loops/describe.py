@@ -22,7 +22,7 @@ from parallelflow.host import configuration
 
 from .package_needs import package_needs
 
-__all__ = ["classes", "describe", "travellers"]
+__all__ = ["describe", "module_classes", "modules_to_send"]
 
 # What moduleInfo holds beyond these belongs to the client's session: objects of its
 # window and of its job monitor.
@@ -58,14 +58,14 @@ def describe(
     FunctionSpec
         What travels to the engines.
     """
-    taking_part = travellers(functions, input_ports)
-    pipeline = _pipeline(taking_part)
-    values = list(_values(taking_part, functions, input_ports))
+    sent = modules_to_send(functions, input_ports)
+    pipeline = _pipeline(sent)
+    values = list(_values(sent, functions, input_ports))
     return FunctionSpec(
         pipeline=vistrails.core.db.io.serialize(pipeline),
         functions=[_id(f) for f in functions],
         values=values,
-        outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in taking_part},
+        outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in sent},
         packages=_packages(pipeline, values),
         configuration=configuration.session_values(),
         user_packages=_user_packages(),
@@ -101,7 +101,7 @@ def _inputs(module: Any, replaced: Iterable[str]) -> Iterable[tuple[str, Any]]:
 
 
 def _needs_module(connector: Any) -> bool:
-    """Whether what a connector gives is a module, or has yet to be computed."""
+    """Return True if what a connector gives is a module, or has yet to be computed."""
     source = connector.obj
     if not isinstance(source, Module) or "pipeline" not in source.moduleInfo:
         return False
@@ -110,7 +110,7 @@ def _needs_module(connector: Any) -> bool:
     return not (source.computed or source.upToDate)
 
 
-def travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any]:
+def modules_to_send(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any]:
     """Return the functions and the modules they take as modules, each once.
 
     Parameters
@@ -139,13 +139,13 @@ def travellers(functions: Sequence[Any], input_ports: Sequence[str]) -> list[Any
     return found
 
 
-def classes(modules: Iterable[Any]) -> list[type]:
+def module_classes(modules: Iterable[Any]) -> list[type]:
     """Return the classes of modules, and of all that is inside their Groups and SubWorkflows.
 
     Parameters
     ----------
     modules : iterable of Module
-        As `travellers` returns them.
+        As `modules_to_send` returns them.
     """
     return [
         found
@@ -162,23 +162,23 @@ def _classes(module: Any) -> Iterable[type]:
             yield from _classes(member)
 
 
-def _pipeline(taking_part: Sequence[Any]) -> Pipeline:
-    """Return a pipeline of the travelling modules and the connections among them."""
-    whole = taking_part[0].moduleInfo["pipeline"]
-    ids = {_id(t) for t in taking_part}
+def _pipeline(sent: Sequence[Any]) -> Pipeline:
+    """Return a pipeline of the modules that are sent and the connections among them."""
+    whole = sent[0].moduleInfo["pipeline"]
+    ids = {_id(t) for t in sent}
     result = Pipeline()
     for module_id in sorted(ids):
-        result.add_module(_travelling(whole.modules[module_id]))
+        result.add_module(_copy_to_send(whole.modules[module_id]))
     for connection in whole.connection_list:
         if {connection.sourceId, connection.destinationId} <= ids:
-            source = next(t for t in taking_part if _id(t) == connection.sourceId)
+            source = next(t for t in sent if _id(t) == connection.sourceId)
             if connection.source.name == "self" or not (source.computed or source.upToDate):
                 result.add_connection(connection.do_copy())
     return result
 
 
-def _travelling(module: Any) -> Any:
-    """Return a copy of a pipeline's module in which SubWorkflows have become Groups.
+def _copy_to_send(module: Any) -> Any:
+    """Return a copy of a pipeline's module in which SubWorkflows are replaced by Groups.
 
     A SubWorkflow is a class made from a file of the user's; a Group holds its pipeline.
     """
@@ -201,15 +201,15 @@ def _travelling(module: Any) -> Any:
         inner.id = None
         for member in list(inner.module_list):
             if member.is_group() or member.is_abstraction():
-                inner.db_change_module(_travelling(member))
+                inner.db_change_module(_copy_to_send(member))
     return copy
 
 
 def _values(
-    taking_part: Sequence[Any], functions: Sequence[Any], input_ports: Sequence[str]
+    sent: Sequence[Any], functions: Sequence[Any], input_ports: Sequence[str]
 ) -> Iterable[PortValue]:
     """Yield what the client has computed for their inputs."""
-    for module in taking_part:
+    for module in sent:
         replaced = input_ports if any(module is f for f in functions) else ()
         for port, connector in _inputs(module, replaced):
             if _needs_module(connector):

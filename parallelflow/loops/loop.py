@@ -10,7 +10,7 @@ from typing import Any
 
 from parallelflow.engine.spec import FunctionSpec
 
-from .describe import travellers
+from .describe import modules_to_send
 from .provenance import LoopLog
 
 __all__ = ["Loop"]
@@ -56,7 +56,7 @@ class Loop:
     @cached_property
     def copied_modules(self) -> list[Any]:
         """The session's own modules that the engines have copies of."""
-        return travellers(self.functions, self.spec.input_ports)
+        return modules_to_send(self.functions, self.spec.input_ports)
 
     @cached_property
     def label(self) -> str:

@@ -8,11 +8,11 @@ from typing import Any, TextIO
 
 from parallelflow.work.output import Written, write
 
-__all__ = ["show_marked", "tell"]
+__all__ = ["show_line", "show_marked"]
 
 
 def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
-    """Return what shows an element's output line by line, marked with the element.
+    """Return a function that shows an element's output line by line, marked with its index.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
     def show(index: int, written: Written) -> None:
         for stream, text in written:
             for line in text.splitlines():
-                tell(f"[{label}, element {index} of {total}] {line}", stream)
+                show_line(f"[{label}, element {index} of {total}] {line}", stream)
 
     return show
 
 
-def tell(line: str, stream: str) -> None:
+def show_line(line: str, stream: str) -> None:
     """Show a line in VisTrails' messages where there is a window, else on the terminal.
 
     Parameters

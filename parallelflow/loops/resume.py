@@ -8,7 +8,7 @@ from typing import Any
 from parallelflow.engine import session_state
 from parallelflow.work.resume import PartialResults, function_key
 
-from .describe import classes
+from .describe import module_classes
 from .loop import Loop
 
 __all__ = ["KnownValues"]
@@ -57,5 +57,5 @@ def _identity(loop: Loop) -> Any:
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
         spec.configuration, spec.input_ports, spec.output_port,
-        [id(one) for one in classes(loop.copied_modules)], session_state.identity(),
+        [id(one) for one in module_classes(loop.copied_modules)], session_state.identity(),
     )  # fmt: skip

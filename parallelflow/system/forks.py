@@ -41,7 +41,7 @@ _masks = threading.local()
 
 
 def keep_from_children(number: int, handler: Handler, instead: Handler) -> None:
-    """Have forked children find another handler in the place of one of this process.
+    """Register the handler that forked children get in the place of one of this process.
 
     A child of a child gets what its own process has.
 

@@ -238,6 +238,7 @@ def parallel_map(
     [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
     """
     from parallelflow.work import arguments, mapping
+    from parallelflow.work.sendable import with_constants
 
     if not iterables:
         raise TypeError("parallel_map() needs at least one iterable")
@@ -247,7 +248,7 @@ def parallel_map(
     chunk_size = arguments.whole_number("chunk_size", chunk_size)
     buffer_size = arguments.whole_number("buffer_size", buffer_size)
     timeout = arguments.seconds(timeout)
-    function, iterables = mapping.with_constants(function, iterables)
+    function, iterables = with_constants(function, iterables)
     total = arguments.element_count(iterables)
     elements = arguments.zipped(iterables, total)
     client = get_client(ask) if total != 0 else None

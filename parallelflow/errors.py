@@ -392,7 +392,7 @@ class ElementFailure:
     host : str or None
         That engine's machine.
     where : tuple
-        What failed inside the function; see `parallelflow.engine.runner.Trouble`.
+        What failed inside the function; see `parallelflow.engine.remote_failure.RemoteFailure`.
     exception : bytes or None
         The exception itself, pickled, if a plain function raised one that can be.
     """

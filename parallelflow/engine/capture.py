@@ -198,7 +198,7 @@ def _prepare() -> None:
 
 
 def _close_stdin() -> None:
-    """Have stdin at its end: nobody answers there, whatever the engine was started from."""
+    """Open stdin at its end: nobody answers there, whatever the engine was started from."""
     with contextlib.suppress(OSError):
         null = os.open(os.devnull, os.O_RDONLY)
         if null != 0:

@@ -27,7 +27,7 @@ def _swap_task(loop: Any, task: Any) -> Any:
 
 @contextlib.contextmanager
 def no_event_loop() -> Iterator[None]:
-    """Have asyncio know nothing, in this thread and block, of the loop that runs the engine."""
+    """Hide the event loop that runs the engine from asyncio, in this thread and block."""
     global _policy
     running = asyncio._get_running_loop()
     if running is None:  # not on an engine, or one that runs its tasks in a thread

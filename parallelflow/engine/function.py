@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import platform
 import socket
 import time
 import traceback
@@ -13,80 +12,36 @@ from base64 import b16decode, b16encode
 from collections.abc import Iterator
 from typing import Any
 
-import parallelflow
-
-from . import shortcuts
 from .files import pack
-from .packages import PackagesOfFunction, load_packages
+from .package_preload import PackagePreloader
+from .packages import PackagesOfFunction
 from .recorder import ITERATION, Record, Recorder
-from .runner import NeedsClient, Reported, Trouble, trouble_of
-from .spec import FunctionSpec, PackageNeed, PortValue
+from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
+from .spec import FunctionSpec, PortValue
 
-__all__ = ["Surroundings", "VistrailsFunction", "prepare"]
+__all__ = ["VistrailsFunction", "prepare"]
 
 # Signatures are SHA-1 digests.
 SIGNATURE_BYTES = 20
 
 
-class Surroundings:
-    """What an engine needs before it can read a function's spec.
-
-    The spec may hold values of classes that user packages define. So this one is sent before
-    it, in the same pickle, and loads the packages when it is unpickled.
-
-    Parameters
-    ----------
-    spec : FunctionSpec
-        The function's spec.
-    """
-
-    def __init__(self, spec: FunctionSpec) -> None:
-        self._needs = (spec.versions, spec.packages, spec.user_packages)
-
-    def __reduce__(self) -> Any:
-        return _make_ready, self._needs
-
-
-def _make_ready(
-    versions: dict[str, str], packages: list[PackageNeed], user_packages: str | None
-) -> None:
-    _check_versions(versions)
-    load_packages(packages, user_packages)
-    shortcuts.apply()
-
-
-def prepare(_: Surroundings, spec: FunctionSpec) -> VistrailsFunction:
+def prepare(_: PackagePreloader, spec: FunctionSpec) -> VistrailsFunction:
     """Set a function up; the chunk runner calls what it returns.
 
     Parameters
     ----------
-    _ : Surroundings
+    _ : PackagePreloader
         Unpickled before the spec.
     spec : FunctionSpec
         What the client knows of it.
 
     Raises
     ------
-    Reported
+    RemoteFailureError
         If this engine cannot run it: another version, a missing package, parameters
         that cannot be read. The text says which.
     """
     return VistrailsFunction(spec)
-
-
-def _check_versions(versions: dict[str, str]) -> None:
-    """Raise unless this engine's versions fit the client's."""
-    here = {"parallelflow": parallelflow.version, "python": platform.python_version()}
-    for name, shown, parts in (("parallelflow", "Parallel Flow", 3), ("python", "Python", 2)):
-        ours, theirs = here[name], versions.get(name, here[name])
-        if ours.split(".")[:parts] != theirs.split(".")[:parts]:
-            raise Reported(
-                Trouble(
-                    "setup",
-                    "VersionMismatch",
-                    f"it runs {shown} {ours}, this session {theirs}: give both the same version",
-                )
-            )
 
 
 class _Source:
@@ -116,7 +71,7 @@ class _JobMonitor:
     """Stands for the client's job monitor, which an engine does not have."""
 
     def __getattr__(self, name: str) -> Any:
-        raise NeedsClient(f"the job monitor ({name})")
+        raise RunOnClient(f"the job monitor ({name})")
 
 
 class VistrailsFunction:
@@ -129,7 +84,7 @@ class VistrailsFunction:
 
     Raises
     ------
-    Reported
+    RemoteFailureError
         If a module cannot be made or a parameter cannot be read.
     """
 
@@ -161,7 +116,9 @@ class VistrailsFunction:
         objects, persistent_to_id, _, _, _, errors = made
         if errors:
             first = next(iter(errors.values()))
-            raise Reported(Trouble("setup", "ModuleError", first.msg, first.errorTrace or ""))
+            raise RemoteFailureError(
+                RemoteFailure("setup", "ModuleError", first.msg, first.errorTrace or "")
+            )
         for value in self._spec.values:
             self._connect(objects[value.module], value)
         for module, ports in self._spec.outputs.items():
@@ -242,7 +199,7 @@ class VistrailsFunction:
 
         Raises
         ------
-        Reported
+        RemoteFailureError
             If the function fails; with the text that the serial Map would show.
         """
         records: list[Record] | None = None if self._recorder is None else []
@@ -282,19 +239,19 @@ class VistrailsFunction:
             value = module.get_output(port)
         except ModuleSuspended as e:
             # What it waits for is the client's to watch.
-            raise NeedsClient("suspended") from e
+            raise RunOnClient("suspended") from e
         except ModuleErrors as e:
             raise self._reported(e.module_errors[0], records, ran, e) from e
         except (ModuleError, ModuleBreakpoint) as e:
             raise self._reported(e, records, ran, e) from e
         except Exception as e:
             # VisTrails words every Exception of compute() itself: this comes from elsewhere.
-            trouble = trouble_of(e, "run")
-            trouble.message = f"Uncaught exception: {trouble.error_type}: {trouble.message}"
-            raise Reported(trouble) from e
+            failure = failure_of(e, "run")
+            failure.message = f"Uncaught exception: {failure.error_type}: {failure.message}"
+            raise RemoteFailureError(failure) from e
         if isinstance(value, Module):
-            raise Reported(
-                Trouble(
+            raise RemoteFailureError(
+                RemoteFailure(
                     "result",
                     "ModuleResult",
                     f"the output port {port} gives a module ({type(value).__name__}), which "
@@ -308,7 +265,7 @@ class VistrailsFunction:
 
     def _reported(
         self, error: Any, records: list[Record] | None, ran: bool, raised: BaseException
-    ) -> Reported:
+    ) -> RemoteFailureError:
         """Return a module's error as the client reports it, and close its records.
 
         Where: the module's id in the pipeline, the records, whether the function itself ran.
@@ -319,7 +276,9 @@ class VistrailsFunction:
             module.logging.end_update(module, error, trace)
         culprit = self._ids.get(getattr(module, "id", None), self._spec.functions[-1])
         where = (culprit, records, ran)
-        return Reported(Trouble("run", type(error).__name__, error.msg, trace, where))
+        return RemoteFailureError(
+            RemoteFailure("run", type(error).__name__, error.msg, trace, where)
+        )
 
     def _set_inputs(self, module: Any, ports: list[str], parts: Any, index: int) -> None:
         """Put an element on the module's ports, as ``Module.setInputValues`` does.

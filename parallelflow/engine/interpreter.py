@@ -49,7 +49,7 @@ class FunctionInterpreter(CachedInterpreter):
         self._objects = {}
 
     def setup_pipeline(self, pipeline: Any, **kwargs: Any) -> Any:
-        """Return the modules of a pipeline, ready to run; anew only the first time.
+        """Return the modules of a pipeline, ready to run; they are made the first time only.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 ipykernel has SIGINT raise KeyboardInterrupt wherever it hits a request that is being handled. One
 that hits after the element has ended, while the reply is made and sent, loses the reply: the
-client would wait for it for ever, or take the engine for one that hangs.
+client would wait for it indefinitely, or take the engine for one that hangs.
 
 Children that an element forks have Python's own handlers, not ours or ipyparallel's.
 """
@@ -61,7 +61,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
-        """Have SIGINT raise KeyboardInterrupt in this block."""
+        """Let SIGINT raise KeyboardInterrupt in this block."""
         try:
             self.inside = True
             yield

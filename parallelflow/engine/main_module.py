@@ -79,7 +79,7 @@ def main_module_of(function: Any, facts: MainFacts) -> types.ModuleType | None:
 
 @contextlib.contextmanager
 def main_replaced(module: types.ModuleType) -> Iterator[None]:
-    """Have a module be ``__main__`` in this block."""
+    """Make a module ``__main__`` in this block."""
     outer = sys.modules.get("__main__")
     sys.modules["__main__"] = module
     try:

@@ -10,17 +10,14 @@ from __future__ import annotations
 import linecache
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import cache_from_source, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from parallelflow.system.safe_files import read_bytes
-
+from .module_files import ModuleFile, is_younger
 from .module_snapshot import ModuleRecord, compiled_digest, digest_of, is_own
 from .python_path import is_installed, own_folders
 
@@ -36,11 +33,6 @@ __all__ = [
 
 # Sets beyond those of runs that are set up: what a session has loaded is there for its next run.
 MAX_SETS = 8
-# A bytecode file this much younger than its source was made from it; one of the same second may
-# have been made from what the source was before, since it notes whole seconds only.
-BYTECODE_AGE_NS = 2_000_000_000
-# A file that changes again so soon may keep its time.
-SETTLED_NS = 2_000_000_000
 
 
 class ModuleUnusable(Exception):
@@ -65,7 +57,7 @@ class ModuleSet:
         self.session: dict[str, ModuleRecord] = {}
         self._folders = own_folders(path)
         self._modules: dict[str, ModuleType] = {}
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, ModuleFile] = {}
         self._shadowed: dict[str, ModuleType] = {}
 
     def fits(self, path: list[str], table: dict[str, ModuleRecord]) -> bool:
@@ -93,7 +85,7 @@ class ModuleSet:
         """Note what a session has loaded: these sessions must agree in it from now on."""
         for name, record in table.items():
             if not _is_kept(name):
-                self._files.setdefault(name, _File(record.path, record.digest))
+                self._files.setdefault(name, ModuleFile(record.path, record.digest))
 
     def enter(self, table: dict[str, ModuleRecord], shadowed: Iterable[str]) -> None:
         """Make these the modules of the process.
@@ -136,40 +128,9 @@ class ModuleSet:
         for name in [name for name in self._files if _is_in(name, package)]:
             _kept_files[name] = self._files.pop(name)
 
-    def note(self, name: str, file: _File) -> None:
+    def note(self, name: str, file: ModuleFile) -> None:
         """Note from what a module is being loaded."""
         (_kept_files if _is_kept(name) else self._files)[name] = file
-
-
-class _File:
-    """The content from which a module is loaded."""
-
-    def __init__(self, path: str, digest: bytes) -> None:
-        self.path = path
-        self.digest = digest
-        self._seen = 0  # the file's time when its content was compared, if that is conclusive
-
-    def is_unchanged(self, name: str, path: list[str]) -> bool:
-        """Return True if a name leads to this file, and the file has this content."""
-        if "." not in name:
-            spec = PathFinder.find_spec(name, path)
-            if spec is None or spec.origin != self.path:
-                return False
-        return self.is_on_disk()
-
-    def is_on_disk(self) -> bool:
-        """Return True if the file has this content."""
-        try:
-            changed = Path(self.path).stat().st_mtime_ns
-            if self._seen and changed == self._seen:
-                return True
-            if digest_of(read_bytes(self.path)) != self.digest:
-                return False
-        except OSError:
-            return False
-        if time.time_ns() - changed > SETTLED_NS:
-            self._seen = changed
-        return True
 
 
 def _check_compiled(table: dict[str, ModuleRecord]) -> None:
@@ -190,7 +151,7 @@ _current: ModuleSet | None = None
 _sets: list[ModuleSet] = []
 # Packages that VisTrails has enabled: its registry holds their classes, so they stay.
 _kept: set[str] = {"userpackages"}
-_kept_files: dict[str, _File] = {}
+_kept_files: dict[str, ModuleFile] = {}
 # Compiled modules of users by name: file and state.
 _compiled: dict[str, tuple[str, bytes]] = {}
 
@@ -339,7 +300,7 @@ class _SentLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> Any:
         if _current is not None:
-            _current.note(fullname, _File(self._record.path, self._record.digest))
+            _current.note(fullname, ModuleFile(self._record.path, self._record.digest))
         return self.source_to_code(self._record.source or b"", self._record.path)
 
     def get_source(self, fullname: str) -> str:
@@ -369,7 +330,7 @@ class _NotingLoader(SourceFileLoader):
         digest = digest_of(content)
         record = None
         if _current is not None:
-            _current.note(fullname, _File(path, digest))
+            _current.note(fullname, ModuleFile(path, digest))
             record = _current.session.get(fullname)
         if record is not None and record.digest != digest:
             raise ImportError(
@@ -378,15 +339,6 @@ class _NotingLoader(SourceFileLoader):
                 name=fullname,
                 path=path,
             )
-        if _is_younger(cache_from_source(path), path):
+        if is_younger(cache_from_source(path), path):
             return super().get_code(fullname)
         return self.source_to_code(content, path)
-
-
-def _is_younger(bytecode: str, source: str) -> bool:
-    """Return True if bytecode was certainly made from a source as it is now."""
-    try:
-        made, changed = (Path(path).stat().st_mtime_ns for path in (bytecode, source))
-    except OSError:
-        return False
-    return made - changed > BYTECODE_AGE_NS

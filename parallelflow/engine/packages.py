@@ -2,7 +2,7 @@
 
 An engine may work for several sessions at the same time. What a package builds while it is
 initialized follows from where it comes from and from its configuration then; one that a
-session has otherwise is made anew, and functions that were set up with the former one are
+session has otherwise is made again, and functions that were set up with the former one are
 set up again when their next chunk comes. What is read while elements run, the present
 configuration, is put in place before each chunk that needs another.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from .module_sets import forget_package
 from .package_reload import reload_edited_packages
-from .runner import Reported, Trouble
+from .remote_failure import RemoteFailure, RemoteFailureError
 from .spec import FunctionSpec, PackageNeed
 
 __all__ = ["PackagesOfFunction", "load_packages"]
@@ -43,7 +43,7 @@ def load_packages(needs: Sequence[PackageNeed], user_packages: str | None) -> No
 
     Raises
     ------
-    Reported
+    RemoteFailureError
         If one is missing here or has another version; the text says which.
     """
     from parallelflow import host
@@ -69,11 +69,11 @@ def load_packages(needs: Sequence[PackageNeed], user_packages: str | None) -> No
     except PackageMissing as e:
         version = need.version if need is not None and need.identifier == e.identifier else None
         missing = PackageMissing(e.identifier, version, e.reason, platform.node())
-        raise Reported(Trouble("setup", "PackageMissing", str(missing))) from e
+        raise RemoteFailureError(RemoteFailure("setup", "PackageMissing", str(missing))) from e
 
 
 def _enabled(need: PackageNeed) -> Any:
-    """Return the enabled package that has to be made anew for a need, None if there is none."""
+    """Return the enabled package that has to be made again for a need, None if there is none."""
     from vistrails.core.packagemanager import get_package_manager
 
     from parallelflow.host.configuration import initial_values
@@ -133,7 +133,7 @@ class PackagesOfFunction:
 
     @property
     def outdated(self) -> bool:
-        """Whether one of them has been made anew since, for another session."""
+        """Whether one of them has been made again since, for another session."""
         from parallelflow.host.package_places import is_enabled
 
         return not all(is_enabled(self._manager, package) for package in self._packages)

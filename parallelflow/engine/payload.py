@@ -14,7 +14,7 @@ from parallelflow.data.collection import no_collection
 from parallelflow.data.parcel import Frame, Packing, layout_of, unpack_own
 from parallelflow.data.parcel import unpack as load
 
-__all__ = ["Frame", "Frozen", "dump", "load", "no_collection", "pack", "travelled", "unpack_own"]
+__all__ = ["Frame", "Pickled", "dump", "load", "no_collection", "pack", "travelled", "unpack_own"]
 
 # Pickles with these in them are made with more care: a name in __main__ means something else on an
 # engine, so such objects go by value; and of the objects of these modules pickle makes copies that
@@ -57,7 +57,7 @@ def _careful_pickler() -> Any:
     return Pickler
 
 
-class Frozen:
+class Pickled:
     """A value as it was at one moment; unpickled, it is the value itself.
 
     Parameters

@@ -16,7 +16,7 @@ VARIABLE = "PARALLELFLOW_ON_ENGINE"
 
 
 def mark() -> None:
-    """Have every process that this one starts from now on know that it descends from an engine."""
+    """Mark the environment: processes started from now on know that they are an engine's."""
     os.environ[VARIABLE] = "1"
 
 

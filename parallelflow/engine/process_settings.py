@@ -21,6 +21,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import process_logging
+from .library_settings import (
+    read_decimal,
+    read_numpy_errors,
+    read_numpy_print,
+    write_decimal,
+    write_numpy_errors,
+    write_numpy_print,
+)
 from .payload import Frame, dump, load
 
 __all__ = [
@@ -270,63 +278,6 @@ def _receive_filters(sent: list[list[Frame]]) -> list[Filter]:
     return filters
 
 
-# -- libraries that may not be loaded -----------------------------------------------------
-
-_NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
-_NUMPY_PRINT = {
-    "edgeitems": 3, "threshold": 1000, "floatmode": "maxprec", "precision": 8, "suppress": False,
-    "linewidth": 75, "nanstr": "nan", "infstr": "inf", "sign": "-", "legacy": False,
-}  # fmt: skip
-# prec, rounding, Emin, Emax, capitals, clamp, what raises: Python's default context.
-_DECIMAL = (
-    28, "ROUND_HALF_EVEN", -999999, 999999, 1, 0,
-    ("DivisionByZero", "InvalidOperation", "Overflow"),
-)  # fmt: skip
-
-
-def _read_numpy_errors() -> dict[str, str]:
-    numpy = sys.modules.get("numpy")
-    return numpy.geterr() if hasattr(numpy, "geterr") else _NUMPY_ERRORS  # type: ignore[union-attr]
-
-
-def _write_numpy_errors(value: dict[str, str]) -> None:
-    import numpy
-
-    numpy.seterr(**value)  # type: ignore[arg-type]
-
-
-def _read_numpy_print() -> dict[str, Any]:
-    numpy = sys.modules.get("numpy")
-    if not hasattr(numpy, "get_printoptions"):
-        return _NUMPY_PRINT
-    found = numpy.get_printoptions()  # type: ignore[union-attr]
-    return {name: found[name] for name in _NUMPY_PRINT if name in found}
-
-
-def _write_numpy_print(value: dict[str, Any]) -> None:
-    import numpy
-
-    numpy.set_printoptions(**value)
-
-
-def _read_decimal() -> tuple[Any, ...]:
-    decimal = sys.modules.get("decimal")
-    if not hasattr(decimal, "getcontext"):
-        return _DECIMAL
-    here = decimal.getcontext()  # type: ignore[union-attr]
-    traps = tuple(sorted([signal.__name__ for signal, on in here.traps.items() if on]))
-    return here.prec, here.rounding, here.Emin, here.Emax, here.capitals, here.clamp, traps
-
-
-def _write_decimal(value: tuple[Any, ...]) -> None:
-    import decimal
-
-    here = decimal.getcontext()
-    here.prec, here.rounding, here.Emin, here.Emax, here.capitals, here.clamp, traps = value
-    for signal in here.traps:
-        here.traps[signal] = signal.__name__ in traps
-
-
 # The environment comes before the time zone, which is read from it; the filters last, since
 # their categories are found by the path.
 SETTINGS = (
@@ -354,8 +305,16 @@ SETTINGS = (
     Setting("time limit of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Setting("field size of `csv`", csv.field_size_limit, csv.field_size_limit),
     Setting("start method of `multiprocessing`", _read_start_method, _write_start_method),
-    Setting("decimal context", _read_decimal, _write_decimal),
-    Setting("NumPy's error handling", _read_numpy_errors, _write_numpy_errors),
-    Setting("NumPy's print options", _read_numpy_print, _write_numpy_print),
+    Setting("decimal context", read_decimal, write_decimal),
+    Setting(
+        "NumPy's error handling",
+        read_numpy_errors,
+        write_numpy_errors,
+    ),
+    Setting(
+        "NumPy's print options",
+        read_numpy_print,
+        write_numpy_print,
+    ),
     Setting(FILTERS, _read_filters, _write_filters, _send_filters, _receive_filters),
 )

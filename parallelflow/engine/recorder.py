@@ -106,7 +106,7 @@ class Recorder:
         self._open = open_ or _Open()
 
     def begin(self, parent: Record) -> None:
-        """Start anew under another parent."""
+        """Start again under another parent."""
         self.parent = parent
         self._open.__init__()  # type: ignore[misc]
 

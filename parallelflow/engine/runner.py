@@ -11,10 +11,8 @@ import contextlib
 import os
 import pickle
 import platform
-import reprlib
 import socket
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,13 +25,12 @@ from . import place, start_environment
 from .capture import Capture
 from .children import end_child
 from .event_loops import no_event_loop
-from .exceptions import dump_exception
 from .interrupts import Interrupts
-from .main_module import MainFacts, main_module_of, main_replaced
 from .payload import Frame, dump, load, pack
+from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
 from .session_state import ProcessState
 
-__all__ = ["ChunkResult", "Trouble", "drop", "known_keys", "run_chunk", "setup"]
+__all__ = ["ChunkResult", "ElementFunction", "drop", "known_keys", "run_chunk", "setup"]
 
 # Functions set up on this engine. Each belongs to one run and is dropped at its end;
 # the limit is for runs whose client died before it could say so.
@@ -42,39 +39,6 @@ MAX_FUNCTIONS = 16
 # Up to here, what a function was made of is kept to make it again: it holds the constant inputs
 # a second time. Larger ones are sent again by their clients.
 MAX_KEPT_BYTES = 64 * 2**20
-
-# A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
-MAX_TRACE_CHARS = 20_000
-
-
-@dataclass
-class Trouble:
-    """Why one element has no value.
-
-    Attributes
-    ----------
-    stage : str
-        ``input`` (unpickling it), ``setup``, ``run``, ``result`` (pickling it),
-        ``interrupted``, ``lost``, or ``client`` (no failure: the client has to run it).
-    error_type : str
-        Name of the exception's class.
-    message : str
-        Its text; for a VisTrails module the text of its ``ModuleError``.
-    trace : str
-        The remote traceback, without colour codes; empty if there is none.
-    where : tuple
-        What failed inside the function, as the function's kind defines it; empty for a
-        plain function.
-    exception : bytes or None
-        The exception itself, pickled, where a plain function raised one that can be.
-    """
-
-    stage: str
-    error_type: str
-    message: str
-    trace: str = ""
-    where: tuple[Any, ...] = ()
-    exception: bytes | None = None
 
 
 @dataclass
@@ -86,8 +50,8 @@ class ChunkResult:
     count : int
         Elements finished, from the chunk's start; fewer than it had if it was stopped.
     values : list
-        `count` values, None where there is trouble.
-    troubles : dict of int to Trouble
+        `count` values, None where there is failure.
+    failures : dict of int to RemoteFailure
         By position in the chunk.
     seconds : list of float
         `count` running times, seconds.
@@ -99,7 +63,7 @@ class ChunkResult:
         What the function's kind reports of an element's execution, by position.
     outputs : dict of int to list of (str, str)
         What an element wrote, by position: (stream, text) in order.
-    unreadable : Trouble or None
+    unreadable : RemoteFailure or None
         Why the chunk could not be unpickled; nothing of it was evaluated then.
     report : object
         What the function's kind tells of the chunk as a whole, None if nothing.
@@ -107,40 +71,22 @@ class ChunkResult:
 
     count: int = 0
     values: list[Any] = field(default_factory=list)
-    troubles: dict[int, Trouble] = field(default_factory=dict)
+    failures: dict[int, RemoteFailure] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     started: float = 0.0
     wall: float = 0.0
     records: dict[int, Any] = field(default_factory=dict)
     outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
-    unreadable: Trouble | None = None
+    unreadable: RemoteFailure | None = None
     report: Any = None
-
-
-class NeedsClient(BaseException):
-    """Raised where an element needs the client's session: the client runs it itself then."""
-
-
-class Reported(Exception):
-    """An exception that a function's kind has already worded.
-
-    Parameters
-    ----------
-    trouble : Trouble
-        What the client is told.
-    """
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble.message)
-        self.trouble = trouble
 
 
 # A function that is set up: called with the element's index in the list and the element,
 # it returns the value and the record (None for none).
-Prepared = Callable[[int, Any], tuple[Any, Any]]
+ElementFunction = Callable[[int, Any], tuple[Any, Any]]
 
 # With the state of the process that the run's session wants around it.
-_functions: OrderedDict[str, tuple[Prepared, ProcessState]] = OrderedDict()
+_functions: OrderedDict[str, tuple[ElementFunction, ProcessState]] = OrderedDict()
 
 # What functions were made of that may have to be made again, by their runs' keys.
 _kept_frames: dict[str, Sequence[Frame]] = {}
@@ -168,13 +114,13 @@ def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[s
     dict
         ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
         ``notes`` on what the session has and this machine lacks; ``shares_memory``, whether it
-        has the client's folder in shared memory; ``trouble`` if the function could not be set
+        has the client's folder in shared memory; ``failure`` if the function could not be set
         up, else None.
     """
     place.mark()
     start_environment.restore()
     begin = time.perf_counter()
-    trouble, notes = None, []
+    failure, notes = None, []
     folder = SharedFolder.open(offer) if offer is not None else None
     _shared[key] = SharedValues(folder, key)
     try:
@@ -186,7 +132,7 @@ def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[s
         while len(_functions) > MAX_FUNCTIONS:
             drop(next(iter(_functions)))
     except BaseException as e:
-        trouble = trouble_of(e, "setup")
+        failure = failure_of(e, "setup")
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -195,7 +141,7 @@ def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[s
         "seconds": time.perf_counter() - begin,
         "notes": notes,
         "shares_memory": folder is not None,
-        "trouble": trouble,
+        "failure": failure,
     }
 
 
@@ -213,7 +159,7 @@ def drop(key: str) -> None:
         _close(dropped[0])
 
 
-def _close(function: Prepared) -> None:
+def _close(function: ElementFunction) -> None:
     close = getattr(function, "close", None)
     if close is not None:
         with contextlib.suppress(Exception):
@@ -232,7 +178,7 @@ def run_chunk(
     start : int
         Index of the first element in the whole list.
     stop_on_error : bool
-        Whether to leave the rest of the chunk undone after the first trouble.
+        Whether to leave the rest of the chunk undone after the first failure.
     seconds : float or None
         After how long to leave the rest undone, so that another engine can have it; at least one
         element is evaluated. None for never.
@@ -256,7 +202,7 @@ def run_chunk(
 
 def _run_chunk(
     interrupts: Interrupts,
-    function: Prepared,
+    function: ElementFunction,
     start: int,
     stop_on_error: bool,
     seconds: float | None,
@@ -268,7 +214,7 @@ def _run_chunk(
             elements = list(load(frames))
     except BaseException as e:
         # The client sends the elements again one by one, to find those that cannot be read.
-        result.unreadable = trouble_of(e, "input")
+        result.unreadable = failure_of(e, "input")
         elements = []
     begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)
@@ -290,11 +236,11 @@ def _run_chunk(
     return result
 
 
-def _current(interrupts: Interrupts, key: str, function: Prepared) -> Prepared:
+def _current(interrupts: Interrupts, key: str, function: ElementFunction) -> ElementFunction:
     """Return a run's function, made again where another session's run has outdated it.
 
     It is made here and runs at once: left to the clients, two of them could outdate each
-    other's for ever.
+    other's indefinitely.
     """
     if not getattr(function, "outdated", False):
         return function
@@ -310,9 +256,9 @@ def _current(interrupts: Interrupts, key: str, function: Prepared) -> Prepared:
     raise LookupError("this engine does not have the run's function any more")
 
 
-def _make(key: str, frames: Sequence[Frame]) -> Prepared:
+def _make(key: str, frames: Sequence[Frame]) -> ElementFunction:
     maker, arguments = load(frames)
-    function: Prepared = maker(*arguments)
+    function: ElementFunction = maker(*arguments)
     if hasattr(function, "outdated") and _size(frames) <= MAX_KEPT_BYTES:
         _kept_frames[key] = frames
     return function
@@ -323,7 +269,7 @@ def _size(frames: Sequence[Frame]) -> int:
 
 
 def _failed(result: ChunkResult) -> bool:
-    return any(trouble.stage != "client" for trouble in result.troubles.values())
+    return any(failure.stage != "client" for failure in result.failures.values())
 
 
 def _evaluate(
@@ -348,20 +294,20 @@ def _evaluate(
             interrupts.inside = False
         if record is not None:
             result.records[position] = record
-    except NeedsClient as e:
+    except RunOnClient as e:
         raised = e
-        result.troubles[position] = trouble_of(e, "client")
+        result.failures[position] = failure_of(e, "client")
     except KeyboardInterrupt as e:
         raised = e
-        result.troubles[position] = trouble_of(e, "interrupted")
+        result.failures[position] = failure_of(e, "interrupted")
         go_on = False
     except BaseException as e:  # also SystemExit: it must not end the engine
-        raised = e.__cause__ if isinstance(e, Reported) and e.__cause__ else e
-        trouble = result.troubles[position] = trouble_of(e, "run")
+        raised = e.__cause__ if isinstance(e, RemoteFailureError) and e.__cause__ else e
+        failure = result.failures[position] = failure_of(e, "run")
         if interrupts.hit:
-            trouble.stage, go_on = "interrupted", False
+            failure.stage, go_on = "interrupted", False
             if isinstance(raised, KeyboardInterrupt):
-                trouble.exception = None  # not the function's own
+                failure.exception = None  # not the function's own
     if os.getpid() != process:
         end_child(raised)
     raised = None  # it refers to this function's variables
@@ -381,75 +327,6 @@ def _dump_result(result: ChunkResult, shared: SharedValues | None) -> list[Frame
                 dump(value)
             except BaseException as e:
                 result.values[position] = None
-                result.troubles[position] = trouble_of(e, "result")
+                result.failures[position] = failure_of(e, "result")
         packing = pack(result)
     return packing.frames() if shared is None else shared.frames(packing, one_reader=True)
-
-
-def trouble_of(error: BaseException, stage: str) -> Trouble:
-    """Return an exception as data; safe also if its ``str`` raises.
-
-    Parameters
-    ----------
-    error : BaseException
-        The exception, with its traceback.
-    stage : str
-        See `Trouble`.
-    """
-    if isinstance(error, Reported):
-        return error.trouble
-    try:
-        message = str(error)
-    except BaseException as e:
-        message = f"(its text cannot be shown: {type(e).__name__})"
-    try:
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except BaseException:
-        trace = ""
-    if len(trace) > MAX_TRACE_CHARS:
-        half = MAX_TRACE_CHARS // 2
-        trace = f"{trace[:half]}\n[...]\n{trace[-half:]}"
-    return Trouble(stage, type(error).__name__, message, trace)
-
-
-def short(value: Any) -> str:
-    """Return a value's repr, shortened to fit an error; safe also if its ``repr`` raises."""
-    try:
-        return _repr.repr(value)
-    except BaseException as e:
-        return f"<{type(value).__name__} whose repr raises {type(e).__name__}>"
-
-
-_repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = 80
-
-
-def plain_function(
-    function: Callable[..., Any], star: bool = False, main: MainFacts | None = None
-) -> Prepared:
-    """Return a plain function as the chunk runner wants it.
-
-    Parameters
-    ----------
-    function : callable
-        Takes an element, or its parts.
-    star : bool
-        Whether an element is a tuple of the function's arguments.
-    main : MainFacts, optional
-        What the client's ``__main__`` is, of which the function may come.
-    """
-
-    def prepared(index: int, element: Any) -> tuple[Any, Any]:
-        try:
-            return (function(*element) if star else function(element)), None
-        except BaseException as e:
-            own = isinstance(e, KeyboardInterrupt)
-            trouble = trouble_of(e, "interrupted" if own else "run")
-            # The client raises it again; one that cannot travel is told by its name and text.
-            trouble.exception = dump_exception(e)
-            raise Reported(trouble) from e
-
-    module = None if main is None else main_module_of(function, main)
-    if module is not None:
-        prepared.during_chunk = lambda: main_replaced(module)  # type: ignore[attr-defined]
-    return prepared

@@ -19,7 +19,7 @@ _applied = False
 
 
 def apply() -> None:
-    """Have sources compiled and port specs' types and depths looked up once; idempotent."""
+    """Cache compiled sources, and the types and depths of port specs; idempotent."""
     global _applied
     if _applied:
         return

@@ -9,7 +9,8 @@ from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
 
 from parallelflow.engine import payload
 from parallelflow.engine.files import unpack
-from parallelflow.engine.function import Surroundings, prepare
+from parallelflow.engine.function import prepare
+from parallelflow.engine.package_preload import PackagePreloader
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
@@ -110,7 +111,7 @@ class _Evaluation:
         run = Run(
             client,
             prepare,
-            (Surroundings(loop.spec), loop.spec),
+            (PackagePreloader(loop.spec), loop.spec),
             loop.elements,
             loop.label,
             chunk_size=settings().chunkSize or None,
@@ -194,9 +195,9 @@ class _Evaluation:
         if log.wanted:
             for position, records in result.records.items():
                 log.add(start + position, records, worker)
-            for position, trouble in result.troubles.items():
-                if len(trouble.where) > 1 and trouble.where[1]:
-                    log.add(start + position, trouble.where[1], worker)
+            for position, failure in result.failures.items():
+                if len(failure.where) > 1 and failure.where[1]:
+                    log.add(start + position, failure.where[1], worker)
 
     def _unpack_files(self, run: Run) -> None:
         """Write files that were made on other machines into this session's file pool."""

@@ -9,7 +9,7 @@ from typing import Any
 from vistrails.core.interpreter.base import AbortExecution
 from vistrails.core.modules.vistrails_module import ModuleError
 
-from parallelflow.engine.runner import short
+from parallelflow.engine.remote_failure import short
 from parallelflow.errors import ElementError, ElementFailure
 
 from .loop import Loop

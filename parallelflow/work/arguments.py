@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from parallelflow.engine.runner import short
+from parallelflow.engine.remote_failure import short
 
 __all__ = ["Zipped", "check_callables", "element_count", "seconds", "whole_number", "zipped"]
 

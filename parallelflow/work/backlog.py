@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from .chunks import Chunk, ChunkSizer, Feed
+from .chunks import Chunk, ChunkSizer, ElementSource
 
 __all__ = ["Backlog"]
 
@@ -33,7 +33,7 @@ class Backlog:
 
     Attributes
     ----------
-    feed : Feed
+    source : ElementSource
         The list.
     sizer : ChunkSizer
         Told how long chunks have taken.
@@ -46,7 +46,7 @@ class Backlog:
         chunk_size: int | None,
         limit: int | None,
     ) -> None:
-        self.feed = Feed(elements, finished)
+        self.source = ElementSource(elements, finished)
         self.sizer = ChunkSizer(chunk_size)
         self._limit = limit
         self._again: deque[Chunk] = deque()
@@ -54,7 +54,7 @@ class Backlog:
         self._before: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._again or self._suspects) or self.feed.left != 0
+        return bool(self._again or self._suspects) or self.source.left != 0
 
     def next(self, engines: int, finished: int, idle: bool) -> Chunk | None:
         """Return the next chunk to send, None if there is none now.
@@ -77,8 +77,8 @@ class Backlog:
                 chunk = chunk.first(size)
         else:
             if self._limit is not None:
-                size = min(size, self._limit - (self.feed.taken - finished))
-            chunk = self.feed.take(size, self.sizer.max_bytes) if size > 0 else None
+                size = min(size, self._limit - (self.source.taken - finished))
+            chunk = self.source.take(size, self.sizer.max_bytes) if size > 0 else None
         if chunk is None and self._suspects and idle:
             # What may end engines waits until the rest is safe, and goes alone.
             chunk = self._suspects.popleft()
@@ -89,11 +89,11 @@ class Backlog:
 
     def _left(self) -> int | None:
         """How many elements have not been sent, or have to be sent again; None if unknown."""
-        left = self.feed.left
+        left = self.source.left
         return None if left is None else left + sum(len(chunk.elements) for chunk in self._again)
 
     def may_prefetch(self, engines: int) -> bool:
-        """Whether a chunk may wait behind the running one."""
+        """Return True if a chunk may wait behind the running one."""
         left = self._left()
         if self.sizer.mean_seconds is None or self._suspects:
             return False
@@ -154,7 +154,7 @@ class Backlog:
             if waiting:
                 return waiting.popleft()
         # One by one where making them may take its time.
-        return self.feed.take(1 if self.feed.total is None else DRAIN_ELEMENTS)
+        return self.source.take(1 if self.source.total is None else DRAIN_ELEMENTS)
 
     def drain(self) -> Iterator[Chunk]:
         """Yield all that waits, and forget it; not for lists of unknown length."""
@@ -164,7 +164,7 @@ class Backlog:
     def truncate_at(self, index: int) -> None:
         """Give up what comes after an element; what comes before it still goes."""
         self._before = index
-        self.feed.close()
+        self.source.close()
         for waiting in (self._again, self._suspects):
             kept = [chunk for chunk in waiting if self._wanted(chunk)]
             waiting.clear()

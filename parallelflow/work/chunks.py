@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from parallelflow.engine.payload import Frozen
+from parallelflow.engine.payload import Pickled
 
-__all__ = ["Chunk", "ChunkSizer", "Feed"]
+__all__ = ["Chunk", "ChunkSizer", "ElementSource"]
 
 # A chunk costs an engine 4 ms beside its elements, and client, controller and hub as much again
 # (measured with ipyparallel 9.2; what they compute is taken from engines on the same cores). So
@@ -35,7 +35,7 @@ FIRST_SECONDS = 0.02
 PATIENCE = 2
 # More elements than this in a chunk gain nothing and cost memory on three machines.
 MAX_ELEMENTS = 20_000
-# So do more bytes, there or back. Before anything is known of the time, less may travel in vain.
+# So do more bytes, there or back. Before the time is known, less may travel without need.
 MAX_BYTES = 16_000_000
 FIRST_BYTES = 1_000_000
 # So many elements are measured one by one; the size of larger chunks follows from the time and
@@ -217,7 +217,7 @@ class ChunkSizer:
         return FIRST_SECONDS if mean is None else max(PATIENCE * size * mean, FIRST_SECONDS)
 
 
-class Feed:
+class ElementSource:
     """The elements of a run, taken in order as they are needed.
 
     Parameters
@@ -289,7 +289,7 @@ class Feed:
         found: list[Any] = []
         end = time.monotonic() + READ_SECONDS
         try:
-            for element in _up_to(map(_frozen, islice(self._iterator, count)), most_bytes):
+            for element in _up_to(map(_pickled, islice(self._iterator, count)), most_bytes):
                 found.append(element)
                 if time.monotonic() > end:
                     break
@@ -315,7 +315,7 @@ def _up_to(elements: Iterator[Any], most_bytes: float) -> Iterator[Any]:
 
 def _nbytes(element: Any) -> int:
     """Return about how many bytes an element takes; what it refers to is not counted."""
-    if isinstance(element, Frozen):
+    if isinstance(element, Pickled):
         return element.nbytes
     try:
         return sum(map(sys.getsizeof, element if isinstance(element, tuple) else (element,)))
@@ -323,9 +323,9 @@ def _nbytes(element: Any) -> int:
         return 0
 
 
-def _frozen(element: Any) -> Any:
+def _pickled(element: Any) -> Any:
     """Return an element as it is now: who makes them one by one may use one object for all."""
     try:
-        return Frozen(element)
+        return Pickled(element)
     except (Exception, SystemExit):  # its own failure, when it is sent
         return element

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from parallelflow.engine.runner import Trouble
+from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost
 
@@ -92,8 +92,8 @@ class ClusterWatch:
         self._backlog.acquit(lambda engine, when: not self._pool.crashed(engine))
         apply([fail_as_lost(chunk) for chunk in self._backlog.take_convicted()], None)
         blamed = any(failure.stage == "lost" for failure in self._results.failures.values())
-        if blamed and self._backlog.feed.total is not None:
-            why = Trouble("not run", "NoEngineLeft", "no engine was left")
+        if blamed and self._backlog.source.total is not None:
+            why = RemoteFailure("not run", "NoEngineLeft", "no engine was left")
             for chunk in self._backlog.drain():
                 apply([Fail(i, e, why) for i, e in enumerate(chunk.elements, chunk.start)], None)
             return

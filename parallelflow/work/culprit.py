@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parallelflow.engine import payload
-from parallelflow.engine.runner import short
+from parallelflow.engine.remote_failure import short
 
 __all__ = ["find_culprit"]
 

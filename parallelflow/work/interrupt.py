@@ -25,7 +25,7 @@ INTERRUPT_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.4
 # An interrupt on its way must not meet the next run: its nanny says when it has been sent.
 DELIVERY_SECONDS = 0.5
-LOOK_SECONDS = 0.02
+POLL_INTERVAL = 0.02
 
 Event = tuple[Worker, "Chunk | None", Any]
 
@@ -52,7 +52,7 @@ def interrupt(
     events : queue
         Where answers arrive.
     handle : callable
-        Told of each answer meanwhile; takes the chunk off its worker.
+        Called with each answer meanwhile; takes the chunk off its worker.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def interrupt(
                     worker.jobs.clear()  # they were dropped; what runs is not ours to interrupt
             sent.append(_send(client, [w.id for w in busy if w.jobs]))
         with contextlib.suppress(queue.Empty):
-            handle(*events.get(timeout=LOOK_SECONDS))
+            handle(*events.get(timeout=POLL_INTERVAL))
     _wait_for_delivery(client, [answer for answer in sent if answer is not None])
     stuck = [w.id for w in busy if w.jobs]
     for worker in busy:
@@ -110,5 +110,5 @@ def _send(client: ipyparallel.Client, engines: list[int]) -> Any:
 def _wait_for_delivery(client: ipyparallel.Client, sent: list[Any]) -> None:
     deadline = time.monotonic() + DELIVERY_SECONDS
     while not all(answer.done() for answer in sent) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_INTERVAL)
     leave_unread(client, sent)

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import os
-import pickle
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine import payload, pickler
 from parallelflow.engine.exceptions import load_exception, set_cause
 from parallelflow.engine.main_module import main_facts
-from parallelflow.engine.runner import (
-    ChunkResult,
-    Trouble,
-    plain_function,
-    short,
-    trouble_of,
-)
+from parallelflow.engine.plain_function import plain_function
+from parallelflow.engine.remote_failure import RemoteFailure, failure_of, short
+from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager.engine_pool import EnginePool
-from parallelflow.errors import ElementError, ElementFailure, FunctionNotSendable
+from parallelflow.errors import ElementError, ElementFailure
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system.working_directory import working_directory
 
-from .culprit import find_culprit
 from .output import OutputOrder, Written, write
 from .recovery import drive
+from .sendable import function_name, sendable
 
 if TYPE_CHECKING:
     import ipyparallel
 
     from .run import Run
 
-__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster", "with_constants"]
+__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster"]
 
 RAISE, FINISH, RETURN = "raise", "finish", "return"
 POLICIES = (RAISE, FINISH, RETURN)
@@ -46,11 +37,6 @@ in its element's place."""
 
 # Whoever watches the progress may have a window to keep alive.
 POLL_SECONDS = 0.05
-
-# The name under which VisTrails imports the packages that users have written.
-USER_PACKAGES = "userpackages"
-# What cloudpickle takes by value is a setting of the whole process.
-_by_value = threading.Lock()
 
 OnProgress = Callable[[Snapshot], None]
 
@@ -117,7 +103,7 @@ def map_on_cluster(
     output = OutputOrder(_write)
 
     def take(start: int, result: ChunkResult, _: object) -> None:
-        if on_error != RAISE and any(map(_is_own_interrupt, result.troubles.values())):
+        if on_error != RAISE and any(map(_is_own_interrupt, result.failures.values())):
             raise KeyboardInterrupt  # as in this process, where it ends everything
         finished.extend(range(start, start + result.count))
         output.add(start, result.count, result.outputs)
@@ -125,9 +111,9 @@ def map_on_cluster(
     run = Run(
         client,
         plain_function,
-        (_travelling(function), True, main_facts()),
+        (sendable(function), True, main_facts()),
         elements,
-        _name(function),
+        function_name(function),
         chunk_size=chunk_size,
         stop_on_error=on_error == RAISE,
         on_chunk=take,
@@ -248,7 +234,7 @@ def map_here(
     Exception, ElementError, TimeoutError
         As `map_on_cluster`.
     """
-    model = Progress(_name(function), total or 0)
+    model = Progress(function_name(function), total or 0)
     model.enter(RunState.RUNNING)
     begin = ticked = time.monotonic()
     values: list[Any] = []
@@ -289,103 +275,6 @@ def map_here(
     return values
 
 
-def _name(function: Callable[..., Any]) -> str:
-    """Return what the user calls a function; it may be any object that can be called."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    name = getattr(function, "__name__", None)
-    return name if isinstance(name, str) else type(function).__name__
-
-
-def _travelling(function: Callable[..., Any]) -> Any:
-    """Return a function as it is sent: one of a user package with its code.
-
-    Engines may have no copy of the package, and would import it by a name that only VisTrails
-    makes known.
-    """
-    try:
-        frames = payload.dump(function)
-    except Exception as e:
-        raise FunctionNotSendable(_name(function), find_culprit(function), e) from e
-    package = sys.modules.get(USER_PACKAGES)
-    if package is not None and USER_PACKAGES.encode() in frames[0]:
-        import cloudpickle
-
-        with _by_value:
-            cloudpickle.register_pickle_by_value(package)
-            try:
-                frames = [pickler.dumps(function)]
-            finally:
-                cloudpickle.unregister_pickle_by_value(package)
-    return _Travelling(frames)
-
-
-def with_constants(
-    function: Callable[..., Any], iterables: tuple[Iterable[Any], ...]
-) -> tuple[Callable[..., Any], tuple[Iterable[Any], ...]]:
-    """Return function and iterables with what ``itertools.repeat`` repeats in the function.
-
-    There it is sent once to each engine, and the number of elements can be known.
-    """
-    constants = {
-        place: next(iterable)
-        for place, iterable in enumerate(iterables)
-        if isinstance(iterable, itertools.repeat) and _is_endless(iterable)
-    }
-    if not constants or len(constants) == len(iterables):
-        return function, iterables
-    rest = tuple(each for place, each in enumerate(iterables) if place not in constants)
-    return _WithConstants(function, constants), rest
-
-
-def _is_endless(repeated: itertools.repeat[Any]) -> bool:
-    try:
-        repeated.__length_hint__()
-    except TypeError:  # which operator.length_hint takes for 0
-        return True
-    return False
-
-
-class _WithConstants:
-    """A function some of whose arguments are always the same.
-
-    Parameters
-    ----------
-    function : callable
-        The function.
-    constants : dict of int to object
-        Arguments by their places.
-    """
-
-    def __init__(self, function: Callable[..., Any], constants: dict[int, Any]) -> None:
-        self._function = function
-        self._constants = sorted(constants.items())
-        self.__name__ = _name(function)
-
-    def __call__(self, *arguments: Any) -> Any:
-        every = list(arguments)
-        for place, value in self._constants:
-            every.insert(place, value)
-        return self._function(*every)
-
-
-class _Travelling:
-    """A function on its way, which becomes itself again where it is unpickled.
-
-    Parameters
-    ----------
-    frames : list of bytes or memoryview
-        A `payload.dump` of it.
-    """
-
-    def __init__(self, frames: list[payload.Frame]) -> None:
-        self._frames = frames
-
-    def __reduce__(self) -> Any:
-        rest = map(pickle.PickleBuffer, self._frames[1:])
-        return payload.unpack_own, ([self._frames[0], *rest],)
-
-
 def _write(index: int, written: Written) -> None:
     """Write what an element wrote, as it would have been written here."""
     for stream, text in written:
@@ -405,15 +294,15 @@ def exception_of(failure: ElementFailure) -> BaseException:
     return own
 
 
-def _is_own_interrupt(trouble: Trouble) -> bool:
-    """Whether the function has raised KeyboardInterrupt itself, and nobody has interrupted it."""
-    return trouble.error_type == "KeyboardInterrupt" and trouble.exception is not None
+def _is_own_interrupt(failure: RemoteFailure) -> bool:
+    """Return True if the function has raised KeyboardInterrupt, and nobody has interrupted it."""
+    return failure.error_type == "KeyboardInterrupt" and failure.exception is not None
 
 
 def _failure(index: int, total: int, element: Any, error: BaseException) -> ElementFailure:
-    trouble = trouble_of(error, "run")
+    failure = failure_of(error, "run")
     return ElementFailure(
-        index, total, short(element), "run", trouble.error_type, trouble.message, trouble.trace
+        index, total, short(element), "run", failure.error_type, failure.message, failure.trace
     )
 
 

@@ -14,20 +14,21 @@ from typing import Any
 
 from parallelflow.data.shared_file import NotShared
 from parallelflow.engine import payload
-from parallelflow.engine.runner import ChunkResult, Trouble, trouble_of
+from parallelflow.engine.remote_failure import RemoteFailure, failure_of
+from parallelflow.engine.runner import ChunkResult
 
 from .chunks import Chunk
 
 __all__ = [
     "CheckCluster",
     "Decision",
+    "Defer",
     "Fail",
     "Interrupter",
     "Keep",
     "Loss",
     "Quarantine",
     "Requeue",
-    "RunOnClient",
     "SetUpAgain",
     "StopSharing",
     "fail_as_lost",
@@ -75,11 +76,11 @@ class Fail:
 
     index: int
     element: Any
-    trouble: Trouble
+    failure: RemoteFailure
 
 
 @dataclass(frozen=True)
-class RunOnClient:
+class Defer:
     """An element has to be run by the client itself."""
 
     index: int
@@ -114,9 +115,7 @@ class StopSharing:
     """The engine cannot read the client's files in shared memory: send it messages."""
 
 
-Decision = (
-    Keep | Fail | RunOnClient | Requeue | Quarantine | SetUpAgain | StopSharing | CheckCluster
-)
+Decision = Keep | Fail | Defer | Requeue | Quarantine | SetUpAgain | StopSharing | CheckCluster
 
 
 class Interrupter(enum.Enum):
@@ -152,9 +151,9 @@ def judge_reply(
     except KeyboardInterrupt:
         raise
     except NotShared as e:
-        return _judge_lost_file(chunk, trouble_of(e, "result"))
+        return _judge_lost_file(chunk, failure_of(e, "result"))
     except BaseException as e:  # a class that only the engine knows, or that ends programs
-        return judge_unsendable(chunk, trouble_of(e, "result"))
+        return judge_unsendable(chunk, failure_of(e, "result"))
     return judge_result(chunk, result, interrupter)
 
 
@@ -178,7 +177,7 @@ def judge_result(
         return judge_unsendable(chunk, result.unreadable)
     by, interrupts = None, 0
     last = result.count - 1
-    if _is_interrupted_by_signal(result.troubles.get(last)):
+    if _is_interrupted_by_signal(result.failures.get(last)):
         by = interrupter()
         if by is Interrupter.SHUTDOWN:
             result = _first(result, last)
@@ -186,7 +185,7 @@ def judge_result(
             result = _first(result, last)
             interrupts = chunk.interrupts + 1 if last == 0 else 1
     decisions: list[Decision] = [Keep(chunk, result)]
-    decisions += [_judge_element(chunk, *each) for each in result.troubles.items()]
+    decisions += [_judge_element(chunk, *each) for each in result.failures.items()]
     if result.count < len(chunk.elements):
         rest = chunk.rest(result.count)
         rest.interrupts = interrupts
@@ -196,25 +195,25 @@ def judge_result(
     return decisions
 
 
-def _judge_lost_file(chunk: Chunk, trouble: Trouble) -> list[Decision]:
+def _judge_lost_file(chunk: Chunk, failure: RemoteFailure) -> list[Decision]:
     """Decide about a chunk whose file in shared memory, or whose result's, is not there."""
     if chunk.lost_files >= MAX_LOST_FILES:
-        return judge_unsendable(chunk, trouble)
+        return judge_unsendable(chunk, failure)
     again = replace(chunk, alone=False, lost_files=chunk.lost_files + 1)
     return [Quarantine(again) if chunk.losses else Requeue(again)]
 
 
-def _judge_element(chunk: Chunk, position: int, trouble: Trouble) -> Decision:
-    if trouble.stage == "client":
-        return RunOnClient(chunk.start + position)
-    return Fail(chunk.start + position, chunk.elements[position], trouble)
+def _judge_element(chunk: Chunk, position: int, failure: RemoteFailure) -> Decision:
+    if failure.stage == "client":
+        return Defer(chunk.start + position)
+    return Fail(chunk.start + position, chunk.elements[position], failure)
 
 
-def _is_interrupted_by_signal(trouble: Trouble | None) -> bool:
+def _is_interrupted_by_signal(failure: RemoteFailure | None) -> bool:
     """Return True unless the element has finished, or the function has raised it itself."""
-    if trouble is None or trouble.stage != "interrupted":
+    if failure is None or failure.stage != "interrupted":
         return False
-    return trouble.exception is None or trouble.error_type != "KeyboardInterrupt"
+    return failure.exception is None or failure.error_type != "KeyboardInterrupt"
 
 
 def _first(result: ChunkResult, count: int) -> ChunkResult:
@@ -224,7 +223,7 @@ def _first(result: ChunkResult, count: int) -> ChunkResult:
         count=count,
         values=result.values[:count],
         seconds=result.seconds[:count],
-        troubles={i: trouble for i, trouble in result.troubles.items() if i < count},
+        failures={i: failure for i, failure in result.failures.items() if i < count},
         outputs={i: output for i, output in result.outputs.items() if i < count},
     )
 
@@ -234,7 +233,7 @@ def keep_finished(chunk: Chunk, result: ChunkResult) -> Keep:
 
     What comes before the first failed element is kept.
     """
-    return Keep(chunk, _first(result, min(result.troubles, default=result.count)))
+    return Keep(chunk, _first(result, min(result.failures, default=result.count)))
 
 
 def judge_error(
@@ -259,16 +258,16 @@ def judge_error(
             return [requeue, CheckCluster()]
         if chunk.interrupts < MAX_INTERRUPTS:
             return [requeue]
-    return judge_unsendable(chunk, trouble_of(error, "run"))
+    return judge_unsendable(chunk, failure_of(error, "run"))
 
 
-def judge_unsendable(chunk: Chunk, trouble: Trouble) -> list[Decision]:
+def judge_unsendable(chunk: Chunk, failure: RemoteFailure) -> list[Decision]:
     """Decide about a chunk that as a whole could not be sent, read or sent back.
 
     A single element fails. Of several, the one that is at fault is found by sending parts.
     """
     if len(chunk.elements) == 1:
-        return [Fail(chunk.start, chunk.elements[0], trouble)]
+        return [Fail(chunk.start, chunk.elements[0], failure)]
     # In reverse order: each one goes before those that wait.
     return [Requeue(part) for part in reversed(list(chunk.parts(PARTS)))]
 
@@ -307,8 +306,8 @@ def judge_loss(chunks: Sequence[Chunk], engine: int, loss: Loss, when: float) ->
 
 def fail_as_lost(chunk: Chunk) -> Fail:
     """Return the failure of a single element by the engines that were lost while it ran."""
-    trouble = Trouble("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
-    return Fail(chunk.start, chunk.elements[0], trouble)
+    failure = RemoteFailure("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
+    return Fail(chunk.start, chunk.elements[0], failure)
 
 
 def says_engine_died(error: BaseException) -> bool:
@@ -316,9 +315,9 @@ def says_engine_died(error: BaseException) -> bool:
     return "EngineError" in (getattr(error, "ename", ""), type(error).__name__)
 
 
-def says_not_shared(trouble: Trouble) -> bool:
+def says_not_shared(failure: RemoteFailure) -> bool:
     """Return True if an engine could not read the client's file in shared memory."""
-    return trouble.error_type == NotShared.__name__
+    return failure.error_type == NotShared.__name__
 
 
 def was_interrupted(error: BaseException | None) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from parallelflow.engine import payload
-from parallelflow.engine.runner import ChunkResult, Trouble, short
+from parallelflow.engine.remote_failure import RemoteFailure, short
+from parallelflow.engine.runner import ChunkResult
 from parallelflow.errors import ElementFailure
 from parallelflow.progress import Progress
 
@@ -79,31 +80,31 @@ class Results:
         """Keep what an engine has returned for the elements from index `start` on."""
         self.values[start : start + result.count] = result.values
         self._ranges.append((start, result.count))
-        self.progress.done += result.count - len(result.troubles)
+        self.progress.done += result.count - len(result.failures)
         self.progress.element_seconds += sum(result.seconds)
 
-    def fail(self, index: int, element: Any, trouble: Trouble, worker: Worker | None) -> None:
+    def fail(self, index: int, element: Any, failure: RemoteFailure, worker: Worker | None) -> None:
         """Keep why an element has failed, and on which engine if it got so far."""
         self.make_room(index)
         self.failures[index] = ElementFailure(
             index=index,
             total=self.progress.total,
             input=_shown(element),
-            stage=trouble.stage,
-            error_type=trouble.error_type,
-            message=trouble.message,
-            traceback=trouble.trace,
+            stage=failure.stage,
+            error_type=failure.error_type,
+            message=failure.message,
+            traceback=failure.trace,
             engine=worker.id if worker else None,
             host=worker.host if worker else None,
-            where=trouble.where,
-            exception=trouble.exception,
+            where=failure.where,
+            exception=failure.exception,
         )
         self.progress.failed += 1
 
 
 def _shown(element: Any) -> str:
     """Return an element as an error shows it; safe also if it cannot be read."""
-    if not isinstance(element, payload.Frozen):
+    if not isinstance(element, payload.Pickled):
         return short(element)
     try:
         return short(element.value)

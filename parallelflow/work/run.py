@@ -53,7 +53,7 @@ class Run:
         Connection to a controller with at least one engine.
     maker : callable
         Importable on engines; ``maker(*arguments)`` returns the function there (see
-        `parallelflow.engine.runner.Prepared`).
+        `parallelflow.engine.runner.ElementFunction`).
     arguments : tuple
         What the maker gets; sent once to each engine.
     elements : iterable
@@ -71,8 +71,7 @@ class Run:
     pool : EnginePool, optional
         The owner of the engines; whether the cluster lives is asked every second.
     ahead : int, optional
-        At most so many elements are taken and not yet finished; as many as keep the engines
-        busy if not given.
+        At most so many elements are taken and not yet finished; enough for the engines if None.
     finished : dict of int to object, optional
         Values of elements that an earlier run has finished, by index; not run again.
 
@@ -123,7 +122,7 @@ class Run:
         self._received = 0
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
-        self._results = Results(label, self._backlog.feed.total or 0, finished or {})
+        self._results = Results(label, self._backlog.source.total or 0, finished or {})
         self.values = self._results.values
         self.failures = self._results.failures
         self.deferred = self._results.deferred
@@ -152,7 +151,7 @@ class Run:
     @property
     def feed_error(self) -> Exception | None:
         """What making an element has raised."""
-        return self._backlog.feed.error
+        return self._backlog.source.error
 
     @property
     def done(self) -> set[int]:
@@ -247,13 +246,13 @@ class Run:
         while (chunk := self._backlog.pop()) is not None:
             self._results.make_room(chunk.last)
             for index, element in enumerate(chunk.elements, chunk.start):
-                yield index, element.value if isinstance(element, payload.Frozen) else element
+                yield index, element.value if isinstance(element, payload.Pickled) else element
 
     def finish_here(self) -> None:
         """End a run whose rest the caller has evaluated, or is going to."""
         self._finish(RunState.FAILED if self.failures else RunState.DONE)
 
-    # -- answers ------------------------------------------------------------------------
+    # -- what comes back, and what does not ----------------------------------------------
 
     def _handle(self, worker: Worker, chunk: Chunk | None, answer: Any) -> None:
         """Handle one answer: of a set-up (chunk None) or of a chunk."""
@@ -269,9 +268,7 @@ class Run:
             self.workers.handle_setup(worker, reply, error)
         elif worker.jobs.get(chunk) is not None:
             if error is not None and outcomes.says_engine_died(error):
-                # It keeps its place until the engine is removed: the first one is the suspect.
-                worker.jobs[chunk] = None
-                worker.mark_gone()
+                worker.mark_gone(chunk)
                 return
             worker.finish(chunk)
             if chunk.probing:  # whatever it has answered, it lives
@@ -302,7 +299,7 @@ class Run:
                     self._keep(decision, worker)
                 case Fail():
                     self._fail(decision, worker)
-                case outcomes.RunOnClient():
+                case outcomes.Defer():
                     self.deferred.add(decision.index)
                 case outcomes.Requeue():
                     self._backlog.requeue(decision.chunk)
@@ -324,11 +321,9 @@ class Run:
             self._on_chunk(chunk.start, result, worker)
 
     def _fail(self, decision: Fail, worker: Worker | None) -> None:
-        self._results.fail(decision.index, decision.element, decision.trouble, worker)
+        self._results.fail(decision.index, decision.element, decision.failure, worker)
         if self._stop_on_error:
             self._backlog.truncate_at(min(self.failures))
-
-    # -- losses -------------------------------------------------------------------------
 
     def _requeue_lost_chunks(self) -> None:
         """Requeue the chunks of engines that have gone."""
@@ -340,8 +335,6 @@ class Run:
                 self.progress.warn(f"{worker} was lost; its elements run again elsewhere")
                 self._pool.replace(worker.id)
 
-    # -- the end ------------------------------------------------------------------------
-
     def _is_open(self) -> bool:
         """Return True if any element is still to be sent or to come back."""
         return bool(self._backlog) or self.workers.are_busy()
@@ -351,7 +344,7 @@ class Run:
         unread = self.workers.drop_function()
         self._shared.close()
         if state is RunState.DONE:
-            del self.values[self._backlog.feed.taken :]
+            del self.values[self._backlog.source.taken :]
         self.progress.enter(state)
         leave_unread(self.workers.client, unread)
         note_received(self.workers.client, self._received)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from parallelflow.data.shared_values import SharedValues
 from parallelflow.engine import payload
-from parallelflow.engine.runner import trouble_of
+from parallelflow.engine.remote_failure import failure_of
 from parallelflow.progress import RunState
 
 from .backlog import Backlog
@@ -116,7 +116,7 @@ class Sender:
             try:
                 packing = payload.pack(chunk.elements)
             except (Exception, SystemExit) as e:
-                apply(judge_unsendable(chunk, trouble_of(e, "pickle")), None)
+                apply(judge_unsendable(chunk, failure_of(e, "pickle")), None)
                 return True
             chunk.nbytes = packing.nbytes
             count = len(chunk.elements)

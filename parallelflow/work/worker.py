@@ -65,7 +65,7 @@ class Worker:
     jobs : dict
         AsyncResult of each chunk that it has, in the order they were sent.
     info : dict
-        What `runner.setup` told: host, pid, python.
+        What `runner.setup` has returned: host, pid, python.
     setup_interrupts : int
         How often setting the function up was interrupted by somebody else.
     shares_memory : bool
@@ -129,7 +129,7 @@ class Worker:
         )
 
     def serves_another(self) -> bool:
-        """Whether the engine works at a chunk of another run of this process, and ours wait."""
+        """Return True if the engine works at a chunk of another run, and this run's wait."""
         mine = min((chunk.sent for chunk in self.jobs), default=0)
         with _lock:
             others = [other for other in _all if other is not self and other.id == self.id]
@@ -141,7 +141,7 @@ class Worker:
         )
 
     def drop(self, key: str) -> Any:
-        """Have the engine forget the function; return the AsyncResult, which may be left alone."""
+        """Drop the function on the engine; return the AsyncResult, which need not be read."""
         return self.client.direct_view(self.id).apply_async(runner.drop, key)
 
     def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -168,8 +168,13 @@ class Worker:
         """How long ago the engine's last answer came, seconds."""
         return time.monotonic() - self._answered_at
 
-    def mark_gone(self) -> None:
-        """Note that the engine is not there any more; the first time counts."""
+    def mark_gone(self, chunk: Chunk | None = None) -> None:
+        """Note that the engine is not there any more, by the answer to a chunk if there is one.
+
+        The chunk keeps its place: the engine worked at the first one.
+        """
+        if chunk is not None:
+            self.jobs[chunk] = None
         if self._gone_since is not None:
             return
         self._gone_since = time.monotonic()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine.runner import trouble_of
+from parallelflow.engine.remote_failure import failure_of
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import SetupFailed
 from parallelflow.progress import Progress
@@ -141,29 +141,29 @@ class Workers:
         if error is not None and says_engine_died(error):
             worker.mark_gone()
             return
-        trouble = trouble_of(error, "setup") if error is not None else None
+        failure = failure_of(error, "setup") if error is not None else None
         if reply is not None:
-            worker.info, trouble = reply, reply["trouble"]
+            worker.info, failure = reply, reply["failure"]
             tried, worker.shares_memory = worker.shares_memory, reply["shares_memory"]
-            if trouble is not None and says_not_shared(trouble) and tried:
+            if failure is not None and says_not_shared(failure) and tried:
                 worker.shares_memory = False
                 self.set_up(worker)
                 return
-        interrupted = trouble is not None and trouble.error_type == "KeyboardInterrupt"
+        interrupted = failure is not None and failure.error_type == "KeyboardInterrupt"
         if interrupted or was_interrupted(error):
             # Somebody meant what the engine worked at before, or after.
             worker.setup_interrupts += 1
             if worker.setup_interrupts <= MAX_INTERRUPTS:
                 self.set_up(worker)
                 return
-        if trouble is None:
+        if failure is None:
             self._accept(worker)
             return
         self.exclude(worker)
-        self._progress.warn(f"{worker} takes no part: {trouble.message}")
-        if trouble.error_type == "ModuleUnusable":  # a new process can load it
+        self._progress.warn(f"{worker} takes no part: {failure.message}")
+        if failure.error_type == "ModuleUnusable":  # a new process can load it
             self._pool.replace(worker.id)
-        why = SetupFailed(worker.id, worker.host, trouble.error_type, trouble.message)
+        why = SetupFailed(worker.id, worker.host, failure.error_type, failure.message)
         self._setup_failed = why
         if self.are_excluded():
             raise why

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine.runner import plain_function
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
 from tests.support.foreign_cluster import foreign_cluster

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine.runner import plain_function
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.connection import controller_processes
 from parallelflow.engine_manager.connection.controller_processes import (

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parallelflow.engine.runner import plain_function
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
 

@@ -21,6 +21,7 @@ from parallelflow.data import shared_values
 from parallelflow.data.shared_folder import folder_states
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work import mapping
+from parallelflow.work.sendable import with_constants
 from tests.support.waiting import wait_until
 
 MEGABYTES_8 = 1_000_000  # numbers of 8 bytes
@@ -71,7 +72,7 @@ def map_(request: pytest.FixtureRequest, client: Any, monkeypatch: pytest.Monkey
 
 def test_a_constant_input(map_: Any) -> None:
     big = np.arange(3.0 * MEGABYTES_8)
-    function, elements = mapping.with_constants(
+    function, elements = with_constants(
         lambda i, big: float(big[i] + big[-1]), (range(20), itertools.repeat(big))
     )
     assert map_(function, *elements) == [float(i + big[-1]) for i in range(20)]
@@ -118,7 +119,7 @@ def test_an_element_may_write_into_its_input_and_nobody_else_sees_it(map_: Any) 
         return before
 
     # On an engine the constant is one object for all its elements, as it is in this process.
-    wrapped, elements = mapping.with_constants(function, (range(10), itertools.repeat(big)))
+    wrapped, elements = with_constants(function, (range(10), itertools.repeat(big)))
     values = map_(wrapped, *elements)
     assert sorted(set(values)) in ([0.0, 2e6], [0.0])
     assert values.count(0.0) <= 2 and not big.any()
@@ -182,7 +183,7 @@ def test_engines_need_the_memory_of_a_constant_once(client: Any) -> None:
         return os.getpid(), total, int(re.findall(r"Pss: +(\d+) kB", text)[0]) * 1024
 
     def memory(value: Any) -> int:
-        wrapped, elements = mapping.with_constants(function, (range(8), itertools.repeat(value)))
+        wrapped, elements = with_constants(function, (range(8), itertools.repeat(value)))
         pairs = zip(*elements, strict=False)
         found = mapping.map_on_cluster(client, wrapped, pairs, chunk_size=1)
         assert {total for _, total, _ in found} == {float(value.sum())}
@@ -208,7 +209,7 @@ def test_an_engine_with_another_shared_memory_gets_and_gives_messages(client: An
 
     assert client[client.ids[0]].apply(move_away).get(30) == 0
     big = np.arange(3.0 * MEGABYTES_8)
-    function, elements = mapping.with_constants(
+    function, elements = with_constants(
         lambda i, big: (__import__("os").getpid(), big[i : i + 1_000_000].copy()),
         (range(20), itertools.repeat(big)),
     )

@@ -20,7 +20,7 @@ BY_CLASS = {"NoVersion", "PackageMissing", "PackagesMissing"}
 PREFIX = {"NoVistrail": "FILE: ", "AliasError": "--set ALIAS: "}
 # Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
 NAME = re.compile(
-    r"(ModuleError|ModuleSuspended|Trouble|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
+    r"(ModuleError|ModuleSuspended|RemoteFailure|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
     r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
     r"AliasError)"

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from parallelflow.engine import payload
-from parallelflow.engine.payload import Frozen
+from parallelflow.engine.payload import Pickled
 
 LARGE = 1_000_000
 
@@ -101,7 +101,7 @@ def test_the_search_for_garbage_goes_on_afterwards() -> None:
 def test_a_frozen_value_is_that_of_its_moment() -> None:
     array = numpy.zeros(LARGE)
     value = {"list": [1], "array": array}
-    frozen = Frozen(value)
+    frozen = Pickled(value)
     value["list"].append(2)  # type: ignore[attr-defined]
     array[:] = 1
     assert frozen.value["list"] == [1] and frozen.value["array"].sum() == 0

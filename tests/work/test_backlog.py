@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine.payload import Frozen
+from parallelflow.engine.payload import Pickled
 from parallelflow.work.backlog import Backlog
-from parallelflow.work.chunks import Chunk, Feed
+from parallelflow.work.chunks import Chunk, ElementSource
 
 
 def backlog(count: int, size: int | None = 2, **settings: Any) -> Backlog:
@@ -95,27 +95,27 @@ def test_all_that_waits_can_be_taken_out() -> None:
 # -- where elements come from -----------------------------------------------------------------
 
 
-def values(feed: Feed, count: int) -> list[tuple[int, list[Any]]]:
+def values(source: ElementSource, count: int) -> list[tuple[int, list[Any]]]:
     """Take all in chunks of a size; return their first indices and elements."""
     found = []
-    while (chunk := feed.take(count)) is not None:
-        elements = [e.value if isinstance(e, Frozen) else e for e in chunk.elements]
+    while (chunk := source.take(count)) is not None:
+        elements = [e.value if isinstance(e, Pickled) else e for e in chunk.elements]
         found.append((chunk.start, elements))
     return found
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_elements_with_a_value_are_passed_over(known: bool) -> None:
-    feed = Feed("abcdefg" if known else iter("abcdefg"), {0, 1, 4, 6})
-    assert values(feed, 3) == [(2, ["c", "d"]), (5, ["f"])]
-    assert feed.left == 0 and feed.total == (7 if known else None)
+    source = ElementSource("abcdefg" if known else iter("abcdefg"), {0, 1, 4, 6})
+    assert values(source, 3) == [(2, ["c", "d"]), (5, ["f"])]
+    assert source.left == 0 and source.total == (7 if known else None)
 
 
 def test_nothing_is_taken_from_an_empty_or_a_closed_source() -> None:
-    assert values(Feed([]), 3) == [] and values(Feed(iter([])), 3) == []
-    feed = Feed("abc")
-    feed.close()
-    assert feed.left == 0 and values(feed, 3) == []
+    assert values(ElementSource([]), 3) == [] and values(ElementSource(iter([])), 3) == []
+    source = ElementSource("abc")
+    source.close()
+    assert source.left == 0 and values(source, 3) == []
 
 
 def test_an_error_in_making_an_element_ends_the_source_after_those_before_it() -> None:
@@ -124,9 +124,9 @@ def test_an_error_in_making_an_element_ends_the_source_after_those_before_it() -
         yield 2
         raise ValueError("the third")
 
-    feed = Feed(make())
-    assert values(feed, 10) == [(0, [1, 2])]
-    assert str(feed.error) == "the third" and feed.closed
+    source = ElementSource(make())
+    assert values(source, 10) == [(0, [1, 2])]
+    assert str(source.error) == "the third" and source.closed
 
 
 def test_an_iterator_that_uses_one_object_for_all_gives_each_as_it_was() -> None:
@@ -136,11 +136,11 @@ def test_an_iterator_that_uses_one_object_for_all_gives_each_as_it_was() -> None
             one[0] = number
             yield one
 
-    assert values(Feed(make()), 10) == [(0, [[0], [1], [2]])]
+    assert values(ElementSource(make()), 10) == [(0, [[0], [1], [2]])]
 
 
 def test_an_element_that_cannot_be_pickled_is_left_to_the_run() -> None:
     import threading
 
     lock = threading.Lock()
-    assert values(Feed(iter([lock])), 1) == [(0, [lock])]
+    assert values(ElementSource(iter([lock])), 1) == [(0, [lock])]

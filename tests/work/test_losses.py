@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from parallelflow.engine import runner
-from parallelflow.engine.runner import plain_function
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost
 from parallelflow.work import sending

@@ -8,7 +8,8 @@ import pytest
 from ipyparallel.error import EngineError, RemoteError
 
 from parallelflow.engine import payload
-from parallelflow.engine.runner import ChunkResult, Trouble
+from parallelflow.engine.remote_failure import RemoteFailure
+from parallelflow.engine.runner import ChunkResult
 from parallelflow.work import outcomes
 from parallelflow.work.chunks import Chunk
 from parallelflow.work.outcomes import (
@@ -16,30 +17,30 @@ from parallelflow.work.outcomes import (
     PARTS,
     CheckCluster,
     Decision,
+    Defer,
     Fail,
     Interrupter,
     Keep,
     Loss,
     Quarantine,
     Requeue,
-    RunOnClient,
     SetUpAgain,
 )
 
-TROUBLE = Trouble("run", "ValueError", "on purpose")
+TROUBLE = RemoteFailure("run", "ValueError", "on purpose")
 
 
 def nobody() -> Interrupter:
     raise AssertionError("nobody has interrupted it")
 
 
-def result(count: int, **troubles: Trouble) -> ChunkResult:
-    """Return the result of the first elements; troubles by *eN* for the position N."""
+def result(count: int, **failures: RemoteFailure) -> ChunkResult:
+    """Return the result of the first elements; failures by *eN* for the position N."""
     return ChunkResult(
         count=count,
         values=[f"value {i}" for i in range(count)],
         seconds=[0.1] * count,
-        troubles={int(name[1:]): trouble for name, trouble in troubles.items()},
+        failures={int(name[1:]): failure for name, failure in failures.items()},
         outputs={i: [("stdout", f"{i}")] for i in range(count)},
     )
 
@@ -51,7 +52,7 @@ def spans(decisions: list[Decision]) -> list[Any]:
         if isinstance(each, Keep):
             short.append(("keep", each.chunk.start, each.result.count))
         elif isinstance(each, Fail):
-            short.append(("fail", each.index, each.trouble.stage))
+            short.append(("fail", each.index, each.failure.stage))
         elif isinstance(each, (Requeue, Quarantine)):
             name = type(each).__name__.lower()
             short.append((name, each.chunk.start, each.chunk.elements))
@@ -68,9 +69,9 @@ def test_a_whole_chunk_is_kept() -> None:
 
 def test_failed_elements_fail_and_those_for_the_client_are_run_there() -> None:
     chunk = Chunk(10, ["a", "b", "c"])
-    came = result(3, e0=TROUBLE, e2=Trouble("client", "NeedsClient", ""))
+    came = result(3, e0=TROUBLE, e2=RemoteFailure("client", "RunOnClient", ""))
     decisions = outcomes.judge_result(chunk, came, nobody)
-    assert spans(decisions) == [("keep", 10, 3), ("fail", 10, "run"), RunOnClient(12)]
+    assert spans(decisions) == [("keep", 10, 3), ("fail", 10, "run"), Defer(12)]
     assert decisions[1] == Fail(10, "a", TROUBLE)
 
 
@@ -82,15 +83,15 @@ def test_what_a_chunk_has_left_undone_goes_again() -> None:
     assert spans(decisions) == [("keep", 10, 1), ("quarantine", 11, ["b", "c"])]
 
 
-INTERRUPTED = Trouble("interrupted", "KeyboardInterrupt", "")
-WRAPPED = Trouble("interrupted", "ModuleError", "interrupted", exception=b"pickle")
-OWN = Trouble("interrupted", "KeyboardInterrupt", "", exception=b"pickle")
+INTERRUPTED = RemoteFailure("interrupted", "KeyboardInterrupt", "")
+WRAPPED = RemoteFailure("interrupted", "ModuleError", "interrupted", exception=b"pickle")
+OWN = RemoteFailure("interrupted", "KeyboardInterrupt", "", exception=b"pickle")
 
 
-@pytest.mark.parametrize("trouble", [INTERRUPTED, WRAPPED])
-def test_an_element_that_the_user_has_interrupted_fails(trouble: Trouble) -> None:
+@pytest.mark.parametrize("failure", [INTERRUPTED, WRAPPED])
+def test_an_element_that_the_user_has_interrupted_fails(failure: RemoteFailure) -> None:
     decisions = outcomes.judge_result(
-        Chunk(10, ["a", "b", "c"]), result(2, e1=trouble), lambda: Interrupter.USER
+        Chunk(10, ["a", "b", "c"]), result(2, e1=failure), lambda: Interrupter.USER
     )
     assert spans(decisions) == [
         ("keep", 10, 2), ("fail", 11, "interrupted"), ("requeue", 12, ["c"])
@@ -102,19 +103,19 @@ def test_an_element_that_raises_keyboard_interrupt_itself_fails() -> None:
     assert spans(decisions) == [("keep", 10, 1), ("fail", 10, "interrupted")]
 
 
-@pytest.mark.parametrize("trouble", [INTERRUPTED, WRAPPED])
-def test_an_interrupt_that_was_meant_for_another_costs_nothing(trouble: Trouble) -> None:
-    came = result(2, e1=trouble)
+@pytest.mark.parametrize("failure", [INTERRUPTED, WRAPPED])
+def test_an_interrupt_that_was_meant_for_another_costs_nothing(failure: RemoteFailure) -> None:
+    came = result(2, e1=failure)
     decisions = outcomes.judge_result(Chunk(10, ["a", "b"]), came, lambda: Interrupter.OTHER)
     assert spans(decisions) == [("keep", 10, 1), ("requeue", 11, ["b"])]
     kept, again = decisions
     assert isinstance(kept, Keep) and isinstance(again, Requeue)
     assert kept.result.values == ["value 0"] and kept.result.seconds == [0.1]
-    assert kept.result.troubles == {} and list(kept.result.outputs) == [0]
+    assert kept.result.failures == {} and list(kept.result.outputs) == [0]
     assert again.chunk.interrupts == 1
-    assert came.count == 2 and list(came.troubles) == [1]  # untouched
+    assert came.count == 2 and list(came.failures) == [1]  # untouched
     # A second time it fails: something interrupts it again and again.
-    last = outcomes.judge_result(again.chunk, result(1, e0=trouble), lambda: Interrupter.OTHER)
+    last = outcomes.judge_result(again.chunk, result(1, e0=failure), lambda: Interrupter.OTHER)
     assert spans(last) == [("keep", 11, 1), ("fail", 11, "interrupted")]
     # But not for what came before it in its chunk.
     before = Chunk(10, ["a", "b"], interrupts=1)
@@ -155,7 +156,7 @@ def test_an_engine_that_has_no_function_gets_it_again() -> None:
 
 def test_of_a_chunk_that_cannot_be_read_each_element_is_found() -> None:
     elements = list(range(10))
-    unreadable = ChunkResult(unreadable=Trouble("input", "ImportError", "no module"))
+    unreadable = ChunkResult(unreadable=RemoteFailure("input", "ImportError", "no module"))
     waiting, rounds, failed = [Chunk(100, elements)], 0, []
     while waiting:
         chunk = waiting.pop()
@@ -166,7 +167,7 @@ def test_of_a_chunk_that_cannot_be_read_each_element_is_found() -> None:
             if isinstance(each, Requeue):
                 waiting.append(each.chunk)
             elif isinstance(each, Fail):
-                failed.append((each.index, each.element, each.trouble.stage))
+                failed.append((each.index, each.element, each.failure.stage))
     assert failed == [(107, 7, "input")] and rounds < 10
     parts = outcomes.judge_unsendable(Chunk(100, elements), TROUBLE)
     # Each one goes before those that wait, so that the first one is the last to be added.
@@ -222,7 +223,7 @@ def test_an_element_fails_when_two_engines_have_crashed_while_it_was_alone() -> 
     [second] = outcomes.judge_loss([alone(0, first.chunk)], 2, Loss.CRASHED, 2.0)
     assert isinstance(second, Quarantine) and second.chunk.crashes == 1
     [third] = outcomes.judge_loss([alone(0, second.chunk)], 3, Loss.CRASHED, 3.0)
-    assert isinstance(third, Fail) and third.trouble.message == "it ended 3 engines"
+    assert isinstance(third, Fail) and third.failure.message == "it ended 3 engines"
 
 
 def test_an_element_fails_when_many_engines_were_lost_for_unknown_reasons() -> None:
@@ -232,7 +233,7 @@ def test_an_element_fails_when_many_engines_were_lost_for_unknown_reasons() -> N
         assert isinstance(again, Quarantine) and again.chunk.crashes == 0
         chunk = again.chunk
     [last] = outcomes.judge_loss([alone(0, chunk)], 9, Loss.UNKNOWN, 1.0)
-    assert isinstance(last, Fail) and last.trouble.stage == "lost"
+    assert isinstance(last, Fail) and last.failure.stage == "lost"
 
 
 def test_several_elements_never_fail_together_by_a_loss() -> None:
@@ -250,7 +251,7 @@ def test_what_the_run_has_interrupted_keeps_what_comes_before_the_first_failure(
     came = result(4, e2=TROUBLE, e3=INTERRUPTED)
     kept = outcomes.keep_finished(Chunk(10, list("abcdef")), came)
     assert kept.result.count == 2 and kept.result.values == ["value 0", "value 1"]
-    assert kept.result.troubles == {}
+    assert kept.result.failures == {}
 
 
 @pytest.mark.parametrize(

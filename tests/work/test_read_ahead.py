@@ -11,8 +11,8 @@ import numpy
 import psutil
 import pytest
 
-from parallelflow.engine.payload import Frozen
-from parallelflow.work.chunks import MAX_BYTES, Feed
+from parallelflow.engine.payload import Pickled
+from parallelflow.work.chunks import MAX_BYTES, ElementSource
 from parallelflow.work.mapping import map_on_cluster
 from tests.support.clusters import on_real
 
@@ -20,25 +20,25 @@ MEGABYTE = 1_000_000
 
 
 def test_large_elements_of_a_generator_are_read_one_by_one() -> None:
-    feed = Feed(bytes(400_000) for _ in range(10))
-    chunk = feed.take(32, MEGABYTE)
+    source = ElementSource(bytes(400_000) for _ in range(10))
+    chunk = source.take(32, MEGABYTE)
     assert chunk is not None and len(chunk.elements) == 3
-    assert feed.taken == 3
+    assert source.taken == 3
 
 
 def test_large_elements_of_a_sequence_are_read_one_by_one() -> None:
-    feed = Feed([(bytes(400_000), i) for i in range(10)])
-    chunk = feed.take(32, MEGABYTE)
+    source = ElementSource([(bytes(400_000), i) for i in range(10)])
+    chunk = source.take(32, MEGABYTE)
     assert chunk is not None and [i for _, i in chunk.elements] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("finished", [(), {1}])
 def test_a_chunk_as_large_as_can_be_asked_for(known: bool, finished: Any) -> None:
-    feed = Feed([10, 11, 12] if known else iter([10, 11, 12]), finished)
+    source = ElementSource([10, 11, 12] if known else iter([10, 11, 12]), finished)
     found = []
-    while (chunk := feed.take(10**30)) is not None:
-        found += [e.value if isinstance(e, Frozen) else e for e in chunk.elements]
+    while (chunk := source.take(10**30)) is not None:
+        found += [e.value if isinstance(e, Pickled) else e for e in chunk.elements]
     assert found == ([10, 12] if finished else [10, 11, 12])
 
 

@@ -13,7 +13,7 @@ import numpy
 import psutil
 import pytest
 
-from parallelflow.engine.runner import plain_function
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed

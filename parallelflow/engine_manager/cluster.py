@@ -1,4 +1,7 @@
-"""The manager's settings, its state, and its connection to the profile's cluster."""
+"""The one owner of what changes: the connection, the session, the state, and their lock.
+
+Whatever starts, stops, watches or provides engines is given a `Cluster` and uses its public face.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,29 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parallelflow import progress
 from parallelflow.errors import ConnectFailed
 
-from .connection import cluster_connection as links
-from .connection import connection_files as connections
+from .connection import connection_files
+from .connection.cluster_connection import connect
 from .interaction import ConsoleInteraction, Interaction
 from .model import State
+from .options import PRIVATE_CLUSTER_PREFIX, ClusterOptions
 from .system import profiles
-from .system.records import read_all, stop_abandoned
+from .system.records import read_all, session_name, stop_abandoned
 from .system.standard_files import open_standard_files
 
 if TYPE_CHECKING:
     import ipyparallel
 
-    from .connection.cluster_connection import Link
+    from .connection.cluster_connection import ClusterConnection
     from .session import Session
     from .system.records import SessionRecord
 
-__all__ = ["PRIVATE", "ManagerCore"]
-
-PRIVATE = "parallelflow-run-"
-"""How the ids of private clusters begin: other sessions do not connect to them."""
+__all__ = ["Cluster"]
 
 # A controller on this machine answers in a millisecond, a busy one in some more.
 AT_ONCE_SECONDS = 0.06
@@ -39,51 +40,66 @@ AT_ONCE_SECONDS = 0.06
 logger = logging.getLogger(__name__)
 
 
-class ManagerCore:
-    """What every part of the manager builds on; see `EngineManager`.
+class Cluster:
+    """The cluster of a session: what it is connected to, and what it has started.
+
+    Methods that change it take the lock, or are called with it held; queries never wait for it.
 
     Parameters
     ----------
-    profile : str
-        The IPython profile.
+    options : ClusterOptions
+        The profile and the other options.
     interaction : Interaction, optional
         Who is asked and told; the terminal's defaults if not given.
 
     Attributes
     ----------
-    profile : str
-        The IPython profile.
+    options : ClusterOptions
+        As given.
+    interaction : Interaction
+        Who is asked and told.
     state : State
-        Where the manager stands with its cluster; see `on_state`.
-    engines_wanted : int or None
-        The configured number of engines, None for one per core.
-    launcher : str or None
-        The configured launcher, None for the profile's own.
-    private : bool
-        Whether a cluster that is started is hidden from other sessions.
+        Where the session stands with its cluster; see `on_state`.
+    connection : ClusterConnection or None
+        The connection to the controller, None if there is none.
+    session : Session or None
+        What this session has started, None if that is nothing.
+    lock : threading.RLock
+        Held while the cluster is changed, which may take seconds.
     """
 
-    def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
+    def __init__(self, options: ClusterOptions, interaction: Interaction | None = None) -> None:
         # Before there are sockets, or one might be what a child of this process prints into.
         open_standard_files()
-        self.profile = profile
+        self.options = options
         self.interaction: Interaction = interaction or ConsoleInteraction()
-        self.engines_wanted: int | None = None
-        self.launcher: str | None = None
-        self.private = False
         self.state = State.NO_CLUSTER
+        self.connection: ClusterConnection | None = None
+        self.session: Session | None = None
+        self.lock = threading.RLock()
         self._listeners: list[Callable[[State], None]] = []
-        self._lock = threading.RLock()
-        self._link: Link | None = None
-        self._session: Session | None = None
-        self._runs: dict[int, progress.Snapshot] = {}
+        self._starts: set[threading.Event] = set()
         self._owner = os.getpid()
-        progress.listen(self._take_progress)
+
+    @property
+    def profile(self) -> str:
+        """The IPython profile."""
+        return self.options.profile
+
+    @property
+    def folder(self) -> Path:
+        """The profile's folder, whether it exists or not."""
+        return profiles.profile_folder(self.profile)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a forked child's copy: nothing of it is the child's own."""
+        return os.getpid() != self._owner
 
     # -- state ------------------------------------------------------------------------
 
     def on_state(self, listener: Callable[[State], None]) -> Callable[[], None]:
-        """Have every new state.
+        """Register a listener for changes of state.
 
         Parameters
         ----------
@@ -103,7 +119,8 @@ class ManagerCore:
 
         return stop
 
-    def _enter(self, state: State) -> None:
+    def enter(self, state: State) -> None:
+        """Change the state and call the listeners, if it is another one."""
         if state is not self.state:
             self.state = state
             for listener in list(self._listeners):
@@ -112,58 +129,48 @@ class ManagerCore:
                 except Exception:
                     logger.exception("a listener of the cluster's state failed")
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Enter the state that follows from the connection."""
-        cluster = self._link
-        if cluster is None:
-            self._enter(State.NO_CLUSTER)
-        elif cluster.lost:
-            self._enter(State.LOST)
+        connection = self.connection
+        if connection is None:
+            self.enter(State.NO_CLUSTER)
+        elif connection.lost:
+            self.enter(State.LOST)
         else:
-            self._enter(State.ENGINES if cluster.ids else State.CONTROLLER)
+            self.enter(State.ENGINES if connection.ids else State.CONTROLLER)
 
     def alive(self) -> bool:
-        """Whether the cluster lives, as far as is known; returns at once.
+        """Return True if the cluster lives, as far as is known; returns at once.
 
-        For runs: false as soon as a process of the controller that they need has ended, when it
+        For runs: False as soon as a process of the controller that they need has ended, when it
         was stopped for some seconds, or, if it is on another machine, when it has not answered
         for 8.5 s.
         """
-        cluster = self._link
-        return cluster is not None and not cluster.lost and cluster.alive()
+        return self.live_connection() is not None
+
+    def live_connection(self) -> ClusterConnection | None:
+        """Return the connection, None if there is none or the controller does not live."""
+        connection = self.connection
+        if connection is None or connection.lost or not connection.alive():
+            return None
+        return connection
 
     def fault(self) -> str:
         """Return which part of the controller has failed, empty if that is not known."""
-        cluster = self._link
-        return cluster.fault if cluster is not None else ""
-
-    def runs(self) -> tuple[progress.Snapshot, ...]:
-        """Return this session's runs under way (a Map, a `parallel_map`), the oldest first."""
-        return tuple(self._runs[number] for number in sorted(self._runs))
-
-    def _take_progress(self, snapshot: progress.Snapshot) -> None:
-        if snapshot.state.over:
-            self._runs.pop(snapshot.run, None)
-        else:
-            self._runs[snapshot.run] = snapshot
+        connection = self.connection
+        return connection.fault if connection is not None else ""
 
     def tokens(self) -> tuple[str, ...]:
         """Return the marks of what this session has started (see `processes.MARK`)."""
-        session = self._session
+        session = self.session
         return (session.record.token,) if session is not None else ()
 
-    # -- connecting -------------------------------------------------------------------
+    # -- the connection ---------------------------------------------------------------
 
-    def connect(self, at_once: bool = False) -> ipyparallel.Client | None:
+    def connect(self) -> ipyparallel.Client | None:
         """Return a client of the profile's running cluster; start nothing.
 
         What a killed session has left on the profile without wanting to is stopped first.
-
-        Parameters
-        ----------
-        at_once : bool
-            Whether to wait for nothing: not for a start under way, for processes that end, or
-            for a distant controller. None is returned then, as if there were no cluster.
 
         Returns
         -------
@@ -176,118 +183,202 @@ class ManagerCore:
         ConnectFailed
             If one accepts connections but does not complete the handshake.
         """
-        cluster = self._link
-        if cluster is not None and cluster.alive():
-            return cluster.client  # also while engines are being started, which may take hours
-        folder = profiles.profile_folder(self.profile)
-        if at_once:
-            if any(record.abandoned for record in read_all(folder)):
-                return None
-            if not self._lock.acquire(blocking=False):
-                return None
-            try:
-                if cluster is not None and cluster is self._link:
-                    session = self._session
-                    if session is not None and session.record.alive():
-                        return None  # what is left of it takes a while to stop
-                    self._end_session()
-                    self._drop_link()
-                return None if self._link is not None else self._connect_to_any(AT_ONCE_SECONDS)
-            finally:
-                self._lock.release()
-        with self._lock:
-            self._drop_lost()
-            if self._link is not None:
-                return self._link.client
-            stop_abandoned(folder)
-            return self._connect_to_any(connections.ANSWER_SECONDS)
+        connection = self.connection
+        if connection is not None and connection.alive():
+            return connection.client  # also while engines are being started, which takes long
+        with self.lock:
+            self.drop_lost()
+            if self.connection is not None:
+                return self.connection.client
+            stop_abandoned(self.folder)
+            return self._connect_to_any(connection_files.ANSWER_SECONDS)
+
+    def connect_without_waiting(self) -> ipyparallel.Client | None:
+        """Return a client as `connect` does, or None where that would take time.
+
+        Nothing is waited for: not a start under way, not processes that end, and not a distant
+        controller.
+        """
+        connection = self.connection
+        if connection is not None and connection.alive():
+            return connection.client
+        if any(record.abandoned for record in read_all(self.folder)):
+            return None
+        if not self.lock.acquire(blocking=False):
+            return None
+        try:
+            if connection is not None and connection is self.connection:
+                session = self.session
+                if session is not None and session.record.alive():
+                    return None  # what is left of it takes a while to stop
+                self.end_session()
+                self.drop_connection()
+            return None if self.connection is not None else self._connect_to_any(AT_ONCE_SECONDS)
+        finally:
+            self.lock.release()
 
     def _connect_to_any(self, seconds: float) -> ipyparallel.Client | None:
         """Connect to the first controller of the profile that answers in time."""
         # A private cluster is another session's and ends with it.
         found = [
-            connection
-            for connection in connections.connections(self.profile)
-            if not connection.cluster_id.startswith(PRIVATE)
+            file
+            for file in connection_files.connections(self.profile)
+            if not file.cluster_id.startswith(PRIVATE_CLUSTER_PREFIX)
         ]
-        for connection in connections.that_answer(found, seconds):
+        for file in connection_files.that_answer(found, seconds):
             try:
-                return self._connect_to(connection)
+                return self.connect_to(file)
             except ConnectFailed:
                 # It may have ended just now.
-                if connection.path.exists() and connection.answers(seconds):
+                if file.path.exists() and file.answers(seconds):
                     raise
-        self._enter(State.NO_CLUSTER)
+        self.enter(State.NO_CLUSTER)
         return None
 
-    def _connect_to(self, connection: connections.Connection) -> ipyparallel.Client:
-        for path in connection.open_to_others():
+    def connect_to(self, file: connection_files.ConnectionFile) -> ipyparallel.Client:
+        """Connect to the controller of a connection file, and watch over the connection.
+
+        Raises
+        ------
+        ConnectFailed
+            If it does not complete the handshake.
+        """
+        for path in file.open_to_others():
             self.interaction.tell(
                 f"the connection file {path} can be read by other users, who could run "
                 "programs as you: make it private (chmod 600)"
             )
-        self._enter(State.CONNECTING)
+        self.enter(State.CONNECTING)
         try:
-            cluster = links.connect(connection, self.profile)
+            connection = connect(file, self.profile)
         except BaseException:
-            self._enter(State.NO_CLUSTER)
+            self.enter(State.NO_CLUSTER)
             raise
-        self._link = cluster
-        cluster.meet()
-        cluster.watch(self._look)
-        self._refresh()
-        return cluster.client
+        self.connection = connection
+        connection.meet()
+        connection.watch(self._on_watch_round)
+        self.refresh()
+        return connection.client
 
-    def _look(self, cluster: Link) -> None:
-        """Take note of what the watch over a connection has seen; in its thread."""
-        if cluster is not self._link:
+    def _on_watch_round(self, connection: ClusterConnection) -> None:
+        """React to what the watch over a connection has seen; in its thread."""
+        if connection is not self.connection:
             return
         if self.state is not State.CONNECTING:
-            self._refresh()
-        session = self._session
+            self.refresh()
+        session = self.session
         if session is None:
             return
-        if not cluster.lost:
+        if not connection.lost:
             session.keep_guard()
-            session.note_facts(cluster)
-        elif self._lock.acquire(blocking=False):
+            session.note_facts(connection)
+        elif self.lock.acquire(blocking=False):
             # Nobody else can use what is left of it: orphaned schedulers, waiting engines.
             try:
-                if session is self._session and session.record.alive():
+                if session is self.session and session.record.alive():
                     session.record.stop()
             finally:
-                self._lock.release()
+                self.lock.release()
 
-    def _drop_lost(self) -> None:
-        """End the connection to a cluster that has gone, and what is left of it here."""
-        cluster = self._link
-        if cluster is not None and not cluster.alive():
-            self._end_session()
-            self._drop_link()
-            cluster.wait_for_end()
+    def drop_lost(self) -> None:
+        """End the connection to a cluster that has gone, and stop what is left of it here."""
+        connection = self.connection
+        if connection is not None and not connection.alive():
+            self.end_session()
+            self.drop_connection()
+            connection.wait_for_end()
 
-    def _drop_link(self) -> None:
-        cluster, self._link = self._link, None
-        if cluster is not None:
-            cluster.close()
+    def drop_connection(self) -> None:
+        """End the connection, if there is one; nothing is stopped."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
 
-    def _end_session(self) -> list[int]:
-        """Stop what this session started; returns the pids that run in spite of all."""
-        session, self._session = self._session, None
+    # -- what this session has started ------------------------------------------------
+
+    def begin_session(self) -> Session:
+        """Return what records this session's processes on the cluster; made where missing."""
+        from .session import Session
+
+        if self.session is None:
+            folder = profiles.ensure_folder(self.profile)
+            if self.connection is not None:
+                cluster_id = self.connection.file.cluster_id
+            elif self.options.private:
+                cluster_id = f"{PRIVATE_CLUSTER_PREFIX}{session_name()}"
+            else:
+                cluster_id = ""
+            self.session = Session(folder, cluster_id)
+            atexit.register(self.stop)
+        return self.session
+
+    def end_session(self) -> list[int]:
+        """Stop what this session has started; return the pids that run in spite of all."""
+        session, self.session = self.session, None
         if session is None:
             return []
         if session.owns_controller:
-            self._drop_link()
+            self.drop_connection()
         left = session.stop()
-        self._tell_of(session.record)
+        self.report_failed_jobs(session.record)
         atexit.unregister(self.stop)
         return left
 
-    def _tell_of(self, record: SessionRecord) -> None:
-        """Tell which jobs of a record could not be ended."""
+    def leave_session(self) -> None:
+        """Leave what this session has started running; stay connected.
+
+        Raises
+        ------
+        ProfileError
+            If the record of it cannot be written; it stays this session's then.
+        """
+        session = self.session
+        if session is not None:
+            if self.connection is not None:
+                session.note_facts(self.connection)
+            session.leave()
+            self.session = None
+            atexit.unregister(self.stop)
+
+    def report_failed_jobs(self, record: SessionRecord) -> None:
+        """Tell the user which jobs of a record could not be ended."""
         for line in record.not_ended:
             self.interaction.tell(line)
 
+    def started(self) -> list[int]:
+        """Return the pids of the running processes that this session started."""
+        session = self.session
+        return [p.pid for p in session.record.alive()] if session is not None else []
+
     def stop(self) -> list[int]:
-        """Stop what this session started; see `EngineManager`."""
-        raise NotImplementedError
+        """Cancel starts, stop what this session has started, end the connection; idempotent.
+
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
+        """
+        if self.is_inherited:
+            return []
+        self.cancel_starts()
+        with self.lock:
+            self.drop_connection()
+            left = self.end_session()
+            self.enter(State.NO_CLUSTER)
+            return left
+
+    # -- starts under way -------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def start_under_way(self, cancel: threading.Event) -> Iterator[None]:
+        """Let `cancel_starts` set an event while the block runs."""
+        self._starts.add(cancel)
+        try:
+            yield
+        finally:
+            self._starts.discard(cancel)
+
+    def cancel_starts(self) -> None:
+        """Cancel the starts of engines that are under way, and those that wait to begin."""
+        for cancel in list(self._starts):
+            cancel.set()

@@ -1,18 +1,23 @@
-"""The engine manager: starts a profile's cluster, tells of it, stops what it started."""
+"""The engine manager: what can be asked of a profile's cluster, and which part does it.
+
+The public methods stand here with their documentation, which makes the file long; each hands its
+work to one of the parts.
+"""
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parallelflow.errors import EngineUnreachable, ProfileError
 from parallelflow.settings import settings
 from parallelflow.system.safe_files import is_folder
 
-from .cluster import PRIVATE
+from . import stop
+from .cluster import Cluster
 from .connection.user_interrupts import record_user_interrupt
 from .interaction import Interaction
 from .model import (
@@ -27,12 +32,24 @@ from .model import (
     State,
 )
 from .model.information import ClusterInfo
-from .monitor import Gatherer
-from .provision import Progress
+from .monitor import ClusterInspector
+from .options import ClusterOptions
+from .provision import EngineProvisioner
 from .replacement import EngineReplacer
+from .runs import RunsUnderWay
+from .start_progress import ignore_progress
+from .start_request import StartRequest
+from .starter import EngineStarter
 from .system import profiles
 
-__all__ = ["PRIVATE", "EngineManager", "State", "get_manager"]
+if TYPE_CHECKING:
+    import ipyparallel
+
+    from parallelflow.progress import Snapshot
+
+    from .engine_pool import EnginePool
+
+__all__ = ["EngineManager", "State", "get_manager"]
 
 # Engines of a batch system are waited for as long as they are queued.
 BUSY_SECONDS = 3.0
@@ -40,7 +57,7 @@ BUSY_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
-class EngineManager(EngineReplacer):
+class EngineManager:
     """One owner of the controller and engines that this process uses or starts.
 
     Methods may be called from any thread. Those that change the cluster wait for another
@@ -56,10 +73,65 @@ class EngineManager(EngineReplacer):
     """
 
     def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
-        super().__init__(profile, interaction)
-        self._gatherer = Gatherer()
+        self._options = ClusterOptions(profile)
+        self._runs = RunsUnderWay()
+        self._cluster = Cluster(self._options, interaction)
+        self._starter = EngineStarter(self._cluster, self.runs)
+        self._replacer = EngineReplacer(self._cluster, self._starter)
+        self._provisioner = EngineProvisioner(self._cluster, self._starter, self._replacer)
+        self._inspector = ClusterInspector(self._cluster, self._runs)
 
-    # -- settings ---------------------------------------------------------------------
+    @property
+    def cluster(self) -> Cluster:
+        """What the session is connected to, and what it has started."""
+        return self._cluster
+
+    @property
+    def interaction(self) -> Interaction:
+        """Who is asked and told."""
+        return self._cluster.interaction
+
+    @interaction.setter
+    def interaction(self, interaction: Interaction) -> None:
+        self._cluster.interaction = interaction
+
+    # -- options ----------------------------------------------------------------------
+
+    @property
+    def profile(self) -> str:
+        """The IPython profile; `change_profile` stops what runs on the one before."""
+        return self._options.profile
+
+    @profile.setter
+    def profile(self, profile: str) -> None:
+        self._options.profile = profile
+
+    @property
+    def engines_wanted(self) -> int | None:
+        """The configured number of engines, None for one per core."""
+        return self._options.engines_wanted
+
+    @engines_wanted.setter
+    def engines_wanted(self, engines: int | None) -> None:
+        self._options.engines_wanted = engines
+
+    @property
+    def launcher(self) -> str | None:
+        """The configured launcher, None for the profile's own."""
+        return self._options.launcher
+
+    @launcher.setter
+    def launcher(self, launcher: str | None) -> None:
+        self._options.launcher = launcher
+
+    @property
+    def private(self) -> bool:
+        """Whether a cluster that is started is hidden from other sessions."""
+        return self._options.private
+
+    @private.setter
+    def private(self, private: bool) -> None:
+        self._options.private = private
 
     def configure(
         self,
@@ -94,13 +166,158 @@ class EngineManager(EngineReplacer):
             raise ValueError(f"at least 1 engine is needed, not {engines}")
         if profile is not None:
             self.change_profile(profile)
-        with self._lock:
+        with self._cluster.lock:
             if engines is not None:
                 self.engines_wanted = engines
             if private is not None:
                 self.private = private
             if launcher is not None:
                 self.launcher = launcher
+
+    # -- state ------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the manager stands with its cluster; see `on_state`."""
+        return self._cluster.state
+
+    def on_state(self, listener: Callable[[State], None]) -> Callable[[], None]:
+        """Register a listener for changes of state.
+
+        Parameters
+        ----------
+        listener : callable
+            Called with the state, in the thread that changes it; must return at once.
+
+        Returns
+        -------
+        callable
+            Call it to stop listening.
+        """
+        return self._cluster.on_state(listener)
+
+    def alive(self) -> bool:
+        """Whether the cluster lives, as far as is known; returns at once.
+
+        For runs: false as soon as a process of the controller that they need has ended, when it
+        was stopped for some seconds, or, if it is on another machine, when it has not answered
+        for 8.5 s.
+        """
+        return self._cluster.alive()
+
+    def fault(self) -> str:
+        """Return which part of the controller has failed, empty if that is not known."""
+        return self._cluster.fault()
+
+    def runs(self) -> tuple[Snapshot, ...]:
+        """Return this session's runs under way (a Map, a `parallel_map`), the oldest first."""
+        return self._runs.snapshots()
+
+    # -- Engines for work that asks for some ------------------------------------------
+
+    def connect(self, at_once: bool = False) -> ipyparallel.Client | None:
+        """Return a client of the profile's running cluster; start nothing.
+
+        What a killed session has left on the profile without wanting to is stopped first.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether to wait for nothing: not for a start under way, for processes that end, or
+            for a distant controller. None is returned then, as if there were no cluster.
+
+        Returns
+        -------
+        ipyparallel.Client or None
+            None if no controller of the profile answers. At most 0.7 s, whatever connection
+            files dead controllers have left.
+
+        Raises
+        ------
+        ConnectFailed
+            If one accepts connections but does not complete the handshake.
+        """
+        cluster = self._cluster
+        return cluster.connect_without_waiting() if at_once else cluster.connect()
+
+    def prepare(self) -> None:
+        """Begin to connect or start in a thread, so that it overlaps other work.
+
+        A failure is raised by the next `ensure_engines`. The interaction is asked in that
+        thread.
+        """
+        self._provisioner.prepare()
+
+    def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
+        """Return a client with at least one engine; start what is missing if allowed.
+
+        The work is done in another thread, while this one calls the interaction's
+        ``cancelled`` every 20 ms: a window stays alive by it. The interaction's question is
+        asked in this thread.
+
+        Parameters
+        ----------
+        ask : bool
+            Whether the user may be asked, and engines started; if False, only what
+            runs is used.
+
+        Returns
+        -------
+        ipyparallel.Client or None
+            None if there is no engine and none was to be started.
+
+        Raises
+        ------
+        ClusterError
+            If connecting or starting fails; what had started is stopped.
+        StartCancelled
+            If the user gives up.
+        """
+        return self._provisioner.ensure_engines(ask)
+
+    def engine_pool(self) -> EnginePool:
+        """Return the engines' owner as a run sees it: what it may ask, and what it reports."""
+        return self._replacer.engine_pool()
+
+    def replace_in_background(self, engine: int) -> bool:
+        """Start another engine in the place of one; see `EngineReplacer`."""
+        return self._replacer.replace_in_background(engine)
+
+    def suggested_engines(self) -> int:
+        """Return how many engines to start: the configured number, else the cores left.
+
+        That is one for each core of this machine without an engine of this cluster on it, as far
+        as its memory has room for them, and at least 1.
+        """
+        return self._provisioner.suggested_engines()
+
+    def free_cores(self) -> int:
+        """Return how many cores of this machine have no engine of this cluster on them."""
+        return self._provisioner.free_cores()
+
+    def check_number(self, n: int, launcher: str | None = None) -> None:
+        """Raise unless n engines could be started here, without starting any.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        launcher : str, optional
+            ipyparallel's short name of a launcher; the configured one, else the profile's own if
+            not given.
+
+        Raises
+        ------
+        TooManyEngines
+            If one cluster, or this machine's memory, cannot take as many.
+        ClusterError
+            If the profile's configuration cannot be read.
+        """
+        self._starter.check_number(n, launcher)
+
+    def check_wanted(self) -> None:
+        """Raise, as `check_number` does, if those missing to the configured number are too many."""
+        self._provisioner.check_wanted()
 
     # -- Start new engine processes ---------------------------------------------------
 
@@ -109,7 +326,7 @@ class EngineManager(EngineReplacer):
         n: int | None = None,
         launcher: str | None = None,
         *,
-        progress: Progress | None = None,
+        progress: Callable[[StartSnapshot], None] | None = None,
         cancel: threading.Event | None = None,
         until: Stage = Stage.READY,
     ) -> int:
@@ -156,7 +373,9 @@ class EngineManager(EngineReplacer):
         if n < 1:
             raise ValueError(f"at least 1 engine has to be started, not {n}")
         cancel = cancel or threading.Event()
-        return self._start(n, launcher, progress or _nobody, cancel, until, still)
+        return self._starter.start(
+            StartRequest(n, launcher, until, progress or ignore_progress, cancel, still)
+        )
 
     def launchers(self) -> list[LauncherChoice]:
         """Return the launchers that ipyparallel offers, those on this machine first."""
@@ -178,7 +397,7 @@ class EngineManager(EngineReplacer):
 
         self.check_number(n, launcher)
         return launchers.preview(
-            self._folder(), launcher.strip().lower(), n, self._link is not None
+            self._folder(), launcher.strip().lower(), n, self._cluster.connection is not None
         )
 
     def _folder(self) -> Path:
@@ -195,7 +414,7 @@ class EngineManager(EngineReplacer):
         memory of those on this machine; host, pid and versions were asked when they
         registered.
         """
-        return self._gatherer.gather(self)
+        return self._inspector.inspect()
 
     def stop_engine(self, engine: int) -> None:
         """Stop one engine, whatever it does; its work fails. At most 8 s.
@@ -205,16 +424,14 @@ class EngineManager(EngineReplacer):
         ClusterError
             If there is no such engine, or it cannot be stopped from here.
         """
-        from . import stop as stopping
-
-        if not self._lock.acquire(timeout=BUSY_SECONDS):
+        if not self._cluster.lock.acquire(timeout=BUSY_SECONDS):
             raise EngineUnreachable(
                 "engines are being started or stopped; try again when that has ended, or cancel it."
             )
         try:
-            stopping.stop_engine(self, engine)
+            stop.stop_engine(self._cluster, engine)
         finally:
-            self._lock.release()
+            self._cluster.lock.release()
 
     def interrupt_engine(self, engine: int) -> None:
         """Interrupt what an engine works at; it lives on.
@@ -224,12 +441,10 @@ class EngineManager(EngineReplacer):
         ClusterError
             If there is no such engine, or it does not take the signal.
         """
-        from . import stop as stopping
-
-        cluster = self._link
-        if cluster is not None:
-            record_user_interrupt(cluster.client, engine)
-        stopping.interrupt_engine(self, engine)
+        connection = self._cluster.connection
+        if connection is not None:
+            record_user_interrupt(connection.client, engine)
+        stop.interrupt_engine(self._cluster, engine)
 
     # -- Change profile -----------------------------------------------------------------
 
@@ -240,7 +455,7 @@ class EngineManager(EngineReplacer):
         """
         from . import profile_overview as overview
 
-        return overview.profiles(self.profile, self.tokens())
+        return overview.profiles(self.profile, self._cluster.tokens())
 
     def create_profile(self, name: str) -> None:
         """Make a new IPython profile, as ``ipython profile create`` does.
@@ -271,7 +486,7 @@ class EngineManager(EngineReplacer):
         if name == self.profile:
             return
         self._cancel_starts()
-        with self._lock:
+        with self._cluster.lock:
             if leave:
                 self.leave_running()
             self.stop()
@@ -281,10 +496,7 @@ class EngineManager(EngineReplacer):
 
     def inventory(self) -> Inventory:
         """Return what runs of the profile that Parallel Flow has started, and who did."""
-        from .system.origins import Origins
-
-        processes = tuple(Origins(self).running())
-        return Inventory(self.profile, processes, len(self._runs))
+        return self._inspector.inventory()
 
     def stop(self) -> list[int]:
         """Stop exactly what this session started, whole process trees; idempotent.
@@ -297,15 +509,12 @@ class EngineManager(EngineReplacer):
         list of int
             The pids that run in spite of all.
         """
-        if os.getpid() != self._owner:
+        if self._cluster.is_inherited:
             return []  # a forked child owns nothing
         self._cancel_starts()
-        with self._lock:
-            self._preparation = None
-            self._drop_link()
-            left = self._end_session()
-            self._enter(State.NO_CLUSTER)
-            return left
+        with self._cluster.lock:
+            self._provisioner.forget_preparation()
+            return self._cluster.stop()
 
     def cleanup(self) -> list[int]:
         """Stop what this session started and what earlier ones left running; bounded.
@@ -319,12 +528,12 @@ class EngineManager(EngineReplacer):
         from .system.records import read_all
 
         self._cancel_starts()
-        with self._lock:
+        with self._cluster.lock:
             left = self.stop()
             for record in read_all(profiles.profile_folder(self.profile)):
                 if origin_of(record) is Origin.LEFT:
                     left += record.stop()
-                    self._tell_of(record)
+                    self._cluster.report_failed_jobs(record)
             return left
 
     def leave_running(self) -> None:
@@ -338,22 +547,14 @@ class EngineManager(EngineReplacer):
             If the record of it cannot be written; it stays this session's then.
         """
         self._cancel_starts()
-        with self._lock:
-            session = self._session
-            if session is not None:
-                if self._link is not None:
-                    session.note_facts(self._link)
-                session.leave()
-                self._session = None
-                atexit.unregister(self.stop)
+        with self._cluster.lock:
+            self._cluster.leave_session()
 
     # -- Request cluster shutdown -----------------------------------------------------------
 
     def shutdown_plan(self) -> ShutdownPlan | None:
         """Return what a shutdown would end, None if there is no connection; at most 0.5 s."""
-        from . import stop as stopping
-
-        return stopping.plan(self)
+        return stop.plan(self._cluster)
 
     def shutdown_cluster(self) -> list[str]:
         """Have the hub stop everything, also what was started elsewhere, and follow it up.
@@ -370,20 +571,17 @@ class EngineManager(EngineReplacer):
         NoEngines
             If there is no cluster.
         """
-        from . import stop as stopping
-
         self._cancel_starts()
-        with self._lock:
-            return stopping.shutdown(self)
+        with self._cluster.lock:
+            return stop.shutdown(self._cluster)
 
     def started(self) -> list[int]:
         """Return the pids of the running processes that this session started."""
-        session = self._session
-        return [p.pid for p in session.record.alive()] if session is not None else []
+        return self._cluster.started()
 
-
-def _nobody(snapshot: StartSnapshot) -> None:
-    """Be told of a start by nobody."""
+    def _cancel_starts(self) -> None:
+        self._provisioner.cancel_preparation()
+        self._cluster.cancel_starts()
 
 
 _manager: EngineManager | None = None
@@ -394,7 +592,7 @@ def get_manager() -> EngineManager:
     """Return this process' engine manager, made at the first call by the settings in force."""
     global _manager
     with _manager_lock:
-        if _manager is None or _manager._owner != os.getpid():
+        if _manager is None or _manager.cluster.is_inherited:
             known = settings()
             try:
                 _manager = EngineManager(profiles.check_name(known.profile))

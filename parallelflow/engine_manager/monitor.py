@@ -13,75 +13,97 @@ import psutil
 import parallelflow
 
 from .connection import hub
+from .model import Inventory
 from .model.information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
 from .system import profiles
 from .system.origins import Origins
 
 if TYPE_CHECKING:
-    from .cluster import ManagerCore
-    from .connection.cluster_connection import Link
+    from .cluster import Cluster
+    from .connection.cluster_connection import ClusterConnection
+    from .runs import RunsUnderWay
 
-__all__ = ["Gatherer"]
+__all__ = ["ClusterInspector"]
 
 # A hub answers within milliseconds, also while engines are busy; a window looks each second.
 QUEUE_SECONDS = 0.5
 
 
-class Gatherer:
-    """Remembers the processes looked at, since a share of CPU is one between two looks."""
+class ClusterInspector:
+    """Finds out what is known of a cluster, and what runs.
 
-    def __init__(self) -> None:
+    It remembers the processes looked at, since a share of CPU is one between two looks.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        The cluster.
+    runs : RunsUnderWay
+        The runs of this session.
+    """
+
+    def __init__(self, cluster: Cluster, runs: RunsUnderWay) -> None:
+        self._cluster = cluster
+        self._runs = runs
         self._processes: dict[int, psutil.Process] = {}
         self._queues = hub.QueueQuestion()
         self._lock = threading.Lock()
 
-    def gather(self, manager: ManagerCore) -> ClusterInfo:
-        """Return what is known now; one thread after the other.
-
-        Parameters
-        ----------
-        manager : EngineManager
-            Whose cluster; its lock is not needed.
-        """
+    def inspect(self) -> ClusterInfo:
+        """Return what is known now, without the cluster's lock; one thread after the other."""
         with self._lock:
-            return self._gather(manager)
+            return self._inspect()
 
-    def _gather(self, manager: ManagerCore) -> ClusterInfo:
-        link = manager._link
-        runs = manager.runs()
+    def inventory(self) -> Inventory:
+        """Return what runs of the profile that Parallel Flow has started, and who did."""
+        processes = tuple(self._origins().running())
+        return Inventory(self._cluster.profile, processes, len(self._runs))
+
+    def _origins(self) -> Origins:
+        return Origins(self._cluster.folder, self._cluster.tokens())
+
+    def _inspect(self) -> ClusterInfo:
+        cluster, runs = self._cluster, self._runs.snapshots()
+        connection = cluster.connection
         versions = own_versions()
-        if link is None:
-            return ClusterInfo(manager.profile, manager.state, versions=versions, runs=runs)
-        origins = Origins(manager)
-        queues = self._queues.ask(link.client, QUEUE_SECONDS)
-        engines = [self._engine(link, e, origins, (queues or {}).get(e)) for e in link.ids]
+        if connection is None:
+            return ClusterInfo(cluster.profile, cluster.state, versions=versions, runs=runs)
+        origins = self._origins()
+        queues = self._queues.ask(connection.client, QUEUE_SECONDS)
+        engines = [
+            self._engine(connection, e, origins, (queues or {}).get(e)) for e in connection.ids
+        ]
         engines.sort(key=lambda e: (e.host or "", e.id))
         self._forget({e.pid for e in engines if e.pid is not None})
         return ClusterInfo(
-            manager.profile,
-            manager.state,
-            controller(link, origins),
+            cluster.profile,
+            cluster.state,
+            controller(connection, origins),
             tuple(engines),
             versions,
             runs,
             queues is not None,
-            (*profiles.open_to_change(manager.profile), *_warnings(link)),
+            (*profiles.open_to_change(cluster.profile), *_warnings(connection)),
         )
 
     def _engine(
-        self, link: Link, engine: int, origins: Origins, queue: dict[str, int] | None
+        self,
+        connection: ClusterConnection,
+        engine: int,
+        origins: Origins,
+        queue: dict[str, int] | None,
     ) -> EngineInfo:
-        facts = link.facts.get(engine)
+        facts = connection.facts.get(engine)
         pending = done = None
         if queue is not None:
             # Our own question is nobody's work: it waits, or it is done.
-            pending = max(queue["queue"] + queue["tasks"] - link.unanswered(engine), 0)
-            done = max(queue["completed"] - link.answers[engine], 0)
-        process = link.processes.get(engine)
+            pending = max(queue["queue"] + queue["tasks"] - connection.unanswered(engine), 0)
+            done = max(queue["completed"] - connection.answers[engine], 0)
+        process = connection.processes.get(engine)
         cpu, memory = self._usage(process.pid) if process is not None else (None, None)
         return EngineInfo(
             id=engine,
-            origin=origins.of_engine(facts) if facts else None,
+            origin=origins.of_engine(facts.mark) if facts else None,
             host=facts.host if facts else None,
             system=facts.system if facts else None,
             pid=facts.pid if facts else None,
@@ -126,36 +148,38 @@ def own_versions() -> dict[str, str]:
     return dict(zip(VERSIONS, told, strict=True))
 
 
-def controller(link: Link, origins: Origins) -> ControllerInfo:
+def controller(connection: ClusterConnection, origins: Origins) -> ControllerInfo:
     """Return what is known of the controller of a connection."""
-    connection = link.connection
+    file = connection.file
     return ControllerInfo(
-        origin=origins.of_controller(link.controller, connection.cluster_id),
-        cluster_id=connection.cluster_id,
-        address=f"{connection.host}:{connection.port}",
-        host=connection.location or socket.gethostname(),
-        pid=link.controller.pid if link.controller else None,
-        encrypted=connection.encrypted,
-        beyond_this_machine=connection.beyond_this_machine,
+        origin=origins.of_controller(connection.controller, file.cluster_id),
+        cluster_id=file.cluster_id,
+        address=f"{file.host}:{file.port}",
+        host=file.location or socket.gethostname(),
+        pid=connection.controller.pid if connection.controller else None,
+        encrypted=file.encrypted,
+        beyond_this_machine=file.beyond_this_machine,
     )
 
 
-def _warnings(link: Link) -> list[str]:
+def _warnings(connection: ClusterConnection) -> list[str]:
     found = []
-    connection = link.connection
-    if link.fault:
-        found.append(f"The controller has failed: {link.fault}. Nothing can run on its engines.")
-    for text in link.impairments():
+    file = connection.file
+    if connection.fault:
+        found.append(
+            f"The controller has failed: {connection.fault}. Nothing can run on its engines."
+        )
+    for text in connection.impairments():
         found.append(f"The controller is impaired: {text}. Start a new cluster for that.")
-    for path in connection.open_to_others():
+    for path in file.open_to_others():
         found.append(
             f"Other users can read the connection file {path}, and so run programs as you. "
             f"Make it private: chmod 600 {path}"
         )
-    if connection.beyond_this_machine:
+    if file.beyond_this_machine:
         found.append(
-            f"The controller listens on {connection.interface}: whoever reaches it and has its "
+            f"The controller listens on {file.interface}: whoever reaches it and has its "
             "connection file can run programs as you"
-            + ("." if connection.encrypted else ", and what it sends can be read on the way.")
+            + ("." if file.encrypted else ", and what it sends can be read on the way.")
         )
     return found

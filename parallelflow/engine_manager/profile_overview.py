@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from parallelflow.system.safe_files import is_there
 
-from .connection.connection_files import THREADS, Connection, connections
+from .connection.connection_files import THREADS, ConnectionFile, connections
 from .model import Origin, ProfileInfo, RunningCluster
 from .system import profiles as files
 from .system.origins import origin_of
@@ -40,7 +40,7 @@ def profiles(current: str, own_tokens: Iterable[str] = ()) -> list[ProfileInfo]:
 
 
 def _info(
-    name: str, current: str, running: list[Connection], own_tokens: Iterable[str]
+    name: str, current: str, running: list[ConnectionFile], own_tokens: Iterable[str]
 ) -> ProfileInfo:
     folder = files.profile_folder(name)
     records = read_all(folder)

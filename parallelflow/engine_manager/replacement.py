@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import EnginesFailed, StartCancelled
 
+from . import stop
+from .cluster import Cluster
 from .engine_pool import EnginePool
-from .interaction import Interaction
-from .model import Stage, StartSnapshot
-from .provision import EngineSource
-from .system import profiles
+from .start_request import StartRequest
+from .starter import EngineStarter
 from .system.records import read_all
 
 if TYPE_CHECKING:
-    from .connection.cluster_connection import Link
+    from .connection.cluster_connection import ClusterConnection
 
 __all__ = ["EngineReplacer"]
 
@@ -26,32 +26,35 @@ ATTEMPTS = 3
 logger = logging.getLogger(__name__)
 
 
-class EngineReplacer(EngineSource):
-    """The part of the manager that replaces engines; see `EngineManager`.
+class EngineReplacer:
+    """Starts engines in the place of those that were lost, and knows what became of others.
 
     Parameters
     ----------
-    profile, interaction
-        As in `EngineSource`.
+    cluster : Cluster
+        The cluster.
+    starter : EngineStarter
+        Starts its engines.
     """
 
-    def __init__(self, profile: str = "default", interaction: Interaction | None = None) -> None:
-        super().__init__(profile, interaction)
+    def __init__(self, cluster: Cluster, starter: EngineStarter) -> None:
+        self._cluster = cluster
+        self._starter = starter
         self._replacements: set[int] = set()
         self._replacements_lock = threading.Lock()
 
     def engine_pool(self) -> EnginePool:
-        """Return what a run asks of this manager, and tells it."""
+        """Return the engines' owner as a run sees it."""
         return EnginePool(
-            alive=self.alive,
-            fault=self.fault,
-            replace=self.replace_later,
+            alive=self._cluster.alive,
+            fault=self._cluster.fault,
+            replace=self.replace_in_background,
             retired=self._is_retired,
             crashed=self._has_crashed,
-            expected=lambda: self._coming() > 0,
+            expected=lambda: self.expected() > 0,
         )
 
-    def replace_later(self, engine: int) -> bool:
+    def replace_in_background(self, engine: int) -> bool:
         """Start another engine in the place of one of ours that died or hangs, in a thread.
 
         Returns before the new one has registered; whoever waits for engines sees it come. One
@@ -69,86 +72,82 @@ class EngineReplacer(EngineSource):
             Whether one is being started: not a second time for one engine, and not for engines
             started elsewhere, on another machine or by a batch system.
         """
-        from . import stop as stopping
-
-        cluster = self._link
-        if cluster is None or not self.alive():
+        connection = self._cluster.live_connection()
+        if connection is None:
             return False
-        cluster.meet()
+        connection.meet()
         with self._replacements_lock:
-            if engine in cluster.replaced or not stopping.is_own_local(self, cluster, engine):
+            if engine in connection.replaced or not stop.is_own_local(
+                self._cluster, connection, engine
+            ):
                 return False
-            cluster.replaced.add(engine)
-            if engine in cluster.ids:
-                cluster.retired.add(engine)
+            connection.replaced.add(engine)
+            if engine in connection.ids:
+                connection.retired.add(engine)
             self._replacements.add(engine)
         thread = threading.Thread(
-            target=self._replace, args=(cluster, engine), name="parallelflow-replace", daemon=True
+            target=self._replace,
+            args=(connection, engine),
+            name="parallelflow-replace",
+            daemon=True,
         )
         thread.start()
         return True
 
-    def _replace(self, cluster: Link, engine: int) -> None:
-        from . import stop as stopping
-
+    def _replace(self, connection: ClusterConnection, engine: int) -> None:
         cancel = threading.Event()
-        self._cancels.add(cancel)
         try:
-            with self._lock:
-                gone = stopping.retire(self, cluster, engine)
-            if gone:
-                self._start_another(cluster, cancel)
+            with self._cluster.start_under_way(cancel):
+                with self._cluster.lock:
+                    gone = stop.stop_own_engine(self._cluster, connection, engine)
+                if gone:
+                    self._start_another(connection, cancel)
         except StartCancelled:
             logger.debug("engine %d is not replaced: everything is being stopped", engine)
         except Exception as e:  # in a thread of its own, nobody else would tell it
             logger.warning("engine %d could not be replaced: %s", engine, e)
         finally:
-            self._cancels.discard(cancel)
             with self._replacements_lock:
                 self._replacements.discard(engine)
 
-    def _start_another(self, cluster: Link, cancel: threading.Event) -> None:
+    def _start_another(self, connection: ClusterConnection, cancel: threading.Event) -> None:
         """Start one engine; again if it ends while it starts."""
+        cluster = self._cluster
+
+        def still_missing(n: int) -> int:
+            # Not another cluster's, if this one has gone meanwhile.
+            return n if cluster.connection is connection and cluster.alive() else 0
+
+        request = StartRequest(1, "local", cancel=cancel, still_missing=still_missing)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._start(
-                    1,
-                    "local",
-                    _ignore,
-                    cancel,
-                    Stage.REGISTERED,
-                    # Not another cluster, if this one has gone meanwhile.
-                    lambda n: n if self._link is cluster and self.alive() else 0,
-                )
+                self._starter.start(request)
                 return
             except EnginesFailed as e:
                 if attempt == ATTEMPTS:
                     raise
                 logger.warning("%s Trying it once more.", e.message)
 
-    def _coming(self) -> int:
+    def expected(self) -> int:
+        """Return how many engines are being started in the place of others."""
         return len(self._replacements)
 
     def _is_retired(self, engine: int) -> bool:
-        cluster = self._link
-        return cluster is not None and engine in cluster.retired
+        connection = self._cluster.connection
+        return connection is not None and engine in connection.retired
 
     def _has_crashed(self, engine: int) -> bool:
         """Return True if an engine that has left ended by itself, as far as can be known."""
-        cluster = self._link
-        if cluster is None or not self.alive() or engine in cluster.retired:
+        connection = self._cluster.live_connection()
+        if connection is None or engine in connection.retired:
             return False
-        cluster.meet()
-        process = cluster.gone_processes.get(engine)
+        connection.meet()
+        process = connection.gone_processes.get(engine)
         if process is not None and process.alive():
             return False  # frozen: the controller has given it up
-        facts = cluster.gone.get(engine)
-        if facts is None or not facts.mark or facts.mark in self.tokens():
+        facts = connection.gone.get(engine)
+        if facts is None or not facts.mark or facts.mark in self._cluster.tokens():
             return True
         # Another session's: its end, or its order, has ended the engine.
-        records = read_all(profiles.profile_folder(self.profile))
+        records = read_all(self._cluster.folder)
         return any(r.token == facts.mark and not r.abandoned for r in records)
-
-
-def _ignore(snapshot: StartSnapshot) -> None:
-    """Ignore how far a start has come."""

@@ -17,8 +17,8 @@ from .system.records import SessionRecord, fingerprint
 from .system.resources import what_to_do
 
 if TYPE_CHECKING:
-    from .connection.cluster_connection import Link
-    from .launch.cluster_launcher import EngineSet, Launch
+    from .connection.cluster_connection import ClusterConnection
+    from .launch.cluster_launcher import ClusterLauncher, EngineSet
 
 __all__ = ["Session"]
 
@@ -39,12 +39,14 @@ class Session:
     ----------
     record : SessionRecord
         What was started, as it stands on disk.
-    launch : Launch
+    launch : ClusterLauncher
         ipyparallel's side of it.
+    guard : Guard
+        Stops it all when this session ends in whatever way; another one if it was ended.
     """
 
     def __init__(self, folder: Path, cluster_id: str) -> None:
-        from .launch.cluster_launcher import Launch
+        from .launch.cluster_launcher import ClusterLauncher
 
         self.folder = folder
         self.record = SessionRecord.of_this_session(folder, cluster_id)
@@ -52,15 +54,15 @@ class Session:
         self._ended = False
         self._guard_lock = threading.Lock()
         try:
-            self.launch: Launch = Launch(folder, cluster_id, self.record.token)
+            self.launch: ClusterLauncher = ClusterLauncher(folder, cluster_id, self.record.token)
         except OSError as e:
             raise _refused(e) from e
         try:
-            self._guard = self._start_guard()
+            self.guard = self._start_guard()
             try:
                 self.record.announce()
             except OSError as e:
-                self._guard.release()
+                self.guard.release()
                 raise ProfileUnusable(_cannot_be_written(folder, e)) from e
         except BaseException:
             self.launch.close()
@@ -80,9 +82,9 @@ class Session:
         with self._guard_lock:
             if self._ended:
                 return
-            if self._guard.process is None or not self._guard.process.alive():
-                self._guard.release()
-                self._guard = self._start_guard()
+            if self.guard.process is None or not self.guard.process.alive():
+                self.guard.release()
+                self.guard = self._start_guard()
 
     @property
     def owns_controller(self) -> bool:
@@ -119,7 +121,7 @@ class Session:
         except OSError as e:
             raise ProfileUnusable(_cannot_be_written(self.folder, e)) from e
 
-    def note_facts(self, link: Link) -> None:
+    def note_facts(self, link: ClusterConnection) -> None:
         """Write down what engines of this session have told, for other sessions."""
         told = {
             link.identity(engine): dataclasses.asdict(facts)
@@ -177,7 +179,7 @@ class Session:
             self.launch.close()
         with self._guard_lock:  # the watch over the cluster must not start another one now
             self._ended = True
-            self._guard.release()
+            self.guard.release()
 
 
 def _refused(error: OSError) -> ControllerFailed:

@@ -162,7 +162,7 @@ class _Evaluation:
                 run.finish_here()
         except BaseException:
             for engine in run.cancel():  # those that cannot be interrupted
-                self._manager.replace_later(engine)
+                self._manager.replace_in_background(engine)
             self._unpack_files(run)
             raise
         self._unpack_files(run)

@@ -145,7 +145,7 @@ def test_records_of_equal_process_ids_on_two_hosts_do_not_collide(profile: str) 
     assert len(names) == 50
     one, other = (records.SessionRecord.of_this_session(folder) for _ in range(2))
     assert one.token != other.token
-    assert EngineManager(profile).tokens() == ()
+    assert EngineManager(profile).cluster.tokens() == ()
 
 
 def test_a_session_that_holds_the_lock_too_long_is_named(

@@ -107,8 +107,8 @@ def test_another_program_at_the_port_is_no_controller(
 def test_another_clusters_controller_at_the_port_is_not_taken(
     manager: EngineManager, shared: EngineManager
 ) -> None:
-    assert shared._link is not None
-    write_connection(manager.profile, shared._link.connection.port)
+    assert shared.cluster.connection is not None
+    write_connection(manager.profile, shared.cluster.connection.file.port)
     client, seconds = timed_connect(manager)
     assert client is None and seconds < STALE_SECONDS
 
@@ -132,8 +132,8 @@ def test_a_file_that_others_can_read_is_told(
         def tell(self, message: str) -> None:
             told.append(message)
 
-    assert shared._link is not None
-    path = shared._link.connection.path
+    assert shared.cluster.connection is not None
+    path = shared.cluster.connection.file.path
     path = path.with_name(path.name.replace("client", whose))
     second = EngineManager(shared.profile, Hears())
     path.chmod(0o640)
@@ -162,7 +162,7 @@ def test_a_cluster_of_another_program_is_used_and_never_touched(
     with foreign_cluster(profile, cluster_id) as cluster:
         client = manager.connect()
         assert client is not None
-        wait_until(lambda: manager.state is State.ENGINES and manager._link.facts, 60)  # type: ignore[union-attr]
+        wait_until(lambda: manager.state is State.ENGINES and manager.cluster.connection.facts, 60)  # type: ignore[union-attr]
         info = manager.info()
         assert info.controller is not None and info.controller.cluster_id == cluster_id
         assert info.controller.origin is Origin.ELSEWHERE
@@ -201,7 +201,7 @@ def busy(manager: EngineManager) -> contextlib.ExitStack:
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with manager._lock:
+        with manager.cluster.lock:
             held.set()
             over.wait()
 

@@ -217,12 +217,12 @@ def test_a_controller_elsewhere_is_probed(
     new_manager: Callable[..., EngineManager], monkeypatch: Any, role: str, how: int
 ) -> None:
     """Without the processes, as on another machine: by the connections alone."""
-    from parallelflow.engine_manager.connection.connection_files import Connection
+    from parallelflow.engine_manager.connection.connection_files import ConnectionFile
 
     ours, far = new_manager(), new_manager()
     ours.start_engines(1)
     pids = processes(ours)[role]
-    monkeypatch.setattr(Connection, "owner", lambda self: None)
+    monkeypatch.setattr(ConnectionFile, "owner", lambda self: None)
     assert far.connect() is not None
     run = run_on(far, 0.05, 4000)
     began = time.monotonic()

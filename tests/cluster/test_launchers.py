@@ -159,7 +159,7 @@ def test_a_batch_job_is_submitted_told_and_cancelled(
     [job] = [p for p in manager.inventory().processes if p.kind == "job"]
     number = job.text.removeprefix("job ").removesuffix(" (slurm)")
     assert number.isdigit() and job.host == "slurm"
-    assert manager.replace_later(0) is False
+    assert manager.replace_in_background(0) is False
     manager.stop()
     assert (batch_system / "cancelled").read_text() == f"{number}\n"
     wait_until(lambda: running(profile) == {}, 20)

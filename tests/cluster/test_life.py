@@ -128,14 +128,14 @@ def test_a_living_session_is_not_touched_by_anothers_cleanup(
 
 def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
     manager.start_engines(1)
-    assert manager._session is not None
-    first = manager._session._guard.process
+    assert manager.cluster.session is not None
+    first = manager.cluster.session.guard.process
     assert first is not None
     os.kill(first.pid, signal.SIGKILL)
 
     def replaced() -> bool:
-        assert manager._session is not None
-        second = manager._session._guard.process
+        assert manager.cluster.session is not None
+        second = manager.cluster.session.guard.process
         return second is not None and second.pid != first.pid and second.alive()
 
     wait_until(replaced, 10)
@@ -144,7 +144,7 @@ def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
 def test_killed_with_its_guard_the_next_session_cleans_up(
     manager: EngineManager, profile: str
 ) -> None:
-    code = START + "tell('guard', manager._session._guard.process.pid); time.sleep(600)"
+    code = START + "tell('guard', manager.cluster.session.guard.process.pid); time.sleep(600)"
     with session(profile, code) as one:
         one.wait_for("started")
         [guard] = one.wait_for("guard")
@@ -186,9 +186,11 @@ def test_a_controller_that_cannot_be_watched_is_asked(
     monkeypatch.setattr(link, "ASK_EVERY_ROUNDS", 1)
     monkeypatch.setattr(link, "GIVE_UP_ROUNDS", 6)
     manager.start_engines(1)
-    assert manager._link is not None and manager._link.controller is not None
-    process = psutil.Process(manager._link.controller.pid)
-    manager._link.controller = None
+    assert (
+        manager.cluster.connection is not None and manager.cluster.connection.controller is not None
+    )
+    process = psutil.Process(manager.cluster.connection.controller.pid)
+    manager.cluster.connection.controller = None
     time.sleep(5)
     assert manager.alive() and manager.state is State.ENGINES
     process.suspend()
@@ -207,10 +209,10 @@ def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:
     client = manager.connect()
     assert client is not None
     wait_until(lambda: client.ids == [1], 10)
-    assert manager.replace_later(0) is True
+    assert manager.replace_in_background(0) is True
     wait_until(lambda: len(client.ids) == 2, 60)
-    assert manager.replace_later(0) is False  # once
-    assert manager.replace_later(77) is False
+    assert manager.replace_in_background(0) is False  # once
+    assert manager.replace_in_background(77) is False
 
 
 def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
@@ -220,7 +222,7 @@ def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
     stubborn = "exec('import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)')"
     client[0].apply_async(eval, stubborn)
     time.sleep(0.5)
-    assert manager.replace_later(0) is True
+    assert manager.replace_in_background(0) is True
     wait_until(lambda: client.ids not in ([], [0]), 60)
 
 
@@ -375,9 +377,9 @@ def test_leaving_on_a_full_disk_is_refused(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.start_engines(1)
-    assert manager._session is not None
+    assert manager.cluster.session is not None
     # A folder where the file should be written fails as a full disk does.
-    record = manager._session.record
+    record = manager.cluster.session.record
     record.path.unlink()
     (record.path / "folder").mkdir(parents=True)
     with pytest.raises(ProfileError, match="cannot be left running"):
@@ -389,9 +391,9 @@ def test_leaving_on_a_full_disk_is_refused(
 
 def test_a_stop_does_not_wait_for_its_own_guard(manager: EngineManager) -> None:
     manager.start_engines(1)
-    session = manager._session
-    assert session is not None and session._guard.process is not None
-    guard = session._guard.process
+    session = manager.cluster.session
+    assert session is not None and session.guard.process is not None
+    guard = session.guard.process
     assert guard.alive()
     # By the mark it would be stopped with the rest, which it ignores for seconds.
     assert guard.pid not in [record.pid for record in processes.marked(session.record.token)]
@@ -411,7 +413,7 @@ def test_a_folder_that_gets_read_only_does_not_keep_a_stop_from_its_end(
         readonly.setattr(Path, "unlink", refuse)
         assert manager.stop() == []
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert manager.state is State.NO_CLUSTER and manager._session is None
+    assert manager.state is State.NO_CLUSTER and manager.cluster.session is None
 
 
 def test_an_engine_is_not_stopped_while_a_start_takes_long(
@@ -424,7 +426,7 @@ def test_an_engine_is_not_stopped_while_a_start_takes_long(
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with manager._lock:
+        with manager.cluster.lock:
             held.set()
             over.wait(30)
 

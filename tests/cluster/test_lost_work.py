@@ -163,7 +163,7 @@ def test_a_replacement_that_is_killed_while_it_starts_is_tried_again(
     before = set(manager.started())
     os.kill(client[0].apply_sync(os.getpid), signal.SIGKILL)
     wait_until(lambda: client.ids == [], 30)
-    assert manager.replace_later(0) is True
+    assert manager.replace_in_background(0) is True
     wait_until(lambda: set(manager.started()) - before, 30)
     (new,) = set(manager.started()) - before
     assert client.ids == []
@@ -189,7 +189,7 @@ def test_a_frozen_engine_that_was_replaced_is_ended(manager: EngineManager, prof
     process.suspend()
     wait_until(lambda: client.ids == [1], LOSE_SECONDS)
     assert not pool.crashed(0)
-    assert manager.replace_later(0) is True
+    assert manager.replace_in_background(0) is True
     wait_until(lambda: len(client.ids) == 2 and not pool.expected(), LOSE_SECONDS)
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 

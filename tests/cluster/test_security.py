@@ -28,8 +28,8 @@ def tree(manager: EngineManager) -> list[psutil.Process]:
 
 
 def connection_info(manager: EngineManager) -> dict[str, object]:
-    assert manager._link is not None
-    info: dict[str, object] = json.loads(manager._link.connection.path.read_text())
+    assert manager.cluster.connection is not None
+    info: dict[str, object] = json.loads(manager.cluster.connection.file.path.read_text())
     return info
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import ipyparallel
 import pytest
 
 from parallelflow.engine_manager import EngineManager, State
@@ -58,12 +59,45 @@ def test_vistrails_is_ready_when_the_start_returns(manager: EngineManager) -> No
     assert client[:].apply_sync(eval, f"{began} is not None") == [True]
 
 
+def miss_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients hear of no engine that registers, as if they had subscribed too late."""
+    monkeypatch.setattr(ipyparallel.Client, "_register_engine", lambda self, message: None)
+    monkeypatch.setattr("parallelflow.engine_manager.start.ENGINES_SECONDS", 20.0)
+
+
+def test_engines_of_whose_registration_nothing_is_heard_are_found(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miss_registrations(monkeypatch)
+    manager.start_engines(2)
+    client = manager.connect()
+    assert client is not None and client.ids == [0, 1]
+    assert list(client[:].apply_sync(os.getpid)) != []
+
+
+def test_engines_of_another_session_are_found_without_its_notification(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    miss_registrations(monkeypatch)
+    manager.start_engines(1)
+    other = EngineManager(manager.profile)
+    try:
+        assert other.connect() is not None
+        manager.start_engines(1)
+        other.engines_wanted = 2
+        client = other.ensure_engines()
+        assert client is not None and client.ids == [0, 1]
+        assert other.started() == []
+    finally:
+        other.stop()
+
+
 def test_a_question_that_is_lost_on_its_way_is_asked_again(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As a message is that comes before the engine's connection is complete.
     lost: list[str] = []
-    for name in ("ask_facts", "ask_ready"):
+    for name in ("request_metadata", "ask_ready"):
         really = getattr(link, name)
 
         def ask(*arguments: object, really: object = really, name: str = name) -> None:
@@ -74,7 +108,7 @@ def test_a_question_that_is_lost_on_its_way_is_asked_again(
 
         monkeypatch.setattr(link, name, ask)
     manager.start_engines(1)
-    assert sorted(lost) == ["ask_facts", "ask_ready"]
+    assert sorted(lost) == ["ask_ready", "request_metadata"]
     (engine,) = manager.info().engines
     assert engine.pid in manager.started()
     assert (engine.tasks_done, engine.tasks_waiting, engine.busy) == (0, 0, False)

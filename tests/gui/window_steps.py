@@ -130,7 +130,7 @@ def alive(pid: int | None) -> bool:
 
 def engines() -> list[int]:
     """Return the ids of the registered engines."""
-    link = get_manager()._link
+    link = get_manager().cluster.connection
     return [] if link is None else link.ids
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import architecture
-from tests.support.architecture import Layers, When
+from tests.support.architecture import Import, Layers, When
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +22,36 @@ LAYERS = Layers(
     shared=("settings", "progress", "system", "errors", "names"),
 )
 
-#: Parts of the package, and folders of tests, that still use private names of other files.
-NOT_YET_PRIVATE = ("engine_manager",)
-NOT_YET_PRIVATE_TESTS = ("cluster", "gui", "unit")
+#: The same within the engine manager: what it offers, who does it, and the folders below.
+ENGINE_MANAGER = Layers(
+    package="engine_manager",
+    doors=("manager",),
+    rooms=(
+        "provision",
+        "replacement",
+        "starter",
+        "start",
+        "stop",
+        "monitor",
+        "cluster",
+        "session",
+        "profile_overview",
+        "start_request",
+        "start_progress",
+        "runs",
+        "connection",
+        "launch",
+        "system",
+        "interaction",
+        "engine_pool",
+        "options",
+        "model",
+    ),
+    shared=(),
+)
+
+#: Folders of tests that still use private names of other files.
+NOT_YET_PRIVATE_TESTS = ("gui",)
 
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {
@@ -62,6 +89,24 @@ def test_imports_go_down(part: str) -> None:
     assert not upward, lines(upward)
 
 
+def test_imports_go_down_within_the_engine_manager() -> None:
+    within = [
+        Import(
+            importer.removeprefix("parallelflow."),
+            each.imported.removeprefix("parallelflow."),
+            each.line,
+            each.when,
+        )
+        for each in IMPORTS
+        if (importer := each.importer).startswith("parallelflow.engine_manager.")
+        and each.imported.startswith("parallelflow.engine_manager.")
+    ]
+    named = {ENGINE_MANAGER.part(each.importer) for each in within}
+    assert all(ENGINE_MANAGER.level(part) is not None for part in named), named
+    upward = architecture.find_upward(within, ENGINE_MANAGER)
+    assert not upward, lines(upward)
+
+
 def test_no_modules_import_each_other() -> None:
     ours = [each for each in IMPORTS if each.imported in SOURCES]
     assert architecture.find_rings(ours, {When.AT_ONCE}) == []
@@ -73,15 +118,11 @@ def test_no_modules_import_each_other_within_functions() -> None:
 
 
 def test_no_modules_import_each_other_for_their_types() -> None:
-    ours = [
-        each
-        for each in IMPORTS
-        if each.imported in SOURCES and LAYERS.part(each.importer) not in NOT_YET_PRIVATE
-    ]
+    ours = [each for each in IMPORTS if each.imported in SOURCES]
     assert architecture.find_rings(ours, set(When)) == []
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part not in NOT_YET_PRIVATE])
+@pytest.mark.parametrize("part", PARTS)
 def test_private_names_stay_in_their_file(part: str) -> None:
     users = {name: source for name, source in SOURCES.items() if LAYERS.part(name) == part}
     uses = architecture.find_private_uses(SOURCES, users, OF_LIBRARIES)

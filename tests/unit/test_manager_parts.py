@@ -13,9 +13,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ipyparallel.client.futures import MessageFuture
 
+from parallelflow.engine_manager.connection import hub
 from parallelflow.engine_manager.launch import controller_options as options
 from parallelflow.engine_manager.launch import launchers
 from parallelflow.engine_manager.model import (
@@ -404,3 +408,21 @@ def test_the_guards_imports_are_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_an_engine_that_leaves_while_the_hub_answers_is_not_added() -> None:
+    answers: list[Any] = []
+    known: dict[str, str] = {}
+    client: Any = SimpleNamespace(ids=[], _query_stream=None, _update_engines=known.update)
+
+    def send(*arguments: object, **content: object) -> MessageFuture:
+        answers.append(MessageFuture(str(len(answers))))
+        return answers[-1]
+
+    client._send = send
+    engines = hub.EngineList(0)
+    for listed in ({"0": "a", "1": "b"}, {"1": "b"}, {"1": "b", "2": "c"}):
+        engines.look(client)
+        engines.look(client)  # while the answer is waited for, nothing is asked
+        answers[-1].set_result({"content": {"status": "ok", "engines": listed}})
+    assert known == {"1": "b"} and len(answers) == 3

@@ -73,10 +73,10 @@ def test_a_file_that_says_nothing_leaves_the_defaults(kept: Path, text: str) -> 
 
 
 def test_the_manager_uses_the_profile_that_was_chosen_last(
-    kept: Path, caplog: pytest.LogCaptureFixture
+    kept: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert manager.get_manager().profile == "work"
-    manager._manager = None
+    monkeypatch.setattr(manager, "_manager", None)
     kept.write_text(KEPT.format(profile="../away"))
     os.utime(kept, ns=(2, 2))
     assert manager.get_manager().profile == "default"

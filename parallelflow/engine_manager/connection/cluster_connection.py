@@ -21,15 +21,15 @@ from parallelflow.errors import ConnectFailed
 
 from ..system.processes import ProcessRecord, record_of
 from . import hub
-from .connection_files import Connection
+from .connection_files import ConnectionFile
 from .controller_processes import ControllerProcesses
-from .engine_metadata import Facts, ask_facts, ask_ready, known_facts
+from .engine_metadata import EngineMetadata, ask_ready, recorded_metadata, request_metadata
 from .path_probe import PathProbe
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["Asked", "Link", "connect"]
+__all__ = ["ClusterConnection", "ResendTimer", "connect"]
 
 # The handshake with a hub that accepts connections: milliseconds locally, seconds through
 # a slow tunnel. A hub that accepts and then says nothing is hung.
@@ -53,7 +53,7 @@ CLOSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-def connect(connection: Connection, profile: str) -> Link:
+def connect(connection: ConnectionFile, profile: str) -> ClusterConnection:
     """Connect to the controller of a connection file.
 
     Raises
@@ -75,11 +75,11 @@ def connect(connection: Connection, profile: str) -> Link:
         client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
     except Exception as e:
         _refuse(connection, profile, e, ())
-    return Link(client, connection, processes)
+    return ClusterConnection(client, connection, processes)
 
 
 def _refuse(
-    connection: Connection, profile: str, why: object, running: Collection[int]
+    connection: ConnectionFile, profile: str, why: object, running: Collection[int]
 ) -> NoReturn:
     kill = f"; what is left of it: kill -9 {' '.join(map(str, running))}" if running else ""
     raise ConnectFailed(
@@ -93,7 +93,7 @@ def _says_more_than_unsigned(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Message signing is disabled")
 
 
-class Asked:
+class ResendTimer:
     """When an engine was asked, and how long its answer may take before it is asked again.
 
     What is sent to an engine that has registered, but whose connection to the scheduler is not
@@ -104,7 +104,7 @@ class Asked:
         self._last = time.monotonic()
         self._patience = ASK_AGAIN_SECONDS
 
-    def too_long_ago(self) -> bool:
+    def due(self) -> bool:
         """Whether it is time to ask again; that counts as asked. Each time takes twice as long."""
         now = time.monotonic()
         if now - self._last < self._patience:
@@ -113,21 +113,21 @@ class Asked:
         return True
 
 
-class Link:
+class ClusterConnection:
     """A client, what its engines told of themselves, and whether the controller lives.
 
     Parameters
     ----------
     client : ipyparallel.Client
         Connected.
-    connection : Connection
+    file : ConnectionFile
         The connection file it was made from.
     processes : ControllerProcesses
         The controller's, as far as they are on this machine.
 
     Attributes
     ----------
-    facts : dict of int to Facts
+    facts : dict of int to EngineMetadata
         By engine id, of the engines that have told theirs.
     questions, answers : Counter of int
         By engine id, how many of its tasks were questions of ours about itself, and how many of
@@ -136,7 +136,7 @@ class Link:
         By engine id, of those on this machine.
     gone_processes : dict of int to ProcessRecord
         The same, of the engines that have left: one that was frozen may still be there.
-    gone : dict of int to Facts or None
+    gone : dict of int to EngineMetadata or None
         Of the engines that have left.
     retired : set of int
         Engines that this session stops, or has stopped.
@@ -149,11 +149,11 @@ class Link:
     """
 
     def __init__(
-        self, client: ipyparallel.Client, connection: Connection, processes: ControllerProcesses
+        self, client: ipyparallel.Client, file: ConnectionFile, processes: ControllerProcesses
     ) -> None:
         self.client = client
-        self.connection = connection
-        self.facts: dict[int, Facts] = {}
+        self.file = file
+        self.facts: dict[int, EngineMetadata] = {}
         self.processes: dict[int, ProcessRecord] = {}
         self._controller_processes = processes
         self.controller: ProcessRecord | None = processes.main
@@ -161,12 +161,13 @@ class Link:
         self.fault = ""
         self.questions: Counter[int] = Counter()
         self.answers: Counter[int] = Counter()
-        self.gone: dict[int, Facts | None] = {}
+        self.gone: dict[int, EngineMetadata | None] = {}
         self.gone_processes: dict[int, ProcessRecord] = {}
         self.retired: set[int] = set()
         self.replaced: set[int] = set()
-        self._asked: dict[int, Asked] = {}
+        self._asked: dict[int, ResendTimer] = {}
         self._meeting = threading.Lock()
+        self._engine_list = hub.EngineList()
         self._question: Any = None
         self._rounds = 0
         self._closed = threading.Event()
@@ -182,11 +183,16 @@ class Link:
         return sorted(self.client.ids)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the client has not been closed."""
+        return not self.client._closed
+
+    @property
     def fit(self) -> list[int]:
         """Ids of the registered engines that are not being stopped, ascending."""
         return [engine for engine in self.ids if engine not in self.retired]
 
-    def watch(self, look: Callable[[Link], None]) -> None:
+    def watch(self, look: Callable[[ClusterConnection], None]) -> None:
         """Begin to watch in a thread.
 
         Parameters
@@ -204,14 +210,14 @@ class Link:
 
     _hub_has_ended = False
 
-    def _watch(self, look: Callable[[Link], None]) -> None:
+    def _watch(self, look: Callable[[ClusterConnection], None]) -> None:
         try:
             self._watch_until_closed(look)
         finally:
             if self._probe is not None:
                 self._probe.close()
 
-    def _watch_until_closed(self, look: Callable[[Link], None]) -> None:
+    def _watch_until_closed(self, look: Callable[[ClusterConnection], None]) -> None:
         while not self._closed.wait(WATCH_SECONDS):
             try:
                 self._find_faults()
@@ -232,7 +238,7 @@ class Link:
             self.fault = f"its hub has not answered for {GIVE_UP_ROUNDS * WATCH_SECONDS:.0f} s"
             return
         if self._probe is None:
-            self._probe = PathProbe(self.client, self.connection)
+            self._probe = PathProbe(self.client, self.file)
         self.fault = self._probe.fault()
 
     def alive(self) -> bool:
@@ -260,16 +266,16 @@ class Link:
         with self._meeting:
             present = set(self.client.ids)
             new = present - self._asked.keys()
-            known = known_facts(self.connection.path.parent.parent) if new else {}
+            known = recorded_metadata(self.file.path.parent.parent) if new else {}
             for engine in new:
-                self._asked[engine] = Asked()
+                self._asked[engine] = ResendTimer()
                 told = known.get(self.identity(engine))
                 if told is not None:
                     self._take(engine, told)
                     continue
                 self._ask_facts(engine)
             for engine in present - new - self.facts.keys():
-                if self._asked[engine].too_long_ago():
+                if self._asked[engine].due():
                     self._ask_facts(engine)
             for engine in self._asked.keys() - present:
                 del self._asked[engine]
@@ -279,10 +285,18 @@ class Link:
                     self.gone_processes[engine] = process
                 del self.questions[engine], self.answers[engine]
 
+    def look_for_missed_engines(self) -> None:
+        """Ask the hub now and then for its engines, and add those that the client has missed.
+
+        For whoever waits for engines; returns at once. A client hears of engines that register
+        by a socket whose subscription may reach a busy controller after the first of them have.
+        """
+        self._engine_list.look(self.client)
+
     def _ask_facts(self, engine: int) -> None:
         self.questions[engine] += 1
         ended = functools.partial(self._count_answer, engine)
-        ask_facts(self.client, engine, functools.partial(self._take, engine), ended)
+        request_metadata(self.client, engine, functools.partial(self._take, engine), ended)
 
     def ask_ready(self, engine: int, tell: Callable[[str], None]) -> None:
         """Have an engine start VisTrails' core; see `facts.ask_ready`."""
@@ -301,7 +315,7 @@ class Link:
         """Return an engine's identity in the cluster, empty if it has gone."""
         return str(self.client._engines.get(engine, ""))
 
-    def _take(self, engine: int, told: Facts) -> None:
+    def _take(self, engine: int, told: EngineMetadata) -> None:
         if told.host == socket.gethostname():
             # Now, while it is certain whose pid it is.
             process = record_of(told.pid, "engine")

@@ -25,7 +25,7 @@ from ..system.profiles import profile_folder
 __all__ = [
     "ANSWER_SECONDS",
     "THREADS",
-    "Connection",
+    "ConnectionFile",
     "connections",
     "listening_pids",
     "that_answer",
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Connection:
+class ConnectionFile:
     """A client connection file of a profile.
 
     Attributes
@@ -160,22 +160,22 @@ class Connection:
         return found
 
 
-def connections(profile: str) -> list[Connection]:
+def connections(profile: str) -> list[ConnectionFile]:
     """Return the profile's client connection files, the default cluster's first.
 
     Returns
     -------
-    list of Connection
+    list of ConnectionFile
         The default cluster's (empty id), then the others, newest first. Files that
         cannot be read or that are no connection files are left out.
     """
     security = profile_folder(profile) / "security"
-    found: list[tuple[bool, float, Connection]] = []
+    found: list[tuple[bool, float, ConnectionFile]] = []
     for path in list_files(security, "ipcontroller*-client.json"):
         try:
             info = read_json(path)
             cluster_id = path.name[len("ipcontroller") : -len("-client.json")].lstrip("-")
-            connection = Connection(
+            connection = ConnectionFile(
                 path,
                 cluster_id,
                 _host(info),
@@ -209,12 +209,14 @@ def listening_pids() -> dict[int, int]:
     return {one.laddr.port: one.pid for one in reversed(listening)}
 
 
-def that_answer(found: Sequence[Connection], seconds: float = ANSWER_SECONDS) -> list[Connection]:
+def that_answer(
+    found: Sequence[ConnectionFile], seconds: float = ANSWER_SECONDS
+) -> list[ConnectionFile]:
     """Return the connections of which something answers, in their order; all are asked at once.
 
     Parameters
     ----------
-    found : sequence of Connection
+    found : sequence of ConnectionFile
         Those to ask.
     seconds : float
         How long to wait for each.
@@ -304,7 +306,7 @@ def _greets(connected: socket.socket) -> bool | None:
     return greeting[:1] == b"\xff" and greeting[9:10] == b"\x7f"
 
 
-def _is_controller(pid: int, connection: Connection) -> bool | None:
+def _is_controller(pid: int, connection: ConnectionFile) -> bool | None:
     """Whether a process is the controller of a connection file; None if that cannot be seen."""
     try:
         process = psutil.Process(pid)

@@ -19,7 +19,7 @@ import psutil
 from parallelflow.system.safe_files import read_json
 
 from ..system.processes import ProcessRecord, record_of
-from .connection_files import Connection, listening_pids
+from .connection_files import ConnectionFile, listening_pids
 
 __all__ = ["HUB", "NEEDED", "ROLES", "ControllerProcesses", "engine_ports"]
 
@@ -61,7 +61,7 @@ class ControllerProcesses:
 
     Parameters
     ----------
-    connection : Connection
+    connection : ConnectionFile
         The connection file.
 
     Attributes
@@ -71,7 +71,7 @@ class ControllerProcesses:
         ended and children of it still run, one of those.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ConnectionFile) -> None:
         self._connection = connection
         self._found: dict[str, list[ProcessRecord]] = {}
         self._stopped_since: dict[ProcessRecord, float] = {}
@@ -163,7 +163,7 @@ class ControllerProcesses:
         return ""
 
 
-def engine_ports(connection: Connection) -> dict[str, object]:
+def engine_ports(connection: ConnectionFile) -> dict[str, object]:
     """Return what the connection file for engines says, empty if it is not to be read here."""
     stem = connection.path.name.removesuffix("-client.json")
     return _fields(connection.path.with_name(f"{stem}-engine.json"))
@@ -177,7 +177,7 @@ def _fields(path: Path) -> dict[str, object]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _ports(connection: Connection) -> dict[str, list[int]]:
+def _ports(connection: ConnectionFile) -> dict[str, list[int]]:
     """Return the ports on which the processes listen, by their parts."""
     ports: dict[str, list[int]] = {role: [] for role in ROLES}
     for fields in (_fields(connection.path), engine_ports(connection)):

@@ -20,7 +20,7 @@ from .client_cache import forget
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["Facts", "ask_facts", "ask_ready", "known_facts"]
+__all__ = ["EngineMetadata", "ask_ready", "recorded_metadata", "request_metadata"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def answer():
 
 
 @dataclass(frozen=True)
-class Facts:
+class EngineMetadata:
     """What does not change while an engine lives.
 
     Attributes
@@ -85,22 +85,22 @@ class Facts:
     mark: str
 
 
-def known_facts(profile_folder: Path) -> dict[str, Facts]:
+def recorded_metadata(profile_folder: Path) -> dict[str, EngineMetadata]:
     """Return what engines have told other sessions, by the engines' identities."""
     found = {}
     for record in read_all(profile_folder):
         for identity, told in record.engines.items():
             with contextlib.suppress(TypeError, ValueError):
-                facts = Facts(**told)
+                facts = EngineMetadata(**told)
                 pid_of(facts.pid)
                 found[identity] = facts
     return found
 
 
-def ask_facts(
+def request_metadata(
     client: ipyparallel.Client,
     engine: int,
-    tell: Callable[[Facts], None],
+    tell: Callable[[EngineMetadata], None],
     ended: Callable[[], None],
 ) -> None:
     """Ask an engine for its facts; it answers when it has finished what it works at.
@@ -113,7 +113,7 @@ def ask_facts(
         Called before that, and also if the engine has failed to answer.
     """
     source = _FACTS.replace("MARK", repr(MARK))
-    _ask(client, engine, source, lambda told: tell(Facts(**told)), ended)
+    _ask(client, engine, source, lambda told: tell(EngineMetadata(**told)), ended)
 
 
 def ask_ready(

@@ -1,18 +1,23 @@
 """Questions to the hub, each with a time limit.
 
-The client's own methods wait for ever when the hub has gone. The one method of the client
-used here that is not public, ``_send``, has had this form since ipyparallel 6.
+The client's own methods wait indefinitely when the hub has gone. The methods of the client
+used here that are not public, ``_send`` and ``_update_engines``, have had this form since
+ipyparallel 6.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["QueueQuestion", "ask", "queues", "send"]
+__all__ = ["EngineList", "QueueQuestion", "ask", "send"]
+
+# Between two questions for the engines, while some are waited for.
+ENGINES_AGAIN_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -57,18 +62,6 @@ def ask(
     return answer if answer is not None and answer.get("status") == "ok" else None
 
 
-def queues(client: ipyparallel.Client, seconds: float) -> dict[int, dict[str, int]] | None:
-    """Return what each engine has in its queues; engines are not touched.
-
-    Returns
-    -------
-    dict of int to dict, or None
-        By engine id: ``queue`` and ``tasks`` (sent and not finished), ``completed``; None if
-        the hub does not answer in time.
-    """
-    return QueueQuestion().ask(client, seconds)
-
-
 class QueueQuestion:
     """The question for the queues, asked again and again, but never twice at once.
 
@@ -79,7 +72,14 @@ class QueueQuestion:
         self._pending: tuple[ipyparallel.Client, Any] | None = None
 
     def ask(self, client: ipyparallel.Client, seconds: float) -> dict[int, dict[str, int]] | None:
-        """Return what `queues` does."""
+        """Return what each engine has in its queues; engines are not touched.
+
+        Returns
+        -------
+        dict of int to dict, or None
+            By engine id: ``queue`` and ``tasks`` (sent and not finished), ``completed``; None if
+            the hub does not answer in time.
+        """
         if self._pending is None or self._pending[0] is not client:
             try:
                 question = send(client, "queue_request", targets=None, verbose=False)
@@ -92,6 +92,56 @@ class QueueQuestion:
             return None
         self._pending = None
         return {int(key): value for key, value in content.items() if str(key).isdigit()}
+
+
+class EngineList:
+    """The hub's list of engines, to find those of whose registration a client was not told.
+
+    Parameters
+    ----------
+    pause : float
+        Between two questions, seconds.
+    """
+
+    def __init__(self, pause: float = ENGINES_AGAIN_SECONDS) -> None:
+        self._pause = pause
+        self._question: Any = None
+        self._asked_at = time.monotonic()
+        self._listed: set[str] = set()
+
+    def look(self, client: ipyparallel.Client) -> None:
+        """Ask for the list if that was not done for a while; return at once.
+
+        Engines that two answers in a row have listed are made known to the client: of one that
+        has just left, the client may be told before an older answer arrives.
+        """
+        now = time.monotonic()
+        waiting = self._question is not None and not self._question.done()
+        if waiting or now - self._asked_at < self._pause:
+            return
+        self._asked_at = now
+        try:
+            self._question = send(client, "connection_request")
+        except Exception as e:  # closed meanwhile
+            logger.debug("the hub cannot be asked: %r", e)
+            return
+        # In the client's own thread, where it adds those that it is told of.
+        self._question.add_done_callback(lambda answer: self._add_missed(client, answer))
+
+    def _add_missed(self, client: ipyparallel.Client, answer: Any) -> None:
+        content = _answer(answer, 0)
+        if content is None:
+            return
+        engines = content.get("engines", {})
+        missed = {
+            engine: identity
+            for engine, identity in engines.items()
+            if int(engine) not in client.ids and identity in self._listed
+        }
+        self._listed = set(engines.values())
+        if missed:
+            logger.debug("engines of whose registration nothing was heard: %s", list(missed))
+            client._update_engines(missed)
 
 
 def _answer(future: Any, seconds: float) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from .connection_files import Connection
+from .connection_files import ConnectionFile
 from .controller_processes import ROLES, engine_ports
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class PathProbe:
     client : ipyparallel.Client
         Connected; its keys and addresses are used. One that goes through ssh tunnels is not
         probed: they were made for it alone.
-    connection : Connection
+    connection : ConnectionFile
         Its connection file.
     """
 
-    def __init__(self, client: ipyparallel.Client, connection: Connection) -> None:
+    def __init__(self, client: ipyparallel.Client, connection: ConnectionFile) -> None:
         self._context = zmq.Context()
         self._probes: list[_Probe] = []
         if client._ssh:

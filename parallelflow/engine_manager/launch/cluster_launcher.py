@@ -38,7 +38,7 @@ from .controller_options import check_configuration, controller_arguments
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .event_loop import EventLoop
 
-__all__ = ["Launch", "child_environment"]
+__all__ = ["ClusterLauncher", "child_environment"]
 
 Check = Callable[[], object]
 
@@ -89,7 +89,7 @@ def child_environment(token: str) -> dict[str, str]:
     return {**environment, **start_environment.remember(START_VARIABLES)}
 
 
-class Launch:
+class ClusterLauncher:
     """One cluster of a profile as we start it: a controller and sets of engines.
 
     Parameters

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from ..connection.engine_metadata import Facts
 from ..model import Origin, RunningProcess
-from . import profiles
 from .processes import ProcessRecord
 from .records import SessionRecord, read_all
-
-if TYPE_CHECKING:
-    from ..cluster import ManagerCore
 
 __all__ = ["Origins", "origin_of"]
 
@@ -41,18 +36,20 @@ class Origins:
 
     Parameters
     ----------
-    manager : EngineManager
-        The session that asks.
+    profile_folder : Path
+        The profile's folder.
+    own_tokens : iterable of str
+        The marks under which the session that asks has started anything.
     """
 
-    def __init__(self, manager: ManagerCore) -> None:
-        self._own = manager.tokens()
-        self.records = read_all(profiles.profile_folder(manager.profile))
+    def __init__(self, profile_folder: Path, own_tokens: Iterable[str]) -> None:
+        self._own = tuple(own_tokens)
+        self.records = read_all(profile_folder)
         self._by_token = {record.token: record for record in self.records}
 
-    def of_engine(self, facts: Facts) -> Origin:
+    def of_engine(self, mark: str) -> Origin:
         """Return an engine's origin, by the mark that it was started with."""
-        record = self._by_token.get(facts.mark)
+        record = self._by_token.get(mark)
         return origin_of(record, self._own) if record else Origin.ELSEWHERE
 
     def of_controller(self, process: ProcessRecord | None, cluster_id: str) -> Origin:

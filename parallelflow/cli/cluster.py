@@ -171,14 +171,14 @@ def _cleanup(manager: EngineManager, options: Namespace) -> int:
     inventory = manager.inventory()
     for line in _inventory_lines(inventory):
         print(line)
-    if not inventory.of(Origin.HERE, Origin.LEFT):
+    if not inventory.of(Origin.THIS_SESSION, Origin.DETACHED):
         return Exit.OK
     if not _confirmed(options, "Stop what was left running?"):
         return Exit.FAILED
     left = manager.cleanup()
     if left:
         tell(f"did not stop: processes {', '.join(map(str, left))}")
-    if left or manager.inventory().of(Origin.HERE, Origin.LEFT):
+    if left or manager.inventory().of(Origin.THIS_SESSION, Origin.DETACHED):
         return Exit.FAILED  # of jobs it has been told why
     print("stopped.")
     return Exit.OK

@@ -1,6 +1,7 @@
 """The one owner of what changes: the connection, the session, the state, and their lock.
 
 Whatever starts, stops, watches or provides engines is given a `Cluster` and uses its public face.
+It is one file, though a long one: whoever wants to know what changes the state finds it here.
 """
 
 from __future__ import annotations

@@ -197,9 +197,9 @@ class EngineManager:
         return self._cluster.on_state(listener)
 
     def alive(self) -> bool:
-        """Whether the cluster lives, as far as is known; returns at once.
+        """Return True if the cluster lives, as far as is known; returns at once.
 
-        For runs: false as soon as a process of the controller that they need has ended, when it
+        For runs: False as soon as a process of the controller that they need has ended, when it
         was stopped for some seconds, or, if it is on another machine, when it has not answered
         for 8.5 s.
         """
@@ -531,7 +531,7 @@ class EngineManager:
         with self._cluster.lock:
             left = self.stop()
             for record in read_all(profiles.profile_folder(self.profile)):
-                if origin_of(record) is Origin.LEFT:
+                if origin_of(record) is Origin.DETACHED:
                     left += record.stop()
                     self._cluster.report_failed_jobs(record)
             return left
@@ -557,7 +557,7 @@ class EngineManager:
         return stop.plan(self._cluster)
 
     def shutdown_cluster(self) -> list[str]:
-        """Have the hub stop everything, also what was started elsewhere, and follow it up.
+        """Stop the whole cluster by its hub, whoever started it, and what is left of it.
 
         Running tasks are interrupted. At most 20 s.
 

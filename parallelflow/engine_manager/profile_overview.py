@@ -48,7 +48,7 @@ def _info(
     for connection in running:
         pid = connection.owner()
         process = record_of(pid, "controller") if pid is not None else None
-        origin = Origin.ELSEWHERE
+        origin = Origin.EXTERNAL
         for record in records:
             if process is not None and any(process.is_same(p) for p in record.processes):
                 origin = origin_of(record, own_tokens)

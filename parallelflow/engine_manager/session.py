@@ -70,7 +70,7 @@ class Session:
 
     def _start_guard(self) -> Guard:
         environment = {**os.environ, **self.launch.environment}
-        # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
+        # By the mark it would be stopped with the rest, which it ignores: 2 s indefinitelyy stop.
         environment.pop(MARK, None)
         try:
             return Guard(self.record, environment)

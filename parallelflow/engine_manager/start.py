@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.system.waiting import wait_until
 
-from .connection.cluster_connection import ResendTimer
 from .connection.coming_up import wait_for_coming_up
 from .connection.connection_files import ConnectionFile, connections
+from .connection.resend_timer import ResendTimer
 from .launch.controller_options import controller_config
 from .model import Stage, StartSnapshot, State
 from .start_progress import StartProgress, new_engines
 from .start_request import StartRequest
 from .system import profiles
+from .system.jobs import end_all
 from .system.lock import profile_lock
-from .system.records import end_all
 from .system.resources import check_loopback, check_open_files
 
 if TYPE_CHECKING:
@@ -280,7 +280,8 @@ class StartTransaction:
             if asked is None:
                 self._asked[engine] = ResendTimer()
                 connection.ask_ready(engine, functools.partial(self._ready.__setitem__, engine))
-            elif engine not in self._ready and asked.due():
+            elif engine not in self._ready and asked.is_due():
+                asked.restart()
                 connection.ask_ready(engine, functools.partial(self._ready.__setitem__, engine))
             facts = connection.facts.get(engine)
             if facts is None:

@@ -14,7 +14,7 @@ __all__ = ["StartRequest"]
 
 @dataclass(frozen=True)
 class StartRequest:
-    """What is to be started, and who is told of it.
+    """What is to be started, and who follows it.
 
     Attributes
     ----------

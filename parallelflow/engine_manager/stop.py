@@ -112,8 +112,8 @@ def plan(cluster: Cluster) -> ShutdownPlan | None:
     origins = Origins(cluster.folder, cluster.tokens())
     found = [origins.of_engine(told.mark) if told else None for told in facts]
     found.append(origins.of_controller(connection.controller, connection.file.cluster_id))
-    elsewhere = any(origin is not Origin.HERE for origin in found)
-    foreign = any(origin in (Origin.ANOTHER, Origin.ELSEWHERE) for origin in found)
+    elsewhere = any(origin is not Origin.THIS_SESSION for origin in found)
+    foreign = any(origin in (Origin.OTHER_SESSION, Origin.EXTERNAL) for origin in found)
     return ShutdownPlan(cluster.profile, dict(sorted(hosts.items())), tasks, elsewhere, foreign)
 
 

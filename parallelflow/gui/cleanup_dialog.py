@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
@@ -18,6 +17,7 @@ from PyQt5.QtWidgets import (
 
 from parallelflow.engine_manager.model import Inventory, Origin
 
+from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label, numbers, table
 from .tasks import Task
 from .wording import count, when
@@ -60,7 +60,7 @@ class CleanupDialog(PlainDialog):
 
     def __init__(
         self,
-        manager: Any,
+        manager: ClusterManager,
         parent: QWidget | None = None,
         title: str = "Cleanup started processes",
         why: str = "",
@@ -119,11 +119,11 @@ class CleanupDialog(PlainDialog):
         """Show what runs."""
         self.inventory = inventory
         self.busy.hide()
-        ours = inventory.of(Origin.HERE, Origin.LEFT)
+        ours = inventory.of(Origin.THIS_SESSION, Origin.DETACHED)
         sentences = [inventory.sentence(origin) for origin in Origin]
         if not ours:
             sentences.insert(0, f"Nothing that Parallel Flow may stop runs on {self._profile()}.")
-        others = inventory.of(Origin.ANOTHER, Origin.ELSEWHERE)
+        others = inventory.of(Origin.OTHER_SESSION, Origin.EXTERNAL)
         if others:
             sentences.append("What others have started is left alone.")
         if inventory.runs:
@@ -145,7 +145,7 @@ class CleanupDialog(PlainDialog):
         self.table.setVisible(bool(inventory.processes))
         self.stop_button.setEnabled(bool(ours))
         # What was left running before stays so without being told again.
-        self.leave_button.setEnabled(bool(inventory.of(Origin.HERE)) or self._settles_more)
+        self.leave_button.setEnabled(bool(inventory.of(Origin.THIS_SESSION)) or self._settles_more)
         if not self.stop_button.isEnabled() and not self.leave_button.isEnabled():
             self.cancel_button.setText("&Close")
         self.cancel_button.setFocus(Qt.OtherFocusReason)
@@ -164,7 +164,7 @@ class CleanupDialog(PlainDialog):
         if choice is Choice.LEAVE:
             return self._manager.leave_running()
         left: list[object] = [*self._manager.cleanup()]
-        jobs = self._manager.inventory().of(Origin.HERE, Origin.LEFT)
+        jobs = self._manager.inventory().of(Origin.THIS_SESSION, Origin.DETACHED)
         return [*left, *(job.text for job in jobs if job.pid is None)]
 
     def _do(self, choice: Choice) -> None:

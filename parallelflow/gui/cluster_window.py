@@ -24,6 +24,7 @@ from parallelflow.engine_manager.model import Origin, State
 from parallelflow.engine_manager.model.information import ClusterInfo, EngineInfo
 from parallelflow.errors import EngineUnreachable, ParallelFlowError
 
+from .cluster_manager import ClusterManager
 from .engine_table import COLUMNS, EngineModel, EngineOrder
 from .parts import Roomy, copy, label, text_of
 from .runs_view import RunsView
@@ -39,7 +40,7 @@ CONNECT_EVERY = 5
 NO_ENGINES = "No engines."
 
 # Whose engines may be interrupted, and idle ones stopped, without a question.
-OWN = (Origin.HERE, Origin.LEFT)
+OWN = (Origin.THIS_SESSION, Origin.DETACHED)
 
 
 class ClusterWindow(QWidget):
@@ -59,7 +60,7 @@ class ClusterWindow(QWidget):
         What is shown.
     """
 
-    def __init__(self, manager: Any, entries: Sequence[QAction] = ()) -> None:
+    def __init__(self, manager: ClusterManager, entries: Sequence[QAction] = ()) -> None:
         # Without a parent: VisTrails' progress dialog, modal to the main window, would
         # block this one as well.
         super().__init__(None, Qt.Window)

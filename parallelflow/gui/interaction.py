@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
@@ -14,6 +13,7 @@ from parallelflow.settings import remember, settings
 
 from . import main_window
 from .ask_dialog import AskDialog, StartingDialog
+from .cluster_manager import ClusterManager
 
 __all__ = ["WindowInteraction"]
 
@@ -50,7 +50,7 @@ class WindowInteraction(QObject):
     _ended = pyqtSignal()
     _told = pyqtSignal(str)
 
-    def __init__(self, manager: Any) -> None:
+    def __init__(self, manager: ClusterManager) -> None:
         super().__init__()
         self._manager = manager
         self._cancel = threading.Event()

@@ -11,6 +11,7 @@ from PyQt5.QtGui import QGuiApplication, QKeySequence
 from PyQt5.QtWidgets import QAction
 
 from . import main_window
+from .cluster_manager import ClusterManager
 from .entries import SHORTCUTS, TIPS, Entry, Situation, enabled
 from .tasks import Task
 
@@ -40,7 +41,7 @@ class Menu(QObject):
 
     _state_changed = pyqtSignal()
 
-    def __init__(self, manager: Any, open_entry: Callable[[Entry], None]) -> None:
+    def __init__(self, manager: ClusterManager, open_entry: Callable[[Entry], None]) -> None:
         super().__init__()
         self._manager = manager
         self.starting = False

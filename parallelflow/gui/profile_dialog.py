@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import (
@@ -22,6 +21,7 @@ from parallelflow.engine_manager.system.profiles import check_name
 from parallelflow.errors import ProfileError
 
 from .cleanup_dialog import Choice, CleanupDialog
+from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, label, table
 from .tasks import Task
 
@@ -51,7 +51,10 @@ class ProfileDialog(PlainDialog):
     changed_to = pyqtSignal(str)
 
     def __init__(
-        self, manager: Any, remember: Callable[[str], object], parent: QWidget | None = None
+        self,
+        manager: ClusterManager,
+        remember: Callable[[str], object],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__("Change profile", parent)
         self._manager = manager
@@ -186,7 +189,7 @@ class ProfileDialog(PlainDialog):
 
     def _ask(self, inventory: Inventory) -> None:
         connected = self._manager.state in (State.CONTROLLER, State.ENGINES)
-        if not connected and not inventory.of(Origin.HERE):
+        if not connected and not inventory.of(Origin.THIS_SESSION):
             self._change()
             return
         self._end("")

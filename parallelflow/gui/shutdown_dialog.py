@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QDialogButtonBox, QHBoxLayout, QStyle, QWidget
 
 from parallelflow.engine_manager.model import ShutdownPlan
 
+from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label
 from .tasks import Task
 from .wording import count, plan_lines
@@ -27,7 +26,7 @@ class ShutdownDialog(PlainDialog):
         The window that it belongs to.
     """
 
-    def __init__(self, manager: Any, parent: QWidget | None = None) -> None:
+    def __init__(self, manager: ClusterManager, parent: QWidget | None = None) -> None:
         super().__init__("Request cluster shutdown", parent)
         self._manager = manager
         self._doing = False

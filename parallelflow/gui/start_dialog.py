@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import psutil
 from PyQt5.QtCore import Qt, QTimer, pyqtSignal
@@ -24,6 +23,7 @@ from parallelflow.engine_manager.launch.capacity import MOST
 from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
 from parallelflow.errors import StartCancelled, TooManyEngines
 
+from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
 from .start_view import StartView
 from .tasks import Task
@@ -55,7 +55,7 @@ class StartDialog(PlainDialog):
 
     changed = pyqtSignal()
 
-    def __init__(self, manager: Any, parent: QWidget | None = None) -> None:
+    def __init__(self, manager: ClusterManager, parent: QWidget | None = None) -> None:
         super().__init__("Start new engine processes", parent)
         self._manager = manager
         self._start: Task | None = None

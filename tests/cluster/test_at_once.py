@@ -129,7 +129,7 @@ def test_commands_that_start_engines_at_once_all_succeed(profile: str, options: 
         total = 3 if options else cores + 2
         manager = EngineManager(profile)
         assert manager.connect() is not None and len(manager.info().engines) == total
-        kinds = [p.kind for p in manager.inventory().of(Origin.LEFT)]
+        kinds = [p.kind for p in manager.inventory().of(Origin.DETACHED)]
         assert kinds.count("controller") == 1 and kinds.count("engine") == total
     finally:
         assert EngineManager(profile).cleanup() == []

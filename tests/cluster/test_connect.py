@@ -165,17 +165,17 @@ def test_a_cluster_of_another_program_is_used_and_never_touched(
         wait_until(lambda: manager.state is State.ENGINES and manager.cluster.connection.facts, 60)  # type: ignore[union-attr]
         info = manager.info()
         assert info.controller is not None and info.controller.cluster_id == cluster_id
-        assert info.controller.origin is Origin.ELSEWHERE
+        assert info.controller.origin is Origin.EXTERNAL
         assert info.controller.pid == cluster.controller.pid
-        assert [e.origin for e in info.engines] == [Origin.ELSEWHERE]
+        assert [e.origin for e in info.engines] == [Origin.EXTERNAL]
         assert client[0].apply_sync(pow, 2, 5) == 32
         # Ours are added to it, and only they end with us.
         before = set(running(profile))
         manager.start_engines(1)
-        assert manager.info().started(Origin.HERE) == 1
+        assert manager.info().started(Origin.THIS_SESSION) == 1
         [found] = [p for p in manager.profiles() if p.name == profile]
-        assert [c.origin for c in found.clusters] == [Origin.ELSEWHERE]
-        assert manager.inventory().of(Origin.ELSEWHERE) == ()
+        assert [c.origin for c in found.clusters] == [Origin.EXTERNAL]
+        assert manager.inventory().of(Origin.EXTERNAL) == ()
         manager.cleanup()
         assert set(running(profile)) == before
     wait_until(lambda: running(profile) == {}, 10)
@@ -334,7 +334,7 @@ def test_changing_the_profile_stops_or_leaves_what_was_started(
     manager.change_profile(profile, leave=True)
     assert len(running(f"{profile}b")) > 0 and manager.state is State.NO_CLUSTER
     [left] = [p for p in manager.profiles() if p.running and p.name == f"{profile}b"]
-    assert [c.origin for c in left.clusters] == [Origin.LEFT]
+    assert [c.origin for c in left.clusters] == [Origin.DETACHED]
     manager.change_profile(f"{profile}b")
     manager.cleanup()
     assert running(f"{profile}b") == {}

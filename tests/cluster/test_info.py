@@ -30,14 +30,14 @@ def test_every_engine_has_a_row(shared: EngineManager) -> None:
     shared.info()
     info = shared.info()
     assert info.connected and info.answered and info.state is State.ENGINES
-    assert info.started(Origin.HERE) == 2 == len(info.engines)
+    assert info.started(Origin.THIS_SESSION) == 2 == len(info.engines)
     for engine in info.engines:
         assert engine.pid in shared.started() and engine.host == platform.node()
         assert engine.system == platform.system() and engine.python == platform.python_version()
         assert engine.cpu_percent is not None and engine.memory_bytes is not None
         assert engine.memory_bytes > 20 * 2**20
     assert info.controller is not None and info.controller.pid in shared.started()
-    assert info.controller.origin is Origin.HERE and info.differing() == ()
+    assert info.controller.origin is Origin.THIS_SESSION and info.differing() == ()
 
 
 def test_it_reads_as_text_and_as_json(shared: EngineManager) -> None:
@@ -83,7 +83,7 @@ def test_another_session_sees_busy_engines_whole(shared: EngineManager) -> None:
         assert other.connect() is not None
         info = other.info()
         assert {e.pid for e in info.engines} <= set(shared.started())
-        assert {e.origin for e in info.engines} == {Origin.ANOTHER}
+        assert {e.origin for e in info.engines} == {Origin.OTHER_SESSION}
     finally:
         other.stop()
         shared.interrupt_engine(0)

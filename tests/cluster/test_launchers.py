@@ -87,7 +87,7 @@ def test_engines_by_ssh_are_started_told_and_stopped(
     configure_ssh(profile, server, {"127.0.0.1": 1}, tmp_path / "remote")
     manager.start_engines(1, "ssh")
     info = manager.info()
-    assert manager.state is State.ENGINES and info.started(Origin.HERE) == 1
+    assert manager.state is State.ENGINES and info.started(Origin.THIS_SESSION) == 1
     pid = info.engines[0].pid
     assert pid is not None and pid not in manager.started()
     [engine] = [p for p in manager.inventory().processes if p.kind == "engine"]
@@ -155,7 +155,7 @@ def test_a_batch_job_is_submitted_told_and_cancelled(
     manager: EngineManager, profile: str, batch_system: Path
 ) -> None:
     manager.start_engines(1, "slurm")
-    assert manager.info().started(Origin.HERE) == 1
+    assert manager.info().started(Origin.THIS_SESSION) == 1
     [job] = [p for p in manager.inventory().processes if p.kind == "job"]
     number = job.text.removeprefix("job ").removesuffix(" (slurm)")
     assert number.isdigit() and job.host == "slurm"

@@ -76,15 +76,15 @@ def test_left_running_it_survives_is_found_used_and_stopped_by_the_next(
         pids = {int(pid) for pid in one.wait_for("started")}
         assert one.end() == 0
     inventory = manager.inventory()
-    assert {p.pid for p in inventory.of(Origin.LEFT)} == pids
+    assert {p.pid for p in inventory.of(Origin.DETACHED)} == pids
     assert {p.pid for p in inventory.processes} == pids
-    assert "1 controller and 1 engine on" in inventory.sentence(Origin.LEFT)
+    assert "1 controller and 1 engine on" in inventory.sentence(Origin.DETACHED)
     client = manager.ensure_engines()
     assert client is not None and client[0].apply_sync(pow, 2, 3) == 8
-    assert manager.info().started(Origin.LEFT) == 1
+    assert manager.info().started(Origin.DETACHED) == 1
     # Its end is not theirs.
     manager.stop()
-    assert {p.pid for p in manager.inventory().of(Origin.LEFT)} == pids
+    assert {p.pid for p in manager.inventory().of(Origin.DETACHED)} == pids
     assert manager.cleanup() == []
     assert running(profile) == {} and manager.inventory().processes == ()
 
@@ -95,7 +95,7 @@ def test_left_running_a_kill_changes_nothing(manager: EngineManager, profile: st
         one.wait_for("left")
         one.kill()
     time.sleep(3)
-    assert {p.pid for p in manager.inventory().of(Origin.LEFT)} == pids
+    assert {p.pid for p in manager.inventory().of(Origin.DETACHED)} == pids
     manager.cleanup()
     assert running(profile) == {}
 
@@ -107,10 +107,10 @@ def test_what_is_started_after_leaving_is_this_sessions_again(
     manager.leave_running()
     manager.start_engines(1)
     info = manager.info()
-    assert (info.started(Origin.LEFT), info.started(Origin.HERE)) == (1, 1)
+    assert (info.started(Origin.DETACHED), info.started(Origin.THIS_SESSION)) == (1, 1)
     manager.stop()
-    assert len(manager.inventory().of(Origin.LEFT)) == 2
-    assert manager.inventory().of(Origin.HERE) == ()
+    assert len(manager.inventory().of(Origin.DETACHED)) == 2
+    assert manager.inventory().of(Origin.THIS_SESSION) == ()
 
 
 def test_a_living_session_is_not_touched_by_anothers_cleanup(
@@ -119,7 +119,7 @@ def test_a_living_session_is_not_touched_by_anothers_cleanup(
     with session(profile, START + "time.sleep(600)") as one:
         pids = {int(pid) for pid in one.wait_for("started")}
         assert manager.connect() is not None
-        assert {p.pid for p in manager.inventory().of(Origin.ANOTHER)} == pids
+        assert {p.pid for p in manager.inventory().of(Origin.OTHER_SESSION)} == pids
         assert manager.cleanup() == []
         assert all(psutil.pid_exists(pid) for pid in pids)
         one.kill()
@@ -157,7 +157,7 @@ def test_killed_with_its_guard_the_next_session_cleans_up(
     assert manager.connect() is None
     assert running(profile) == {}
     manager.start_engines(1)
-    assert manager.info().started(Origin.HERE) == 1
+    assert manager.info().started(Origin.THIS_SESSION) == 1
 
 
 @pytest.mark.parametrize("how", ["main process", pytest.param("whole tree", marks=SLOW)])
@@ -313,7 +313,7 @@ def test_a_clock_that_jumps_hides_no_process(manager: EngineManager, profile: st
     for one in fields["processes"]:
         one["created"] += 3600.0
     path.write_text(json.dumps(fields))
-    assert len(manager.inventory().of(Origin.LEFT)) == 2
+    assert len(manager.inventory().of(Origin.DETACHED)) == 2
     assert manager.cleanup() == [] and running(profile) == {}
 
 
@@ -386,7 +386,7 @@ def test_leaving_on_a_full_disk_is_refused(
         manager.leave_running()
     shutil.rmtree(record.path)
     record.write()
-    assert len(manager.inventory().of(Origin.HERE)) == 2
+    assert len(manager.inventory().of(Origin.THIS_SESSION)) == 2
 
 
 def test_a_stop_does_not_wait_for_its_own_guard(manager: EngineManager) -> None:
@@ -396,7 +396,7 @@ def test_a_stop_does_not_wait_for_its_own_guard(manager: EngineManager) -> None:
     guard = session.guard.process
     assert guard.alive()
     # By the mark it would be stopped with the rest, which it ignores for seconds.
-    assert guard.pid not in [record.pid for record in processes.marked(session.record.token)]
+    assert guard.pid not in [record.pid for record in processes.find_by_token(session.record.token)]
     assert manager.stop() == [] and not guard.alive()
 
 

@@ -17,7 +17,7 @@ from parallelflow import settings
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.connection import connection_files as connections
 from parallelflow.engine_manager.launch import controller_options as options
-from parallelflow.engine_manager.system import lock, profiles, records
+from parallelflow.engine_manager.system import jobs, lock, profiles, records
 from parallelflow.engine_manager.system.processes import record_of
 from parallelflow.errors import ConfigurationFailed, ProfileUnusable
 from parallelflow.host import session_folder, user_modules
@@ -192,7 +192,7 @@ def test_a_process_id_that_no_process_has_is_passed_over(
 def test_a_moment_that_no_clock_shows_is_passed_over(profile: str, seconds: object) -> None:
     folder = profiles.ensure_folder(profile)
     record = records.SessionRecord.of_this_session(folder)
-    record.jobs = [records.JobRecord("job", "job 1", ("true",), 0.0)]
+    record.jobs = [jobs.JobRecord("job", "job 1", ("true",), 0.0)]
     record.write()
     fields = json.loads(record.path.read_text())
     fields["jobs"][0]["created"] = seconds

@@ -152,7 +152,7 @@ def test_what_one_starts_the_others_see_use_and_stop(in_use: str) -> None:
     manager = EngineManager(in_use)
     client = manager.ensure_engines()
     assert client is not None and client[0].apply_sync(pow, 2, 4) == 16
-    assert manager.info().started(Origin.LEFT) == 1
+    assert manager.info().started(Origin.DETACHED) == 1
     manager.stop()
     # Without a terminal nobody can be asked.
     done = parallelflow("cleanup", "--profile", in_use)

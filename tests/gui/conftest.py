@@ -91,13 +91,13 @@ class FakeManager:
         self._do("preview", name, n)
         return LaunchPreview(name, "ipcontroller", f"ipengine x {n} by {name}", notes=("a note",))
 
-    def start_engines(self, n: int, launcher: str, *, progress: Any, cancel: Any) -> None:
+    def start_engines(self, n: int, launcher: str | None, *, progress: Any, cancel: Any) -> None:
         self._do("start", n, launcher)
         for stage in (Stage.WAITING, Stage.STARTED, Stage.REGISTERED, Stage.READY):
             if cancel.wait(0.05):
                 raise StartCancelled("the start was cancelled")
             engines = tuple(EngineStart(number, stage) for number in range(1, n + 1))
-            progress(StartSnapshot("default", launcher, Stage.REGISTERED, engines))
+            progress(StartSnapshot("default", launcher or "", Stage.REGISTERED, engines))
 
     def info(self) -> ClusterInfo:
         self._do("info")

@@ -16,12 +16,12 @@ from tests.gui.conftest import FakeManager
 pytestmark = pytest.mark.gui
 
 OURS = {"python": "3.11.7", "ipyparallel": "9.2.0", "parallelflow": "1", "vistrails": "3.0"}
-CONTROLLER = ControllerInfo(Origin.HERE, "", "127.0.0.1:5000", "here", 77, True, False)
+CONTROLLER = ControllerInfo(Origin.THIS_SESSION, "", "127.0.0.1:5000", "here", 77, True, False)
 
 
 def engine(number: int, host: str = "here", **fields: Any) -> EngineInfo:
     values: dict[str, Any] = {
-        "origin": Origin.HERE, "host": host, "system": "Linux", "pid": 100 + number,
+        "origin": Origin.THIS_SESSION, "host": host, "system": "Linux", "pid": 100 + number,
         "busy": False, "tasks_done": 10 - number, "tasks_waiting": 0, "cpu_percent": 1.0 * number,
         "memory_bytes": 2**20 * (number + 1), **OURS,
     }  # fmt: skip
@@ -143,7 +143,7 @@ def test_stopping_an_idle_engine_of_ours_asks_nothing(
 
 @pytest.mark.parametrize(
     ("fields", "says"),
-    [({"busy": True}, "working at a task"), ({"origin": Origin.ELSEWHERE}, "started elsewhere")],
+    [({"busy": True}, "working at a task"), ({"origin": Origin.EXTERNAL}, "started elsewhere")],
 )
 def test_stopping_a_busy_or_foreign_engine_is_asked_about(
     qtbot: Any, shown: Any, manager: FakeManager, fields: dict[str, Any], says: str

@@ -28,10 +28,10 @@ def process(kind: str, pid: int, origin: Origin) -> RunningProcess:
 
 OURS = Inventory(
     "default",
-    (process("controller", 11, Origin.HERE), process("engine", 12, Origin.HERE)),
+    (process("controller", 11, Origin.THIS_SESSION), process("engine", 12, Origin.THIS_SESSION)),
 )
-LEFT = Inventory("default", (process("engine", 13, Origin.LEFT),))
-FOREIGN = Inventory("default", (process("engine", 14, Origin.ANOTHER),))
+LEFT = Inventory("default", (process("engine", 13, Origin.DETACHED),))
+FOREIGN = Inventory("default", (process("engine", 14, Origin.OTHER_SESSION),))
 
 
 # -- Cleanup started processes -----------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_cleanup_tells_why_nothing_can_be_left_running(qtbot: Any, manager: Fake
 
 # -- Change profile ----------------------------------------------------------------------------
 
-CLUSTER = (RunningCluster("", Origin.ELSEWHERE, "afar"),)
+CLUSTER = (RunningCluster("", Origin.EXTERNAL, "afar"),)
 
 
 @pytest.fixture

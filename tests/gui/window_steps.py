@@ -273,7 +273,7 @@ def information_tells_what_was_left_running() -> Iterator[None]:
     shown = dialog("ClusterWindow")
     yield from until(lambda: len(shown.model.engines) == 2, "the engines")
     yield from until(lambda: shown.model.engines[0].origin is not None, "who started them")
-    assert {engine.origin for engine in shown.model.engines} == {Origin.LEFT}
+    assert {engine.origin for engine in shown.model.engines} == {Origin.DETACHED}
     assert "left running" in shown.controller.text()
     shown.close()
     yield from gone("ClusterWindow")
@@ -301,7 +301,7 @@ def make_a_profile_and_change_to_it() -> Iterator[None]:
     asked = dialog("ProfileDialog")
     yield from until(lambda: asked.profiles, "the profiles")
     (here,) = (p for p in asked.profiles if p.name == "default")
-    assert here.current and here.clusters[0].origin is Origin.HERE
+    assert here.current and here.clusters[0].origin is Origin.THIS_SESSION
     QTest.keyClicks(asked.name, "../away")
     assert not asked.create_button.isEnabled() and "not a valid" in asked.hint.text()
     asked.name.clear()
@@ -336,7 +336,7 @@ def change_back_to_the_profile_default() -> Iterator[None]:
     asked = dialog("ProfileDialog")
     yield from until(lambda: asked.profiles, "the profiles")
     (there,) = (p for p in asked.profiles if p.name == "default")
-    assert there.running and there.clusters[0].origin is Origin.LEFT
+    assert there.running and there.clusters[0].origin is Origin.DETACHED
     choose(asked, "default")
     press(asked.use_button)
     yield from gone("ProfileDialog")

@@ -33,10 +33,11 @@ from parallelflow.engine_manager.model import (
     information,
 )
 from parallelflow.engine_manager.system import guard, lock
+from parallelflow.engine_manager.system.jobs import JobRecord
 from parallelflow.engine_manager.system.origins import origin_of
-from parallelflow.engine_manager.system.processes import MARK, marked, record_of, stop_trees
+from parallelflow.engine_manager.system.processes import MARK, find_by_token, record_of, stop_trees
 from parallelflow.engine_manager.system.profiles import ensure_folder
-from parallelflow.engine_manager.system.records import JobRecord, SessionRecord, read, read_all
+from parallelflow.engine_manager.system.records import SessionRecord, read, read_all
 from parallelflow.errors import (
     ClusterError,
     ConfigurationFailed,
@@ -94,11 +95,11 @@ def test_processes_are_found_by_the_mark_in_their_environment() -> None:
     token = f"test-{os.getpid()}"
     with subprocess.Popen(SLEEP, env={**os.environ, MARK: token}) as process:
         deadline = time.monotonic() + 10
-        while not marked(token) and time.monotonic() < deadline:
+        while not find_by_token(token) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert [record.pid for record in marked(token)] == [process.pid]
-        assert stop_trees(marked(token)) == []
-    assert marked(token) == []
+        assert [record.pid for record in find_by_token(token)] == [process.pid]
+        assert stop_trees(find_by_token(token)) == []
+    assert find_by_token(token) == []
 
 
 def test_children_of_a_stranger_with_an_old_pid_are_left_alone() -> None:
@@ -171,7 +172,7 @@ def test_a_machine_that_changes_its_name_still_knows_its_records(
     assert record.here and not elsewhere.here
     record.keep = elsewhere.keep = True
     # What another machine has left running cannot be stopped from here, and is not offered.
-    assert origin_of(record) is Origin.LEFT and origin_of(elsewhere) is Origin.ELSEWHERE
+    assert origin_of(record) is Origin.DETACHED and origin_of(elsewhere) is Origin.EXTERNAL
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"session": 1}', "\x00"])
@@ -359,17 +360,20 @@ def test_an_inventory_is_worded_by_origin() -> None:
     inventory = Inventory(
         "p",
         (
-            process("controller", 1, Origin.HERE),
-            process("engine", 2, Origin.HERE),
-            process("engine", 3, Origin.HERE),
-            process("engine", 4, Origin.LEFT),
+            process("controller", 1, Origin.THIS_SESSION),
+            process("engine", 2, Origin.THIS_SESSION),
+            process("engine", 3, Origin.THIS_SESSION),
+            process("engine", 4, Origin.DETACHED),
         ),
     )
-    assert inventory.sentence(Origin.HERE) == "1 controller and 2 engines on host, started here."
-    assert inventory.sentence(Origin.LEFT) == "1 engine on host, left running."
-    assert inventory.sentence(Origin.ANOTHER) == ""
-    assert [p.pid for p in inventory.of(Origin.LEFT, Origin.HERE)] == [1, 2, 3, 4]
-    assert [o for o in Origin if o.ours_to_stop] == [Origin.HERE, Origin.LEFT]
+    assert (
+        inventory.sentence(Origin.THIS_SESSION)
+        == "1 controller and 2 engines on host, started here."
+    )
+    assert inventory.sentence(Origin.DETACHED) == "1 engine on host, left running."
+    assert inventory.sentence(Origin.OTHER_SESSION) == ""
+    assert [p.pid for p in inventory.of(Origin.DETACHED, Origin.THIS_SESSION)] == [1, 2, 3, 4]
+    assert [o for o in Origin if o.ours_to_stop] == [Origin.THIS_SESSION, Origin.DETACHED]
 
 
 def test_versions_are_shown_where_they_differ() -> None:
@@ -377,7 +381,7 @@ def test_versions_are_shown_where_they_differ() -> None:
         information.EngineInfo(
             id=number,
             host="host",
-            origin=Origin.HERE,
+            origin=Origin.THIS_SESSION,
             python=python,
             ipyparallel="9.2.0",
             parallelflow="0.2.0",

@@ -23,7 +23,7 @@ _received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 def forget(client: ipyparallel.Client, answer: Any) -> None:
-    """Remove an answer from the client's caches, which otherwise keep every one for ever."""
+    """Remove an answer from the client's caches, which otherwise keep every one indefinitely."""
     with contextlib.suppress(Exception):
         # In a list: an AsyncResult's truth is its length, which ipyparallel caches together
         # with the last 128 AsyncResults and all they hold (9.2, AsyncResult.__len__).

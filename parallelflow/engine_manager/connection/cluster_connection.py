@@ -1,7 +1,7 @@
 """The connection to a controller, and the watch over it.
 
 ipyparallel's client never notices that its hub has gone: pending results and questions
-to the hub wait for ever. So the controller's process is watched (on this machine), or its
+to the hub wait indefinitely. So the controller's process is watched (on this machine), or its
 hub is asked now and then (elsewhere), and every question has a time limit.
 """
 
@@ -12,12 +12,12 @@ import functools
 import logging
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from parallelflow.errors import ConnectFailed
+from parallelflow.system.waiting import wait_until
 
 from ..system.processes import ProcessRecord, record_of
 from . import hub
@@ -25,11 +25,12 @@ from .connection_files import ConnectionFile
 from .controller_processes import ControllerProcesses
 from .engine_metadata import EngineMetadata, ask_ready, recorded_metadata, request_metadata
 from .path_probe import PathProbe
+from .resend_timer import ResendTimer
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["ClusterConnection", "ResendTimer", "connect"]
+__all__ = ["ClusterConnection", "connect"]
 
 # The handshake with a hub that accepts connections: milliseconds locally, seconds through
 # a slow tunnel. A hub that accepts and then says nothing is hung.
@@ -42,9 +43,6 @@ GIVE_UP_ROUNDS = 17
 # Between two looks of the watch: short enough for a menu that tells the truth, long enough
 # to cost nothing (0.2 ms each).
 WATCH_SECONDS = 0.5
-LOOK_SECONDS = 0.01
-# An engine that does nothing else answers in a few milliseconds.
-ASK_AGAIN_SECONDS = 1.0
 # A hub that was asked to shut down takes connections for 1.1 s more (ipyparallel's hub).
 END_SECONDS = 4.0
 # Closing a client waits for its thread, which may be in the middle of a large message.
@@ -93,26 +91,6 @@ def _says_more_than_unsigned(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("Message signing is disabled")
 
 
-class ResendTimer:
-    """When an engine was asked, and how long its answer may take before it is asked again.
-
-    What is sent to an engine that has registered, but whose connection to the scheduler is not
-    complete, is lost without a word (ZeroMQ's ROUTER sockets drop what they cannot deliver).
-    """
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-        self._patience = ASK_AGAIN_SECONDS
-
-    def due(self) -> bool:
-        """Whether it is time to ask again; that counts as asked. Each time takes twice as long."""
-        now = time.monotonic()
-        if now - self._last < self._patience:
-            return False
-        self._last, self._patience = now, 2 * self._patience
-        return True
-
-
 class ClusterConnection:
     """A client, what its engines told of themselves, and whether the controller lives.
 
@@ -131,7 +109,7 @@ class ClusterConnection:
         By engine id, of the engines that have told theirs.
     questions, answers : Counter of int
         By engine id, how many of its tasks were questions of ours about itself, and how many of
-        those have ended. Of a question that was lost on its way the hub awaits the end for ever.
+        those have ended. The hub awaits the end of one that was lost on its way indefinitely.
     processes : dict of int to ProcessRecord
         By engine id, of those on this machine.
     gone_processes : dict of int to ProcessRecord
@@ -262,7 +240,7 @@ class ClusterConnection:
         return self._rounds < GIVE_UP_ROUNDS
 
     def meet(self) -> None:
-        """Ask engines that have joined for their facts, and forget those that have left."""
+        """Ask engines that have joined for their facts, and remove those that have left."""
         with self._meeting:
             present = set(self.client.ids)
             new = present - self._asked.keys()
@@ -275,7 +253,8 @@ class ClusterConnection:
                     continue
                 self._ask_facts(engine)
             for engine in present - new - self.facts.keys():
-                if self._asked[engine].due():
+                if self._asked[engine].is_due():
+                    self._asked[engine].restart()
                     self._ask_facts(engine)
             for engine in self._asked.keys() - present:
                 del self._asked[engine]
@@ -299,7 +278,7 @@ class ClusterConnection:
         request_metadata(self.client, engine, functools.partial(self._take, engine), ended)
 
     def ask_ready(self, engine: int, tell: Callable[[str], None]) -> None:
-        """Have an engine start VisTrails' core; see `facts.ask_ready`."""
+        """Make an engine start VisTrails' core; see `engine_metadata.ask_ready`."""
         with self._meeting:
             self.questions[engine] += 1
         ask_ready(self.client, engine, tell, functools.partial(self._count_answer, engine))
@@ -325,17 +304,13 @@ class ClusterConnection:
 
     def wait_for_facts(self, seconds: float) -> None:
         """Wait until all engines have told their facts; busy ones cannot."""
-        deadline = time.monotonic() + seconds
-        while set(self.client.ids) - set(self.facts) and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
+        wait_until(lambda: not set(self.client.ids) - set(self.facts), seconds)
 
     def wait_for_end(self) -> None:
         """Wait for the end of a controller that has said it ends: it still takes connections."""
-        deadline = time.monotonic() + END_SECONDS
-        while self._hub_has_ended and self.controller is not None and self.controller.alive():
-            if time.monotonic() > deadline:
-                return
-            time.sleep(LOOK_SECONDS)
+        controller = self.controller
+        if self._hub_has_ended and controller is not None:
+            wait_until(lambda: not controller.alive(), END_SECONDS)
 
     def end_watch(self) -> None:
         """End the watch: what happens from now on is our own doing."""

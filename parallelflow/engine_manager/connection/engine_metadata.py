@@ -24,8 +24,8 @@ __all__ = ["EngineMetadata", "ask_ready", "recorded_metadata", "request_metadata
 
 logger = logging.getLogger(__name__)
 
-_FACTS = """
-def answer():
+_METADATA = """
+def answer(variable):
     import os, platform, socket, sys
     import ipyparallel
     told = {
@@ -36,7 +36,7 @@ def answer():
         "ipyparallel": ipyparallel.__version__,
         "parallelflow": "",
         "vistrails": "",
-        "mark": os.environ.get(MARK, ""),
+        "mark": os.environ.get(variable, ""),
     }
     try:
         import parallelflow
@@ -112,8 +112,7 @@ def request_metadata(
     ended : callable
         Called before that, and also if the engine has failed to answer.
     """
-    source = _FACTS.replace("MARK", repr(MARK))
-    _ask(client, engine, source, lambda told: tell(EngineMetadata(**told)), ended)
+    _ask(client, engine, _METADATA, lambda told: tell(EngineMetadata(**told)), ended, MARK)
 
 
 def ask_ready(
@@ -122,7 +121,7 @@ def ask_ready(
     tell: Callable[[str], None],
     ended: Callable[[], None],
 ) -> None:
-    """Have an engine start VisTrails' core.
+    """Make an engine start VisTrails' core.
 
     Parameters
     ----------
@@ -141,8 +140,10 @@ def _ask(
     source: str,
     tell: Callable[[Any], None],
     ended: Callable[[], None],
+    *arguments: str,
 ) -> None:
-    expression = f"(lambda space: (exec({source!r}, space), space['answer']())[1])({{}})"
+    call = f"space['answer'](*{arguments!r})"
+    expression = f"(lambda space: (exec({source!r}, space), {call})[1])({{}})"
 
     def take(answer: Any) -> None:
         ended()

@@ -4,7 +4,7 @@ A probe is a connection to a part's port that never sends a message. ZeroMQ's ba
 in the process at the other end answers its heartbeats (ZMTP 3.1, PING and PONG), whatever that
 process and the engines are busy with. One that was killed ends the connection, one that was
 stopped leaves the heartbeats unanswered. The client's own connections have no heartbeats: if
-this process were stopped for a while they would be made anew, and answers on their way be lost.
+this process were stopped for a while they would be made again, and answers on their way be lost.
 """
 
 from __future__ import annotations

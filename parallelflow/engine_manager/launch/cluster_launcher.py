@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import site
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,22 +22,21 @@ import ipyparallel
 from ipyparallel.cluster import launcher as ipp_launcher
 from traitlets.config import Config
 
-import parallelflow
-from parallelflow.engine import start_environment
 from parallelflow.engine.session_state import LAUNCHER_VARIABLES
 from parallelflow.errors import ControllerFailed, EnginesFailed, ProfileUnusable, StartCancelled
 from parallelflow.system.safe_files import read_json
 from parallelflow.system.working_directory import working_directory
 
-from ..system.processes import MARK, ProcessRecord, record_of
-from ..system.records import JobRecord
+from ..system.jobs import JobRecord
+from ..system.processes import ProcessRecord, record_of
 from ..system.resources import what_to_do
 from . import capacity, launchers
 from .controller_options import check_configuration, controller_arguments
 from .engine_set import EngineSet, log_names, log_of, make_private
+from .environment import child_environment
 from .event_loop import EventLoop
 
-__all__ = ["ClusterLauncher", "child_environment"]
+__all__ = ["ClusterLauncher"]
 
 Check = Callable[[], object]
 
@@ -47,46 +45,6 @@ LAUNCH_SECONDS = 120.0
 
 COMPLETE = "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
 CONFIGURED = "Check the launcher, which the profile's ipcluster_config.py configures."
-
-# Libraries that start one thread per core each: with one engine per core that is too many.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-
-
-# What our processes need to start, and programs that elements start must not have.
-START_VARIABLES = ("PYTHONSAFEPATH", "PYTHONPATH")
-
-
-def child_environment(token: str) -> dict[str, str]:
-    """Return what the environment of our processes has beyond the session's own.
-
-    Parameters
-    ----------
-    token : str
-        The session's mark.
-
-    Returns
-    -------
-    dict of str to str
-        The mark, ``PYTHONSAFEPATH`` (a ``random.py`` in the working directory would
-        stop a controller otherwise), one numeric thread per engine unless the user
-        set another number, the way to this package where it is not installed, and what
-        the session has of those that elements must not have.
-    """
-    environment = {MARK: token, "PYTHONSAFEPATH": "1"}
-    for name in THREAD_VARIABLES:
-        environment.setdefault(name, os.environ.get(name, "1"))
-    here = str(Path(parallelflow.__file__).parent.parent)
-    installed = {str(Path(p)) for p in [*site.getsitepackages(), site.getusersitepackages()]}
-    if here not in installed:
-        path = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-        environment["PYTHONPATH"] = os.pathsep.join([*path, here])
-    return {**environment, **start_environment.remember(START_VARIABLES)}
 
 
 class ClusterLauncher:
@@ -295,7 +253,7 @@ class ClusterLauncher:
         """
         if self.cluster.controller is None:
             # The cluster is another's, and so is the file that names it: ipyparallel would
-            # write it anew, and remove it when our engines have ended.
+            # write it again, and remove it when our engines have ended.
             self.cluster.cluster_file = ""
         # Else the launcher of the start before would be the profile's.
         self.cluster.engine_launcher_class = launcher or self._profiles_own

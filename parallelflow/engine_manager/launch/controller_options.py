@@ -25,7 +25,7 @@ __all__ = ["check_configuration", "controller_arguments", "controller_config", "
 # (3 000 ms by default). At 300 ms an idle cluster of two engines takes 0.8 % of a core, at
 # 200 ms 1.1 % (measured, all its processes together).
 HEARTBEAT_MS = 300
-# A suspended laptop or a long stall must not lose engines for ever: 100 x 300 ms = 30 s,
+# A suspended laptop or a long stall must not lose engines indefinitely: 100 x 300 ms = 30 s,
 # what ipyparallel's defaults come to.
 HEARTBEAT_MISSES = 100
 
@@ -51,7 +51,7 @@ def controller_arguments(profile_folder: Path, given: Sequence[str] = ()) -> lis
     wanted: dict[str, str] = {
         "HeartMonitor.period": str(HEARTBEAT_MS),
         "HeartMonitor.max_heartmonitor_misses": str(HEARTBEAT_MISSES),
-        # With a database the hub keeps every task and result for ever.
+        # With a database the hub keeps every task and result indefinitely.
         "IPController.db_class": "NoDB",
     }
     if zmq.has("curve") and "IPP_ENABLE_CURVE" not in os.environ:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ipyparallel.cluster import launcher as ipp_launcher
 
+from ..system.jobs import JobRecord, end_all
 from ..system.processes import ProcessRecord, record_of, stop_trees
-from ..system.records import JobRecord, end_all
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]
 

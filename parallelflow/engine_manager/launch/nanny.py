@@ -1,4 +1,4 @@
-"""The nanny of an engine of ours: ipyparallel's own, forked instead of started anew.
+"""The nanny of an engine of ours: ipyparallel's own, forked instead of started again.
 
 A nanny relays signals to its engine and tells the hub when the engine ends. As a new
 Python it would load ipyparallel once more: 0.35 s of computing for each engine, while the

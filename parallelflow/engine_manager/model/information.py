@@ -68,7 +68,7 @@ class EngineInfo:
         Share of one core since the last look, 0 to 100 and above for several threads; this
         machine only.
     memory_bytes : int or None
-        Resident memory, with its children's; this machine only.
+        Resident memory of its process alone; this machine only.
     python, ipyparallel, parallelflow, vistrails : str or None
         Versions; an empty string if the package is not there.
     """
@@ -115,7 +115,7 @@ class ClusterInfo:
         Whether the hub told of its queues in time; if not, what depends on them is None.
     warnings : tuple of str
         What the user should know, one sentence each: a connection file that others can read,
-        a controller that other machines can reach, versions that do not fit.
+        a controller that other machines can reach, or that has failed in part.
     """
 
     profile: str

@@ -20,12 +20,12 @@ class State(enum.Enum):
 class Origin(enum.Enum):
     """Who started a process, as the user is told it."""
 
-    HERE = "started here"
-    LEFT = "left running"
-    ANOTHER = "started by another session of Parallel Flow"
-    ELSEWHERE = "started elsewhere"
+    THIS_SESSION = "started here"
+    DETACHED = "left running"
+    OTHER_SESSION = "started by another session of Parallel Flow"
+    EXTERNAL = "started elsewhere"
 
     @property
     def ours_to_stop(self) -> bool:
         """Whether a cleanup may stop it: this session's own, or nobody's any more."""
-        return self in (Origin.HERE, Origin.LEFT)
+        return self in (Origin.THIS_SESSION, Origin.DETACHED)

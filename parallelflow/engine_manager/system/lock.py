@@ -27,7 +27,7 @@ __all__ = ["profile_lock", "profile_lock_if_free"]
 WAIT_SECONDS = 200.0
 LOOK_SECONDS = 0.05
 
-# The holder writes its process id into the file, for whoever waits in vain.
+# The holder writes its process id into the file, for whoever waits without success.
 PID_BYTES = 20
 
 logger = logging.getLogger(__name__)

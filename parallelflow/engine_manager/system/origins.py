@@ -23,12 +23,12 @@ def origin_of(record: SessionRecord, own_tokens: Iterable[str] = ()) -> Origin:
         The marks under which the session that asks has started anything.
     """
     if not record.here:
-        return Origin.ELSEWHERE  # on another machine, from which alone it can be stopped
+        return Origin.EXTERNAL  # on another machine, from which alone it can be stopped
     if record.keep or record.abandoned:
-        return Origin.LEFT
+        return Origin.DETACHED
     if record.token in own_tokens:
-        return Origin.HERE
-    return Origin.ANOTHER
+        return Origin.THIS_SESSION
+    return Origin.OTHER_SESSION
 
 
 class Origins:
@@ -50,7 +50,7 @@ class Origins:
     def of_engine(self, mark: str) -> Origin:
         """Return an engine's origin, by the mark that it was started with."""
         record = self._by_token.get(mark)
-        return origin_of(record, self._own) if record else Origin.ELSEWHERE
+        return origin_of(record, self._own) if record else Origin.EXTERNAL
 
     def of_controller(self, process: ProcessRecord | None, cluster_id: str) -> Origin:
         """Return the origin of a cluster's controller."""
@@ -58,7 +58,7 @@ class Origins:
             for known in record.processes:
                 if known.kind == "controller" and process is not None and process.is_same(known):
                     return origin_of(record, self._own)
-        return Origin.ELSEWHERE
+        return Origin.EXTERNAL
 
     def running(self) -> list[RunningProcess]:
         """Return what runs of all the records, controllers first."""

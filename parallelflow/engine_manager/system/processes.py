@@ -21,8 +21,8 @@ import psutil
 __all__ = [
     "MARK",
     "ProcessRecord",
-    "born_here",
-    "marked",
+    "find_by_token",
+    "is_current_boot",
     "moment_of",
     "pid_of",
     "record_of",
@@ -171,7 +171,7 @@ def moment_of(value: object) -> float:
     return seconds
 
 
-def born_here(birth: str) -> bool | None:
+def is_current_boot(birth: str) -> bool | None:
     """Whether a process was born on this machine since its start; None if nobody can tell."""
     boot, slash, _ = birth.rpartition("/")
     return None if not slash or _boot() is None else boot == _boot()
@@ -186,7 +186,7 @@ def record_of(pid: int, kind: str) -> ProcessRecord | None:
         return None
 
 
-def marked(token: str) -> list[ProcessRecord]:
+def find_by_token(token: str) -> list[ProcessRecord]:
     """Return the processes that carry a session's mark in their environment.
 
     A session killed between the start of a process and the writing of its record
@@ -227,7 +227,7 @@ def _members(records: Iterable[ProcessRecord], nannies: bool) -> dict[int, psuti
     for process in psutil.process_iter() if hasattr(os, "getsid") else ():
         with contextlib.suppress(psutil.Error, OSError, ValueError):
             leads = born.get(os.getsid(process.pid))
-            if leads is not None and process.pid != leads.pid and _younger(process, leads):
+            if leads is not None and process.pid != leads.pid and _started_after(process, leads):
                 found[process.pid] = process
     return {pid: p for pid, p in found.items() if nannies or not _is_nanny(p)}
 
@@ -240,7 +240,7 @@ def _is_nanny(process: psutil.Process) -> bool:
     return False
 
 
-def _younger(process: psutil.Process, record: ProcessRecord) -> bool:
+def _started_after(process: psutil.Process, record: ProcessRecord) -> bool:
     """Return True if a process was born after the one of a record, in the same boot."""
     boot, _, born = record.birth.rpartition("/")
     boot_now, _, born_now = _birth(process).rpartition("/")

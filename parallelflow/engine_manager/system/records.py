@@ -16,10 +16,8 @@ import os
 import re
 import secrets
 import socket
-import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,23 +30,24 @@ from parallelflow.system.safe_files import (
     replace_text,
 )
 
+from .jobs import JobRecord, end_all
 from .lock import profile_lock_if_free
-from .processes import ProcessRecord, born_here, marked, moment_of, record_of, stop_trees
+from .processes import (
+    ProcessRecord,
+    find_by_token,
+    is_current_boot,
+    record_of,
+    stop_trees,
+)
 
 __all__ = [
-    "JobRecord",
     "SessionRecord",
-    "end_all",
     "fingerprint",
     "read",
     "read_all",
     "session_name",
     "stop_abandoned",
 ]
-
-# A batch system's delete command answers within a second or two; one that hangs must not
-# keep the stopping of everything else.
-JOB_SECONDS = 20.0
 
 # What a session that was killed while it wrote has left; it is written in milliseconds.
 UNFINISHED_SECONDS = 3600.0
@@ -58,77 +57,6 @@ HOST_CHARACTERS = 32
 _told_of: set[tuple[str, str]] = set()
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """Engines that a launcher started elsewhere: a batch job, or a process on another host.
-
-    Attributes
-    ----------
-    kind : str
-        ``job``, ``engine`` or ``controller``.
-    text : str
-        What the user reads of it, such as ``job 4711 (slurm)``.
-    stop : tuple of str
-        The command that ends it.
-    created : float
-        When it was started, seconds since the epoch.
-    host : str
-        Where it runs, or the batch system's name.
-    """
-
-    kind: str
-    text: str
-    stop: tuple[str, ...]
-    created: float
-    host: str = ""
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> JobRecord:
-        """Make a record of its fields as JSON gives them.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If the fields are not those of a record.
-        """
-        stop = tuple(str(word) for word in fields["stop"])
-        created = moment_of(fields["created"])
-        return cls(str(fields["kind"]), str(fields["text"]), stop, created, str(fields["host"]))
-
-    def end(self) -> tuple[bool, str]:
-        """Run the command that ends it.
-
-        Returns
-        -------
-        bool
-            Whether it was run: the job has ended, or had before. Engines that lose their
-            controller leave by themselves.
-        str
-            What the user should know if that has failed, else nothing.
-        """
-        try:
-            subprocess.run(self.stop, timeout=JOB_SECONDS, capture_output=True, check=True)
-        except subprocess.CalledProcessError as e:
-            said = e.stderr.decode(errors="replace").strip() or f"exit code {e.returncode}"
-            return True, f"{self.text} was not stopped, it may have ended already: {said}"
-        except (OSError, subprocess.SubprocessError) as e:
-            return False, f"{self.text} could not be stopped: {e}"
-        return True, ""
-
-
-def end_all(jobs: Sequence[JobRecord]) -> tuple[list[JobRecord], list[str]]:
-    """End jobs, all at once; return those that may run on, and a line for each failure."""
-    if not jobs:
-        return [], []
-    try:
-        with ThreadPoolExecutor(len(jobs)) as pool:
-            ends = list(pool.map(JobRecord.end, jobs))
-    except RuntimeError:  # at the interpreter's end there are no new threads
-        ends = [job.end() for job in jobs]
-    left = [job for job, (ended, _) in zip(jobs, ends, strict=True) if not ended]
-    return left, [line for _, line in ends if line]
 
 
 @dataclass
@@ -194,7 +122,7 @@ class SessionRecord:
     @property
     def here(self) -> bool:
         """Whether its processes run on this machine, also if its name has changed meanwhile."""
-        born = born_here(self.session.birth)
+        born = is_current_boot(self.session.birth)
         if born and self.namespace != _namespace():
             return False  # in another container
         return self.host == socket.gethostname() or born is True
@@ -268,7 +196,7 @@ class SessionRecord:
         if not self.here:
             return []
         self.jobs, self.not_ended = end_all(self.jobs)
-        left = stop_trees(self.processes + marked(self.token))
+        left = stop_trees(self.processes + find_by_token(self.token))
         self._forget(0, left)
         if not self.processes:
             self._remove_files()

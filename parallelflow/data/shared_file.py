@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .mapping import map_file
 
-__all__ = ["FileReference", "NotShared", "read_buffers", "write_buffers"]
+__all__ = ["READ_FLAGS", "FileReference", "NotShared", "read_buffers", "write_buffers"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -26,6 +26,11 @@ ALIGNMENT = 64
 TOKEN_BYTES = 16
 # Linux writes at most 0x7ffff000 bytes at once, other systems less than 2**31.
 WRITE_BYTES = 1 << 30
+# What stands at the name may be a pipe that somebody else has made: it is opened without waiting.
+# The last three are not on every system; there is no shared folder then, either.
+READ_FLAGS = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC")
+)
 
 
 class NotShared(Exception):
@@ -126,7 +131,7 @@ def read_buffers(reference: FileReference) -> list[memoryview]:
         removed.
     """
     try:
-        descriptor = os.open(reference.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(reference.path, READ_FLAGS)
     except (OSError, ValueError) as e:
         raise NotShared(str(e)) from e
     try:

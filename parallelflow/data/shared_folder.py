@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .memory import available_memory
-from .shared_file import Buffer, FileReference, write_buffers
+from .shared_file import READ_FLAGS, Buffer, FileReference, write_buffers
 
 try:
     import fcntl
@@ -112,7 +112,7 @@ class SharedFolder:
         """
         path, token, limit = offer
         try:
-            descriptor = os.open(f"{path}/{OWNER_FILE}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(f"{path}/{OWNER_FILE}", READ_FLAGS)
         except (OSError, ValueError):
             return None
         try:

@@ -150,7 +150,16 @@ print("well")
 
 
 @pytest.mark.parametrize(
-    "change", ["another token", "another size", "a link", "a folder", "nothing", "a name of zeros"]
+    "change",
+    [
+        "another token",
+        "another size",
+        "a link",
+        "a folder",
+        "a pipe",
+        "nothing",
+        "a name of zeros",
+    ],
 )
 def test_another_file_in_the_place_is_not_taken_for_it(change: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
@@ -166,12 +175,26 @@ def test_another_file_in_the_place_is_not_taken_for_it(change: str, tmp_path: Pa
     elif change == "a folder":
         path.unlink()
         path.mkdir()
+    elif change == "a pipe":
+        path.unlink()
+        os.mkfifo(path)
     elif change == "nothing":
         path.unlink()
     else:
         reference = reference._replace(path="\0")
     with pytest.raises(NotShared):
         read_buffers(reference)
+
+
+def test_a_pipe_in_the_place_of_the_owners_file_keeps_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / f"parallelflow-{os.geteuid()}-x"
+    folder.mkdir()
+    os.mkfifo(folder / shared_folder.OWNER_FILE)
+    assert SharedFolder.open((str(folder), "0" * 32, 1000)) is None
+    assert [state.path for state in folder_states(tmp_path)] == [folder]
+    assert remove_abandoned(tmp_path) == 1
 
 
 def test_thousands_of_files_can_be_mapped_at_once(tmp_path: Path) -> None:

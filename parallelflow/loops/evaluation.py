@@ -106,7 +106,7 @@ class _Evaluation:
                 f"Start new engine processes), or {loop.alternative}.",
             )
         known = self._known.take()
-        if self._known.key is None:
+        if not self._known.can_be_pickled:
             self._check_inputs()
         run = Run(
             client,

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from parallelflow.engine import session_state
-from parallelflow.work.resume import PartialResults, function_key
+from parallelflow.work.resume import FunctionKey, PartialResults
 
 from .describe import module_classes
 from .loop import Loop
@@ -26,25 +26,28 @@ class KnownValues:
 
     Attributes
     ----------
-    key : bytes or None
-        Digest of the function and its constant inputs; None if they cannot be pickled, for which
-        the run is going to fail. Nothing is kept then.
+    can_be_pickled : bool
+        Whether the function and its constant inputs can be pickled. If not, the run is going to
+        fail, and nothing is kept.
     """
 
     def __init__(self, loop: Loop) -> None:
         self._elements = loop.elements
-        self.key: bytes | None = None
+        self._key: FunctionKey | None = None
         with contextlib.suppress(Exception):  # of any kind: pickling runs the classes' own code
-            self.key = function_key(_identity(loop))
+            self._key = FunctionKey(_identity(loop))
+        self.can_be_pickled = self._key is not None
 
     def take(self) -> dict[int, Any]:
         """Return the values by index, and forget them."""
-        return {} if self.key is None else _unfinished.take(self.key, self._elements)
+        if self._key is None or not _unfinished:
+            return {}
+        return _unfinished.take(self._key.get(), self._elements)
 
     def keep(self, values: dict[int, Any]) -> None:
         """Keep values, by index, for the next execution."""
-        if self.key is not None:
-            _unfinished.keep(self.key, self._elements, values)
+        if self._key is not None and values:
+            _unfinished.keep(self._key.get(), self._elements, values)
 
 
 def _identity(loop: Loop) -> Any:

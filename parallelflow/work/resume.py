@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parallelflow.data.parcel import Packing
 from parallelflow.engine import payload
 
-__all__ = ["PartialResults", "function_key"]
+__all__ = ["FunctionKey", "PartialResults"]
 
+# A digest of so many bytes takes a millisecond.
+AT_ONCE_BYTES = 1_000_000
 # Runs whose results are kept, the latest ones: the values may be large.
 MAX_KEPT = 4
 
@@ -22,8 +26,10 @@ class _Kept:
     values: dict[int, Any]
 
 
-def function_key(function: Any) -> bytes:
-    """Return a digest of a function and its constant inputs.
+class FunctionKey:
+    """A digest of a function and its constant inputs.
+
+    It is computed in another thread if the inputs are large.
 
     Parameters
     ----------
@@ -35,7 +41,29 @@ def function_key(function: Any) -> bytes:
     Exception
         If it cannot be pickled.
     """
-    return _digest([function])
+
+    def __init__(self, function: Any) -> None:
+        packing = payload.pack(function)
+        self._key = b""
+        self._thread: threading.Thread | None = None
+        if packing.nbytes < AT_ONCE_BYTES:
+            self._compute(packing)
+        else:
+            # Hashing a large buffer leaves Python to other threads.
+            self._thread = threading.Thread(target=self._compute, args=(packing,), daemon=True)
+            self._thread.start()
+
+    def _compute(self, packing: Packing) -> None:
+        digest = hashlib.blake2b(digest_size=20)
+        for frame in packing.frames():
+            digest.update(frame)
+        self._key = digest.digest()
+
+    def get(self) -> bytes:
+        """Return the key; wait for it if it is still being computed."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._key
 
 
 def _digest(items: Iterable[Any]) -> bytes:
@@ -56,13 +84,16 @@ class PartialResults:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[bytes, int], _Kept] = OrderedDict()
 
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
     def take(self, key: bytes, elements: Sequence[Any]) -> dict[int, Any]:
         """Return what an earlier run of the same function over the same list has finished.
 
         Parameters
         ----------
         key : bytes
-            The function's `function_key`.
+            The function's `FunctionKey`.
         elements : sequence
             The list.
 

@@ -18,7 +18,8 @@ from typing import Any
 from tests.benchmarks.measure import Row, say
 from tests.support.home import make_home
 
-ALL = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "A1"]
+ALL = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "P14",
+       "P15", "A1"]  # fmt: skip
 # Rows that start clusters or windows of their own, in files of their own.
 OWN = {"P7": "bench_start", "P13": "bench_start", "A1": "bench_start", "P11": "bench_window"}
 
@@ -47,14 +48,16 @@ def main() -> None:
 def _on_one_cluster(wanted: list[str]) -> list[Row]:
     """Measure what needs two warm engines and VisTrails' core."""
     from parallelflow import host
-    from tests.benchmarks import bench_map, bench_run
+    from tests.benchmarks import bench_large, bench_map, bench_run
 
     plain: dict[str, Callable[[], list[Row]]] = {
         "P1": bench_map.p1, "P2": bench_map.p2, "P3": bench_map.p3, "P10": bench_map.p10,
+        "P15": bench_large.p15,
     }  # fmt: skip
     with_client: dict[str, Callable[[Any], list[Row]]] = {
         "P4": bench_run.p4, "P5": bench_run.p5, "P6": bench_run.p6,
-        "P8": bench_map.p8, "P9": bench_map.p9, "P12": bench_map.p12,
+        "P8": bench_large.p8, "P9": bench_large.p9, "P12": bench_map.p12,
+        "P14": bench_large.p14,
     }  # fmt: skip
     if not set(wanted) & {*plain, *with_client}:
         return []

@@ -17,13 +17,13 @@ from importlib.util import cache_from_source, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
+from .compiled_modules import check_loaded, note_loaded, note_loading
 from .module_files import ModuleFile, is_younger
-from .module_snapshot import ModuleRecord, compiled_digest, digest_of, is_own
+from .module_snapshot import ModuleRecord, digest_of, is_own
 from .python_path import is_installed, own_folders
 
 __all__ = [
     "ModuleSet",
-    "ModuleUnusable",
     "find_set",
     "forget_package",
     "is_outdated",
@@ -33,10 +33,6 @@ __all__ = [
 
 # Sets beyond those of runs that are set up: what a session has loaded is there for its next run.
 MAX_SETS = 8
-
-
-class ModuleUnusable(Exception):
-    """A compiled module that this engine has loaded is not as the session has it."""
 
 
 class ModuleSet:
@@ -112,7 +108,7 @@ class ModuleSet:
             sys.modules.update(self._modules)
             self._modules = {}
         self.session = table
-        _check_compiled(table)
+        check_loaded(table)
         for name in shadowed:
             module = sys.modules.get(name)
             if module is not None and not is_own(name, module):
@@ -133,27 +129,11 @@ class ModuleSet:
         (_kept_files if _is_kept(name) else self._files)[name] = file
 
 
-def _check_compiled(table: dict[str, ModuleRecord]) -> None:
-    """Raise if a compiled module is here in another state than the session's."""
-    for name, (path, digest) in _compiled.items():
-        record = table.get(name)
-        if record is None or name not in sys.modules:
-            continue
-        if (record.path, record.digest) != (path, digest):
-            raise ModuleUnusable(
-                f"it has loaded the compiled module {name} ({path}) in another state than this "
-                "session, and Python cannot load it a second time: stop this engine, and start "
-                "a new one"
-            )
-
-
 _current: ModuleSet | None = None
 _sets: list[ModuleSet] = []
 # Packages that VisTrails has enabled: its registry holds their classes, so they stay.
 _kept: set[str] = {"userpackages"}
 _kept_files: dict[str, ModuleFile] = {}
-# Compiled modules of users by name: file and state.
-_compiled: dict[str, tuple[str, bytes]] = {}
 
 
 def find_set(path: list[str], table: dict[str, ModuleRecord]) -> ModuleSet:
@@ -258,8 +238,7 @@ def _taken_out() -> dict[str, ModuleType]:
         spec = module.__spec__
         if spec is not None and isinstance(spec.loader, ExtensionFileLoader):
             compiled.add(name.partition(".")[0])
-            path = str(spec.origin)
-            _compiled.setdefault(name, (path, compiled_digest(path)))
+            note_loaded(name, str(spec.origin))
     for name in list(own):
         if _is_kept(name) or name.partition(".")[0] in compiled:
             del own[name]
@@ -284,7 +263,7 @@ class _Finder(MetaPathFinder):
         if spec is None or not spec.origin or is_installed(spec.origin):
             return None
         if isinstance(spec.loader, ExtensionFileLoader):
-            _compiled[name] = (spec.origin, compiled_digest(spec.origin))
+            note_loading(name, spec.origin)
         elif isinstance(spec.loader, SourceFileLoader):
             spec.loader = _NotingLoader(name, spec.origin, spec.loader)
             return spec

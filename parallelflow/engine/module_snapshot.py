@@ -21,7 +21,7 @@ from parallelflow.system.safe_files import read_bytes
 
 from .python_path import is_installed
 
-__all__ = ["ModuleRecord", "digest_of", "is_own", "look", "snapshot"]
+__all__ = ["ModuleRecord", "compiled_digest", "digest_of", "is_own", "look", "snapshot"]
 
 # Sources travel with each run up to this size in all, some 25 000 lines. Beyond it engines read the
 # files and compare digests, which takes files that both can read.

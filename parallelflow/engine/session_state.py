@@ -19,6 +19,7 @@ from typing import Any
 
 from parallelflow.system.working_directory import working_directory
 
+from .compiled_modules import check_imports
 from .module_sets import ModuleSet, find_set, shadowed_by
 from .module_snapshot import ModuleRecord, look, snapshot
 from .process_settings import (
@@ -192,10 +193,13 @@ class ProcessState:
         self._leave()
 
     def _enter_modules(self) -> None:
+        first = self._modules is None
         if self._modules is None:
             self._modules = find_set(self._values[PATH], self._state.modules)
             self._shadowed = shadowed_by(self._state.modules)
         self._modules.enter(self._state.modules, self._shadowed)
+        if first:  # what elements import is as it was when the run began
+            check_imports(self._values[PATH], self._state.modules)
 
     def _write(self, setting: Setting, wanted: Any) -> None:
         try:

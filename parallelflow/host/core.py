@@ -180,10 +180,13 @@ def _restore_folders() -> None:
     """Make again what the system has cleaned away of this process' folders."""
     for folder in session_folder.restore_private_folders():
         user_modules.copy_modules(user_modules.user_folder(), folder)
-        from vistrails.core.interpreter.cached import CachedInterpreter
+    from vistrails.core.interpreter.cached import CachedInterpreter
 
-        # The folder of the files that modules make (`self.interpreter.filePool`).
-        make_folder(Path(CachedInterpreter.get().filePool.directory))
+    # The folder of the files that modules make (`self.interpreter.filePool`). The system may have
+    # removed it alone: while nothing is in it, nobody uses it.
+    pool = Path(CachedInterpreter.get().filePool.directory)
+    if is_running() and not pool.is_dir():
+        make_folder(pool)
 
 
 def stop_core() -> None:

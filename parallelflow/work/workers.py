@@ -31,6 +31,9 @@ __all__ = ["Workers"]
 
 # What an engine had sent before it died may still be on its way through the hub.
 GRACE_SECONDS = 0.3
+# So long engines are replaced that have loaded a module in another state, and waited for: a start
+# gives up earlier, and two sessions must not replace engines in turn for ever.
+OTHER_STATE_SECONDS = 180.0
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ class Workers:
         self._setup_deaths = 0
         self._setup_failed: SetupFailed | None = None
         self._nobody_since: float | None = None
+        self._other_state_since: float | None = None
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._workers.values()))
@@ -160,13 +164,40 @@ class Workers:
             self._accept(worker)
             return
         self.exclude(worker)
-        self._progress.warn(f"{worker} takes no part: {failure.message}")
-        if failure.error_type == "ModuleUnusable":  # a new process can load it
-            self._pool.replace(worker.id)
-        why = SetupFailed(worker.id, worker.host, failure.error_type, failure.message)
+        message = failure.message
+        if failure.error_type == "ModuleUnusable" and self._replace_other_state(worker):
+            self._progress.warn(f"{worker} is being replaced: {message}.")
+        else:
+            if failure.error_type == "ModuleUnusable":
+                message = f"{message}: stop this engine, and start a new one"
+            self._progress.warn(f"{worker} takes no part: {message}")
+        why = SetupFailed(worker.id, worker.host, failure.error_type, message)
         self._setup_failed = why
-        if self.are_excluded():
+        if self.are_excluded() and not self._awaits_replacement():
             raise why
+
+    def _replace_other_state(self, worker: Worker) -> bool:
+        """Replace an engine that has loaded a module in another state: a new process can load it.
+
+        Returns
+        -------
+        bool
+            Whether that is under way, which it is not for somebody else's engine.
+        """
+        since = self._other_state_since
+        if since is not None and time.monotonic() - since > OTHER_STATE_SECONDS:
+            return False
+        if not self._pool.replace(worker.id) and not self._pool.retired(worker.id):
+            return False
+        self._other_state_since = since or time.monotonic()
+        return True
+
+    def _awaits_replacement(self) -> bool:
+        """Return True if an engine is being started in the place of one with another module."""
+        since = self._other_state_since
+        if since is None or time.monotonic() - since > OTHER_STATE_SECONDS:
+            return False
+        return self._pool.expected()
 
     def _accept(self, worker: Worker) -> None:
         worker.mark_ready()
@@ -220,7 +251,9 @@ class Workers:
 
     def seconds_without_any(self) -> float:
         """Return for how long no engine could do the run's work and none was being started."""
-        if not self.are_excluded() or self._pool.expected():
+        since = self._other_state_since
+        waited = since is not None and time.monotonic() - since > OTHER_STATE_SECONDS
+        if not self.are_excluded() or (self._pool.expected() and not waited):
             self._nobody_since = None
             return 0.0
         now = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import signal
 import threading
 import time
@@ -81,6 +82,56 @@ def test_an_engine_killed_in_the_middle_costs_nothing(engines: Any, caplog: Any)
     assert len(told) == 1 and told[0].startswith(f"engine {victim} (")
     iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
     assert sorted(i.iteration for i in iterations) == list(range(100))
+
+
+WRITES_FILES = """
+import os, tempfile
+with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, 'f'), 'w') as own:
+    own.write('x')
+with tempfile.NamedTemporaryFile() as other:
+    other.write(b'x')
+o = self.interpreter.filePool.create_file(suffix='.txt')
+with open(o.name, 'w') as f:
+    f.write('element %d' % i)
+"""
+
+
+def private_folders() -> list[str]:
+    """Return the session folders of the process that this runs in."""
+    from vistrails.core.interpreter.cached import CachedInterpreter
+
+    return [str(Path(CachedInterpreter.get().filePool.directory).parents[1])]
+
+
+@pytest.mark.parametrize("missing", ["folder", "subfolders", "lock", "pool"])
+def test_an_engines_folder_that_the_system_has_cleaned_away_is_made_again(
+    cluster: Any, engines: Any, missing: str
+) -> None:
+    from parallelflow.host import session_folder
+
+    workflow = mapped(source(WRITES_FILES), list(range(20)))
+    assert run(workflow, PARALLEL_FLOW).errors == {}
+    client = cluster.connect()
+    folders = [Path(f) for (f,) in client[:].apply_sync(private_folders)]
+    assert len(set(folders)) == 2
+    for folder in folders:
+        assert folder.name.startswith("parallelflow-core-"), folder
+        gone = {
+            "folder": [folder],
+            "subfolders": [path for path in folder.iterdir() if path.is_dir()],
+            "lock": [path for path in folder.iterdir() if path.is_file()],
+            "pool": list((folder / session_folder.TEMPORARY).iterdir()),
+        }[missing]
+        assert gone
+        for path in gone:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    ours = run(workflow, PARALLEL_FLOW)
+    assert ours.errors == {}
+    texts = [Path(file.name).read_text() for file in ours.values[1]]
+    assert texts == [f"element {i}" for i in range(20)]
+    # Another session does not take them for abandoned ones.
+    swept = session_folder.sweep_abandoned()
+    assert not set(swept) & set(folders) and all(folder.is_dir() for folder in folders)
 
 
 def test_a_lost_engine_of_ours_is_replaced(engines: Any, cluster: Any) -> None:

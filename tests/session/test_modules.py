@@ -241,7 +241,15 @@ def test_a_compiled_module_in_another_state_is_refused(client: Any, project: Pat
     if not getattr(_csv, "__file__", None):
         pytest.skip("this Python has _csv built in")
     library = Path(_csv.__file__)
-    text = "from pkg import _csv\ndef work(x):\n    return _csv.__file__\n"
+    text = """
+    import os, time
+    from pkg import _csv
+    def work(x):
+        open(f"seen-{os.getpid()}", "w").close()
+        while sum(name.startswith("seen-") for name in os.listdir()) < 2:
+            time.sleep(0.01)  # until both engines have loaded it
+        return _csv.__file__
+    """
     for content in (library.read_bytes(), library.read_bytes() + b"0"):
         enter(project / "a", **{"helpers": text, "pkg/__init__": ""})
         path = project / "a" / "pkg" / library.name

@@ -1,0 +1,166 @@
+"""A C extension of the user's in another state than the engines have loaded."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parallelflow.engine_manager import EngineManager
+from parallelflow.errors import SetupFailed
+from parallelflow.progress import Snapshot
+from parallelflow.work.mapping import map_on_cluster
+
+INCLUDE = sysconfig.get_paths()["include"]
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc"),
+    pytest.mark.skipif(
+        not (Path(INCLUDE) / "Python.h").exists(), reason="Python's C header files are not here"
+    ),
+]
+
+# A guard against a hang; a replacement takes some seconds.
+LIMIT_SECONDS = 240.0
+
+SOURCE = """
+#include <Python.h>
+static PyObject *value(PyObject *self, PyObject *args) { return PyLong_FromLong(VALUE); }
+static PyMethodDef methods[] = {{"value", value, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "NAME", "", -1, methods};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&module); }
+"""
+NAMES = ("work", "fastpart", "pkg")
+
+
+def build(folder: Path, value: int, name: str = "fastpart") -> None:
+    """Build an extension whose function returns a value; replace the file there was."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "source.c"
+    source.write_text(SOURCE.replace("VALUE", str(value)).replace("NAME", name))
+    new = folder / "new"
+    command = ["gcc", "-shared", "-fPIC", "-I", INCLUDE, str(source), "-o", str(new)]
+    subprocess.run(command, check=True)
+    new.rename(folder / f"{name}{SUFFIX}")
+
+
+def forget() -> None:
+    for name in [n for n in sys.modules if n.partition(".")[0] in NAMES]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[EngineManager]:
+    """Return a manager of two engines that this session has started."""
+    manager = EngineManager(profile=f"compiled{os.getpid()}")
+    manager.configure(engines=2)
+    yield manager
+    manager.stop()
+
+
+@pytest.fixture
+def project(session: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Return what enters a project's folder, as a new session would."""
+    before = list(sys.path)
+
+    def enter(name: str, text: str) -> Path:
+        forget()
+        folder = session / name
+        folder.mkdir(exist_ok=True)
+        (folder / "work.py").write_text(text)
+        sys.path[:] = [str(folder), *before]
+        os.chdir(folder)
+        return folder
+
+    yield enter
+    sys.path[:] = before
+    forget()
+
+
+def run(manager: EngineManager, *, ours: bool = True) -> list[Any]:
+    """Return what the project's function makes of 20 elements."""
+    client = manager.ensure_engines()
+    pool = manager.engine_pool() if ours else None
+    function = importlib.import_module("work").work
+    elements = [(i,) for i in range(20)]
+    told: list[Snapshot] = []
+    values = map_on_cluster(
+        client, function, elements, chunk_size=1, pool=pool, timeout=LIMIT_SECONDS,
+        progress=told.append,
+    )  # fmt: skip
+    assert manager.connect() is client  # the same cluster, not this process
+    return values
+
+
+LOADED = "import fastpart\ndef work(i):\n    return i, fastpart.value()\n"
+IMPORTED_THERE = "def work(i):\n    import fastpart\n    return i, fastpart.value()\n"
+IN_A_PACKAGE = "def work(i):\n    from pkg import fastpart\n    return i, fastpart.value()\n"
+
+ON_BOTH = """
+value = work
+def work(i):
+    import os, time
+    found = value(i)
+    open(f"seen-{os.getpid()}", "w").close()
+    while sum(name.startswith("seen-") for name in os.listdir()) < 2:
+        time.sleep(0.01)
+    return found
+"""
+
+
+def expected(value: int) -> list[Any]:
+    return [(i, value) for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    "text", [LOADED, IMPORTED_THERE, IN_A_PACKAGE], ids=["loaded", "imported", "package"]
+)
+def test_projects_with_an_extension_of_the_same_name(
+    manager: EngineManager, project: Callable[..., Path], text: str
+) -> None:
+    for name, value in (("a", 1), ("b", 2), ("a", 1)):
+        folder = project(name, text)
+        where = folder
+        if text is IN_A_PACKAGE:
+            where = folder / "pkg"
+            where.mkdir(exist_ok=True)
+            (where / "__init__.py").touch()
+        if not list(where.glob(f"*{SUFFIX}")):
+            build(where, value)
+        assert run(manager) == expected(value), name
+
+
+def test_an_extension_that_is_built_again_between_two_runs(
+    manager: EngineManager, project: Callable[..., Path]
+) -> None:
+    folder = project("c", IMPORTED_THERE)
+    for value in (3, 4):
+        build(folder, value)
+        assert run(manager) == expected(value)
+    assert run(manager) == expected(4)
+
+
+@pytest.mark.parametrize("text", [LOADED, IMPORTED_THERE], ids=["loaded", "imported"])
+def test_engines_of_somebody_else_are_refused_by_name(
+    manager: EngineManager, project: Callable[..., Path], text: str
+) -> None:
+    build(project("d", text + ON_BOTH), 5)
+    assert run(manager) == expected(5)
+    build(project("e", text), 6)
+    with pytest.raises(SetupFailed) as raised:
+        run(manager, ours=False)
+    message = str(raised.value)
+    assert "compiled module fastpart" in message and "another state" in message
+    assert message.endswith("stop this engine, and start a new one")
+    project("f", "def work(i):\n    return i\n")  # which does not use it
+    assert run(manager, ours=False) == list(range(20))

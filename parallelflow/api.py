@@ -39,7 +39,8 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     ask : bool
         What to do where no engine runs. True: in VisTrails' window the user is asked whether
         to start some; elsewhere they are started, as the configuration says. False: nothing
-        is asked or started, and the answer comes at once.
+        is asked or started, and the answer comes at once; only an engine that is being started
+        in the place of another one is waited for.
 
     Returns
     -------

@@ -106,6 +106,8 @@ class EngineProvisioner:
         """Return a client with at least one engine; see `EngineManager.ensure_engines`."""
         if not ask:
             self._wait_for(_in_thread(lambda cancel: self._connect_without_waiting()))
+            if self._replacer.expected():
+                self._wait_for(_in_thread(self._wait_for_replacement))
             return self._client_with_engines()
         preparation, self._preparation = self._preparation, None
         if preparation is not None:

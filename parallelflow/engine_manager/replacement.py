@@ -77,7 +77,7 @@ class EngineReplacer:
             return False
         connection.meet()
         with self._replacements_lock:
-            if engine in connection.replaced or not stop.is_own_local(
+            if engine in connection.replaced or not stop.can_be_replaced(
                 self._cluster, connection, engine
             ):
                 return False

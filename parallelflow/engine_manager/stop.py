@@ -14,7 +14,7 @@ from parallelflow.system.waiting import wait_until
 from .connection import hub
 from .model import Origin, ShutdownPlan
 from .system import profiles
-from .system.origins import Origins
+from .system.origins import Origins, origin_of
 from .system.processes import ProcessRecord, stop_trees
 from .system.records import SessionRecord, read_all
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from .cluster import Cluster
     from .connection.cluster_connection import ClusterConnection
 
-__all__ = ["interrupt_engine", "is_own_local", "plan", "shutdown", "stop_engine", "stop_own_engine"]
+__all__ = [
+    "can_be_replaced",
+    "interrupt_engine",
+    "plan",
+    "shutdown",
+    "stop_engine",
+    "stop_own_engine",
+]
 
 # The hub answers in milliseconds.
 QUEUE_SECONDS = 0.5
@@ -72,27 +79,37 @@ def interrupt_engine(cluster: Cluster, engine: int) -> None:
         )
 
 
-def is_own_local(cluster: Cluster, connection: ClusterConnection, engine: int) -> bool:
-    """Return True if an engine, which may have left, was started by this session and runs here."""
-    session = cluster.session
+def can_be_replaced(cluster: Cluster, connection: ClusterConnection, engine: int) -> bool:
+    """Return True if this session may start an engine in the place of one, which may have left.
+
+    One that this session has started on this machine. Also one that was left running on it and
+    hangs: it would serve nobody any more.
+    """
     facts = connection.facts.get(engine) or connection.gone.get(engine)
-    if session is None or facts is None or facts.host != socket.gethostname():
+    if facts is None or facts.host != socket.gethostname():
         return False
-    # Not a launcher's or a batch system's.
-    return facts.mark in cluster.tokens() and any(
-        p.pid == facts.pid and p.kind == "engine" for p in session.record.processes
-    )
+    tokens = cluster.tokens()
+    for record in read_all(cluster.folder):
+        if record.token != facts.mark:
+            continue
+        origin = origin_of(record, tokens)
+        left_running = origin is Origin.DETACHED and engine in connection.ids
+        # Not a launcher's or a batch system's.
+        return (record.token in tokens or left_running) and any(
+            p.pid == facts.pid and p.kind == "engine" for p in record.processes
+        )
+    return False
 
 
 def stop_own_engine(cluster: Cluster, connection: ClusterConnection, engine: int) -> bool:
-    """Stop one engine if it is a local one of this session; return True if it was, and is gone.
+    """Stop one engine if it can be replaced; return True if it could, and is gone.
 
     Also one that has left the cluster: it may be frozen, and go on one day.
     """
     if connection is not cluster.connection or not cluster.alive():
         return False
     connection.meet()
-    if not is_own_local(cluster, connection, engine):
+    if not can_be_replaced(cluster, connection, engine):
         return False
     process = connection.processes.get(engine) or connection.gone_processes.get(engine)
     return process is None or not stop_trees([process], nannies=False)

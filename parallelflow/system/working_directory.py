@@ -20,5 +20,5 @@ def working_directory() -> Path:
     """
     try:
         return Path.cwd()
-    except OSError as e:
-        raise WorkingDirectoryGone() from e
+    except OSError:
+        raise WorkingDirectoryGone() from None

@@ -128,8 +128,9 @@ for attempt in range(2):
         print("late", flush=True)
     if sys.argv[2] == "end":
         break
-    values = api.parallel_map(lambda i: i * 10, range(50), ask=True)
-    assert values == [i * 10 for i in range(50)], values
+    # Without asking: the engines are this session's, or were there before.
+    values, used = api.parallel_map(lambda i: i * 10, range(50), ipython=True)
+    assert values == [i * 10 for i in range(50)] and used, (values, used)
 if sys.argv[2] == "go on":
     client, pool = manager.connect(), manager.engine_pool()
     until = time.monotonic() + 60
@@ -144,6 +145,19 @@ def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
     out, err = finish(script(profile, STUCK, "go on"))
     assert out.split() == ["late", "late", "2", "engines"]
     assert "ended" not in err and "was lost" not in err, err
+    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+
+
+def test_engines_left_running_that_hang_in_c_code_are_replaced(manager: EngineManager) -> None:
+    """They would serve nobody any more, neither this session nor another one."""
+    profile = manager.profile
+    manager.start_engines(2)
+    manager.leave_running()
+    out, err = finish(script(profile, STUCK, "go on"))
+    assert out.split() == ["late", "late", "2", "engines"]
+    assert "ended" not in err and "was lost" not in err, err
+    # The engines that were started in their place have ended with the session.
+    manager.cleanup()
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 

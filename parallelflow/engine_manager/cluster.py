@@ -67,6 +67,8 @@ class Cluster:
         What this session has started, None if that is nothing.
     lock : threading.RLock
         Held while the cluster is changed, which may take seconds.
+    ends_on_purpose : int
+        How often this session has stopped what it had started, or shut the cluster down.
     """
 
     def __init__(self, options: ClusterOptions, interaction: Interaction | None = None) -> None:
@@ -78,6 +80,7 @@ class Cluster:
         self.connection: ClusterConnection | None = None
         self.session: Session | None = None
         self.lock = threading.RLock()
+        self.ends_on_purpose = 0
         self._listeners: list[Callable[[State], None]] = []
         self._starts: set[threading.Event] = set()
         self._owner = os.getpid()
@@ -361,6 +364,7 @@ class Cluster:
         """
         if self.is_inherited:
             return []
+        self.ends_on_purpose += 1
         self.cancel_starts()
         with self.lock:
             self.drop_connection()

@@ -31,6 +31,9 @@ class EnginePool:
         owner or at the end of the session that had started it, not frozen.
     expected : callable
         Returns whether engines are being started that will take part.
+    stopped : callable
+        Returns whether this session has ended its cluster on purpose since the pool was made: work
+        is not to go on then.
     """
 
     alive: Callable[[], bool] = lambda: True
@@ -39,3 +42,4 @@ class EnginePool:
     retired: Callable[[int], bool] = lambda engine: False
     crashed: Callable[[int], bool] = lambda engine: True
     expected: Callable[[], bool] = lambda: False
+    stopped: Callable[[], bool] = lambda: False

@@ -571,6 +571,7 @@ class EngineManager:
         NoEngines
             If there is no cluster.
         """
+        self._cluster.ends_on_purpose += 1
         self._cancel_starts()
         with self._cluster.lock:
             return stop.shutdown(self._cluster)

@@ -45,6 +45,7 @@ class EngineReplacer:
 
     def engine_pool(self) -> EnginePool:
         """Return the engines' owner as a run sees it."""
+        ends = self._cluster.ends_on_purpose
         return EnginePool(
             alive=self._cluster.alive,
             fault=self._cluster.fault,
@@ -52,6 +53,7 @@ class EngineReplacer:
             retired=self._is_retired,
             crashed=self._has_crashed,
             expected=lambda: self.expected() > 0,
+            stopped=lambda: self._cluster.ends_on_purpose != ends,
         )
 
     def replace_in_background(self, engine: int) -> bool:

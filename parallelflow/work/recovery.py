@@ -47,7 +47,8 @@ def drive(
     Raises
     ------
     ClusterLost
-        If elements that are left may have ended engines, and no engines are left or come.
+        If this session has ended the cluster on purpose; or if elements that are left may have
+        ended engines, and no engines are left or come.
     StartCancelled
         If the user gave up the start of others.
     """
@@ -56,7 +57,7 @@ def drive(
         try:
             poll()
         except ClusterLost as e:
-            if find_client is None:
+            if find_client is None or run.workers.were_stopped():
                 raise
             moves = 0 if run.progress.done > finished else moves + 1
             finished = run.progress.done

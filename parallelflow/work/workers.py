@@ -100,6 +100,10 @@ class Workers:
         """Return True if none of them gets work of the run; also if there are none."""
         return all(w.state is WorkerState.EXCLUDED for w in self._workers.values())
 
+    def were_stopped(self) -> bool:
+        """Return True if this session has ended the cluster on purpose."""
+        return self._pool.stopped()
+
     # -- set-up -------------------------------------------------------------------------
 
     def add_new(self) -> None:

@@ -118,6 +118,22 @@ def test_work_goes_on_when_the_engines_session_ends(
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 
+ENDED_ON_PURPOSE = """
+import threading
+from parallelflow.errors import ClusterLost
+def look(snapshot):
+    if snapshot.done > 5 and not ends:
+        ends.append(threading.Thread(target=getattr(manager, sys.argv[2])))
+        ends[0].start()
+ends = []
+try:
+    api.parallel_map(lambda i: time.sleep(0.02), range(10_000), ask=True, progress=look)
+except ClusterLost:
+    print("lost", flush=True)
+ends[0].join()
+print(len(manager.started()), flush=True)
+"""
+
 STUCK = """
 def stuck(n):
     return sum(range(n))
@@ -145,6 +161,15 @@ def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
     out, err = finish(script(profile, STUCK, "go on"))
     assert out.split() == ["late", "late", "2", "engines"]
     assert "ended" not in err and "was lost" not in err, err
+    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+
+
+@pytest.mark.parametrize("how", ["stop", "cleanup", "shutdown_cluster"])
+def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(how: str, profile: str) -> None:
+    """The user wants it to end: no engine is started again, whatever was allowed before."""
+    out, err = finish(script(profile, ENDED_ON_PURPOSE, how))
+    # ipyparallel prints what a hub that shuts down answers late.
+    assert out.split()[-2:] == ["lost", "0"], err
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 

@@ -168,8 +168,9 @@ def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
 def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(how: str, profile: str) -> None:
     """The user wants it to end: no engine is started again, whatever was allowed before."""
     out, err = finish(script(profile, ENDED_ON_PURPOSE, how))
-    # ipyparallel prints what a hub that shuts down answers late.
-    assert out.split()[-2:] == ["lost", "0"], err
+    # ipyparallel prints the answers that a hub which shuts down sends late.
+    lines = [line for line in out.splitlines() if line in ("lost", "0", "1", "2")]
+    assert lines == ["lost", "0"], (out, err)
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 

@@ -70,7 +70,7 @@ class Session:
 
     def _start_guard(self) -> Guard:
         environment = {**os.environ, **self.launch.environment}
-        # By the mark it would be stopped with the rest, which it ignores: 2 s indefinitelyy stop.
+        # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
         environment.pop(MARK, None)
         try:
             return Guard(self.record, environment)
@@ -92,12 +92,16 @@ class Session:
         kinds = [p.kind for p in self.record.processes] + [j.kind for j in self.record.jobs]
         return "controller" in kinds
 
-    def add_controller(self, process: ProcessRecord | None) -> None:
-        """Note the controller that was started."""
-        self.record.jobs.extend(self.launch.controller_jobs)
+    def expect_controller(self) -> None:
+        """Note the files that the start of a controller makes, before it does."""
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
         # The hub notes its engines there, to be restored by a controller that is told to.
         self.record.files.append(f"log/engines{self.record.cluster_id}.json")
+        self._add([])
+
+    def add_controller(self, process: ProcessRecord | None) -> None:
+        """Note the controller that was started."""
+        self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += self.launch.logs()
         self._coming_up = True
         self._add([process] if process else [])

@@ -176,6 +176,7 @@ class StartTransaction:
         cluster.enter(State.CONNECTING)
         launch.remove_stale_files()
         self._progress.set_controller(Stage.WAITING)
+        session.expect_controller()
         session.add_controller(launch.start_controller(self._check_cancelled))
         self._progress.set_controller(Stage.STARTED)
         # Local engines load what they need while the controller comes up.

@@ -125,13 +125,14 @@ def look(snapshot):
     if snapshot.done > 5 and not ends:
         ends.append(threading.Thread(target=getattr(manager, sys.argv[2])))
         ends[0].start()
-ends = []
+ends, outcome = [], []
 try:
     api.parallel_map(lambda i: time.sleep(0.02), range(10_000), ask=True, progress=look)
 except ClusterLost:
-    print("lost", flush=True)
+    outcome.append("lost")
 ends[0].join()
-print(len(manager.started()), flush=True)
+# In one piece: ipyparallel's thread prints, too.
+sys.stdout.write(f"\\n{' '.join(outcome)} {len(manager.started())} started\\n")
 """
 
 STUCK = """
@@ -169,8 +170,7 @@ def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(how: str, pro
     """The user wants it to end: no engine is started again, whatever was allowed before."""
     out, err = finish(script(profile, ENDED_ON_PURPOSE, how))
     # ipyparallel prints the answers that a hub which shuts down sends late.
-    lines = [line for line in out.splitlines() if line in ("lost", "0", "1", "2")]
-    assert lines == ["lost", "0"], (out, err)
+    assert "lost 0 started" in out.splitlines(), (out, err)
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 

@@ -76,7 +76,7 @@ class EngineProvisioner:
     def free_cores(self) -> int:
         """Return how many cores of this machine have no engine of this cluster on them."""
         connection = self._cluster.connection
-        used = 0 if connection is None else len(connection.processes)
+        used = 0 if connection is None else connection.count_here()
         return max((os.cpu_count() or 1) - used, 0)
 
     # -- in the background ------------------------------------------------------------

@@ -46,9 +46,12 @@ o = ends, os.path.isdir(get_vistrails_configuration().temporaryDir)
 # Swallows what a signal raises, as a bare except in somebody's code does.
 STUBBORN = """\
 import time
-print("at work", flush=True)
+told = False
 while True:
     try:
+        if not told:
+            print("at work", flush=True)
+        told = True
         time.sleep(60)
     except BaseException:
         print("swallowed", flush=True)

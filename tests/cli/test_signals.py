@@ -102,7 +102,10 @@ def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) 
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
     process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == "swallowed\n"
+    # A print that is interrupted before it knows that its line is out writes it again.
+    while (line := process.stdout.readline()) == "at work\n":
+        pass
+    assert line == "swallowed\n"
     assert process.poll() is None, "it was meant to go on after the first signal"
     returned, errors = end(process, signal.SIGINT)  # twice: now
     assert returned == 130

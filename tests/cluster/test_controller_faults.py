@@ -222,6 +222,8 @@ def test_a_controller_elsewhere_is_probed(
     ours, far = new_manager(), new_manager()
     ours.start_engines(1)
     pids = processes(ours)[role]
+    ours.leave_running()
+    ours.stop()  # a session that can see the processes would stop the rest of them first
     monkeypatch.setattr(ConnectionFile, "owner", lambda self: None)
     assert far.connect() is not None
     run = run_on(far, 0.05, 4000)

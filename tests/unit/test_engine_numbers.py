@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from parallelflow import api, cli
 from parallelflow.engine_manager import EngineManager, get_manager, manager
+from parallelflow.engine_manager.connection.cluster_connection import ClusterConnection
+from parallelflow.engine_manager.connection.engine_metadata import EngineMetadata
 from parallelflow.engine_manager.launch import capacity
+from parallelflow.engine_manager.provision import EngineProvisioner
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import TooManyEngines
 
@@ -88,12 +94,24 @@ def test_only_engines_on_this_machine_need_its_memory(said: str, local: bool) ->
 
 
 def test_the_number_for_free_cores_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EngineManager, "free_cores", lambda self: 1000)
+    monkeypatch.setattr(EngineProvisioner, "free_cores", lambda self: 1000)
     free = psutil.virtual_memory().available + psutil.swap_memory().free
     monkeypatch.setattr(capacity, "ENGINE_BYTES", free // 4)
     assert 1 <= EngineManager("any").suggested_engines() < 100
     monkeypatch.setattr(capacity, "ENGINE_BYTES", 10**15)
     assert EngineManager("any").suggested_engines() == 1
+    monkeypatch.setattr(capacity, "ENGINE_BYTES", 1)
+    assert EngineManager("any").suggested_engines() == 1000
+
+
+def test_an_engine_that_has_not_told_its_machine_is_counted_as_here() -> None:
+    """Otherwise two starts at once give a core two engines."""
+    client = SimpleNamespace(ids=[4, 0, 2, 3], _notification_handlers={})
+    connection = ClusterConnection(client, None, SimpleNamespace(main=None))  # type: ignore[arg-type]
+    assert connection.count_here() == 4
+    connection.facts[0] = facts = EngineMetadata(socket.gethostname(), *[""] * 7)  # type: ignore[arg-type]
+    connection.facts[3] = dataclasses.replace(facts, host="another-machine")
+    assert connection.count_here() == 3
 
 
 def test_a_launcher_is_found_however_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:

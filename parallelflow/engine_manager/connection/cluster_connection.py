@@ -302,6 +302,12 @@ class ClusterConnection:
                 self.processes[engine] = process
         self.facts[engine] = told
 
+    def count_here(self) -> int:
+        """Return how many engines are on this machine, with those that have not told it yet."""
+        here = socket.gethostname()
+        told = {engine: facts.host == here for engine, facts in list(self.facts.items())}
+        return sum(told.get(engine, True) for engine in self.ids)
+
     def wait_for_facts(self, seconds: float) -> None:
         """Wait until all engines have told their facts; busy ones cannot."""
         wait_until(lambda: not set(self.client.ids) - set(self.facts), seconds)

@@ -12,7 +12,36 @@ from typing import Any
 from vistrails.core.modules.basic_modules import Generator, get_module
 from vistrails.core.modules.vistrails_module import ModuleError
 
-__all__ = ["check_elements"]
+__all__ = ["check_elements", "check_output_port"]
+
+
+def check_output_port(module: Any, function: Any, port: str) -> None:
+    """Check that the function has an output port, before anything runs.
+
+    The serial Map tells so after the first element, in the words with which this begins.
+
+    Parameters
+    ----------
+    module : FoldWithModule
+        The module that loops.
+    function : Module
+        The module on its FunctionPort.
+    port : str
+        The name in OutputPort.
+
+    Raises
+    ------
+    ModuleError
+        On the module, with the names of the function's output ports.
+    """
+    known = function.output_specs
+    if not known or port in known or port in function.outputPorts:
+        return
+    raise ModuleError(
+        module,
+        f"Invalid output port: {port}: {type(function).__name__} has no output port of this "
+        f"name. Its output ports: {', '.join(sorted(known))}",
+    )
 
 
 def check_elements(module: Any, function: Any, ports: Sequence[str], elements: Any) -> None:

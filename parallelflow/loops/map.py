@@ -18,7 +18,7 @@ from vistrails.packages.controlflow.utils import Map as SerialMap
 from parallelflow.engine.place import on_engine
 from parallelflow.settings import POLICIES, STOP, settings
 
-from .checks import check_elements
+from .checks import check_elements, check_output_port
 from .describe import describe
 from .evaluation import evaluate
 from .loop import Loop
@@ -113,6 +113,7 @@ def map_in_parallel(module: Any) -> list[Any]:
         )
     for function in functions:
         check_elements(module, function, ports, elements)
+        check_output_port(module, function, output_port)
     return evaluate(
         Loop(
             name="Map",

@@ -65,6 +65,32 @@ def warnings_can_be_shown() -> None:
     warnings.warn("a harmless one", UserWarning, stacklevel=1)
 
 
+@symptom("list-quotes", r"malformed node or string")
+def a_list_without_quotes_is_told() -> None:
+    controller = start()
+    from vistrails.core.modules.basic_modules import List
+
+    assert List.translate_to_python("['x', 2]") == ["x", 2]
+    texts = {}
+    for text in ("[x, 'y']", "x", "[x=1]", "["):
+        try:
+            List.translate_to_python(text)
+        except (SyntaxError, ValueError) as e:
+            texts[text] = str(e)
+    told = "not a list that Python reads: its texts need quotes"
+    assert texts == {
+        "[x, 'y']": f"{told}, such as ['x', 'y']",
+        "x": f"{told}, such as ['x']",
+        "[x=1]": told,
+        "[": told,
+    }, texts
+    module = controller.add_module(BASIC, "List")
+    controller.update_function(module, "value", ["[x]"])
+    (results,), _ = controller.execute_current_workflow()
+    (error,) = results.errors.values()
+    assert "such as ['x']" in error.msg, error.msg
+
+
 @symptom("scipy-required", r"MissingRequirement: .*scipy")
 def the_core_starts_without_scipy() -> None:
     class NoScipy:

@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,7 +103,43 @@ def _let_layers_sort(layout: Any) -> None:
     layout.Layer.__init__ = init_with_sortable_modules
 
 
+# -- lists --------------------------------------------------------------------------
+
+
+def _quoted(text: str) -> str:
+    """Return a list as it was probably meant, with quotes around its words; empty if unknown."""
+    words = [word.strip(" '\"") for word in text.strip(" []()").split(",")]
+    if not all(re.fullmatch(r"\w+", word) for word in words):
+        return ""
+    return f", such as [{', '.join(map(repr, words))}]"
+
+
+def _say_that_texts_need_quotes(basic_modules: Any) -> None:
+    read = basic_modules.List.translate_to_python
+
+    @functools.wraps(read)
+    def read_or_say(text: str) -> Any:
+        try:
+            return read(text)
+        except (SyntaxError, ValueError) as e:
+            raise ValueError(
+                f"not a list that Python reads: its texts need quotes{_quoted(text)}"
+            ) from e
+
+    basic_modules.List.translate_to_python = staticmethod(read_or_say)
+
+
 REPAIRS = (
+    Repair(
+        name="list-quotes",
+        symptom="'malformed node or string on line 1: <ast.Name object ...>' where the quotes of "
+        "a List's texts were forgotten",
+        cause="Python's own message for what it cannot read is shown",
+        affected="VisTrails 3.0",
+        modules=("vistrails.core.modules.basic_modules",),
+        needed=always,
+        after=_say_that_texts_need_quotes,
+    ),
     Repair(
         name="warnings",
         symptom="IndexError in core/debug.py for any displayed warning",

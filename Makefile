@@ -23,7 +23,7 @@ VISTRAILS_ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow test-pythons test-fresh examples docs bench lint clean FORCE
+.PHONY: help run gui test test-slow test-pythons test-fresh test-fleet examples docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -34,6 +34,7 @@ help:
 	@echo 'make test-slow  the slow tests alone'
 	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
 	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
+	@echo 'make test-fleet tests on several machines, made of namespaces: a real Slurm, real ssh servers (root)'
 	@echo 'make examples   run all of VisTrails'\''s own examples; a table of the results in docs/examples.md'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
@@ -53,16 +54,21 @@ gui: $(STAMPS)/gui
 # has half of the tests, in their order, since neighbours share clusters; one that has finished takes
 # half of what the other has left.
 test: lint $(STAMPS)/pythons
-	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/pythons
-	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'slow and not fleet' $(PYTEST_OPTIONS)
 
 test-pythons: $(STAMPS)/test
 	@sh tools/test-pythons.sh $(VENV)
 
 test-fresh:
 	@python3 tools/test_fresh.py $(if $(COMMANDS),--commands $(COMMANDS)) $(SYSTEMS)
+
+# A machine's processes, network and mounts end with the tests, whatever ends them.
+test-fleet: $(STAMPS)/test
+	@sh tools/install-fleet.sh $(VENV)
+	$(BIN)/python -m pytest -m fleet tests/fleet $(PYTEST_OPTIONS)
 
 examples: $(STAMPS)/examples
 	$(BIN)/python tools/examples_table.py --table docs/examples.md

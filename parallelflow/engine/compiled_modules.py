@@ -1,58 +1,213 @@
 """Compiled modules of users that this engine has loaded: Python cannot load them a second time.
 
-Standard library only.
+Standard library only. A compiled module stays the same object for all sessions that would load the
+same file; one that has imported modules of the user while it was loaded holds on to them, so that
+they cannot be taken anew without it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sys
-from importlib.machinery import PathFinder
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.abc import Loader
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
+from importlib.util import spec_from_loader
+from types import ModuleType
+from typing import Any
 
-from .module_snapshot import ModuleRecord, compiled_digest
+from .module_files import ModuleFile
+from .module_snapshot import ModuleRecord, compiled_digest, is_own
 
-__all__ = ["ModuleUnusable", "check_imports", "check_loaded", "note_loaded", "note_loading"]
+__all__ = [
+    "CompiledLoader",
+    "ModuleUnusable",
+    "asked_for",
+    "check_loaded",
+    "is_compiled",
+    "loaded_before",
+    "note_import",
+    "note_loaded",
+]
 
-# By name: file and state.
-_compiled: dict[str, tuple[str, bytes]] = {}
+
+@dataclass
+class _Compiled:
+    """A compiled module that was loaded, and the users' modules that it holds on to."""
+
+    path: str
+    digest: bytes
+    module: ModuleType | None = None
+    held: dict[str, ModuleType] = field(default_factory=dict)
+    files: dict[str, ModuleFile] = field(default_factory=dict)
+
+
+_compiled: dict[str, _Compiled] = {}
 
 
 class ModuleUnusable(Exception):
     """A compiled module that this engine has loaded is not as the session has it."""
 
 
-def note_loading(name: str, path: str) -> None:
-    """Note that a compiled module is being loaded from a file as it is now."""
-    _compiled[name] = (path, compiled_digest(path))
+def is_compiled(name: str) -> bool:
+    """Return True if this engine has loaded a compiled module of a name."""
+    return name in _compiled
 
 
-def note_loaded(name: str, path: str) -> None:
-    """Note a compiled module that was loaded some time before, if it is not known."""
-    if name not in _compiled:
-        note_loading(name, path)
+def note_loaded(name: str, module: ModuleType) -> None:
+    """Note a compiled module that was loaded before anybody watched it."""
+    if name not in _compiled and module.__spec__ is not None:
+        path = str(module.__spec__.origin)
+        _compiled[name] = _Compiled(path, compiled_digest(path), module)
 
 
-def check_loaded(table: dict[str, ModuleRecord]) -> None:
-    """Raise if a compiled module is here in another state than the session's.
+# -- while one is loaded ------------------------------------------------------------------------
+
+
+@dataclass
+class _Watch:
+    hidden: dict[str, ModuleType]
+    asked: bool = False
+
+
+_watch: _Watch | None = None
+
+
+class CompiledLoader(ExtensionFileLoader):
+    """Loads a compiled module, and finds out whether it imports modules of the user meanwhile.
 
     Parameters
     ----------
+    name, path : str
+        The module and its file.
+    record : ModuleRecord or None
+        The module as the session has loaded it.
+    files : callable
+        Called with a name; returns from what a users' module was loaded.
+
+    Raises
+    ------
+    ImportError
+        When it loads, if the file is another than the session has loaded.
+    """
+
+    def __init__(self, name: str, path: str, record: ModuleRecord | None, files: Any) -> None:
+        super().__init__(name, path)
+        self._record = record
+        self._file_of = files
+
+    def create_module(self, spec: ModuleSpec) -> Any:
+        """Load the file."""
+        digest = compiled_digest(self.path)
+        if self._record is not None and self._record.digest != digest:
+            raise ImportError(
+                f"the compiled module {self.name} ({self.path}) on {socket.gethostname()} is not "
+                "the one that this session has loaded: it was built again. Start the session anew",
+                name=self.name,
+                path=self.path,
+            )
+        compiled = _Compiled(self.path, digest)
+        with self._watched(compiled):
+            compiled.module = super().create_module(spec)
+        _compiled[self.name] = compiled
+        return compiled.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute what a module does when it is loaded."""
+        with self._watched(_compiled[self.name]):
+            super().exec_module(module)
+
+    @contextlib.contextmanager
+    def _watched(self, compiled: _Compiled) -> Iterator[None]:
+        """Hide the users' modules: Python asks the finders for what is imported, also by C code."""
+        global _watch
+        outer = _watch
+        _watch = watch = _Watch({n: m for n, m in list(sys.modules.items()) if is_own(n, m)})
+        watch.hidden.pop(self.name, None)
+        for name in watch.hidden:
+            del sys.modules[name]
+        try:
+            yield
+        finally:
+            for name, module in watch.hidden.items():
+                sys.modules.setdefault(name, module)
+            _watch = outer
+            if outer is not None:
+                outer.asked = outer.asked or watch.asked
+        if watch.asked:
+            own = {
+                n: m for n, m in list(sys.modules.items()) if is_own(n, m) and n not in _compiled
+            }
+            compiled.held = own
+            found = {name: self._file_of(name) for name in own}
+            compiled.files = {name: file for name, file in found.items() if file is not None}
+
+
+class _GivenLoader(Loader):
+    """Gives a module that is there already."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._spec = module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+def _given(name: str, module: ModuleType) -> ModuleSpec | None:
+    return spec_from_loader(name, _GivenLoader(module), origin=None)
+
+
+def asked_for(name: str) -> ModuleSpec | None:
+    """Return how to get a module that is hidden while a compiled one is loaded."""
+    if _watch is None or name not in _watch.hidden:
+        return None
+    _watch.asked = True
+    return _given(name, _watch.hidden[name])
+
+
+def note_import() -> None:
+    """Note that a module of the users is being loaded, maybe since a compiled one imports it."""
+    if _watch is not None:
+        _watch.asked = True
+
+
+# -- for other sessions -------------------------------------------------------------------------
+
+
+def loaded_before(name: str, path: list[str], table: dict[str, ModuleRecord]) -> ModuleSpec | None:
+    """Return how to get a compiled module, or one that it holds, that was loaded before.
+
+    Parameters
+    ----------
+    name : str
+        The module that is imported.
+    path : list of str
+        The session's ``sys.path``, as it is on this engine.
     table : dict of str to ModuleRecord
         What the session has loaded.
 
     Raises
     ------
     ModuleUnusable
-        If there is one.
+        If the session has, or would load, another state of it.
     """
-    for name, (path, digest) in _compiled.items():
-        record = table.get(name)
-        if record is None or name not in sys.modules:
+    for each, compiled in _compiled.items():
+        if name != each and name not in compiled.held:
             continue
-        if (record.path, record.digest) != (path, digest):
-            raise _unusable(name, path)
+        if _is_used(each, compiled, path, table, disk=True):
+            module = compiled.module if name == each else compiled.held[name]
+            if module is not None:
+                return _given(name, module)
+    return None
 
 
-def check_imports(path: list[str], table: dict[str, ModuleRecord]) -> None:
+def check_loaded(path: list[str], table: dict[str, ModuleRecord], *, disk: bool) -> None:
     """Raise if elements would find a compiled module in another state than their session would.
 
     Parameters
@@ -60,21 +215,46 @@ def check_imports(path: list[str], table: dict[str, ModuleRecord]) -> None:
     path : list of str
         The session's ``sys.path``, as it is on this engine.
     table : dict of str to ModuleRecord
-        What the session has loaded; what it has not, its elements may import.
+        What the session has loaded.
+    disk : bool
+        Whether to look also for what the session has not loaded, but its elements may import.
 
     Raises
     ------
     ModuleUnusable
-        If another file of the name would be found now, or the file has changed.
+        If there is one.
     """
-    for name, (file, digest) in _compiled.items():
-        if name in table or name not in sys.modules:
-            continue
-        if _spec_now(name.partition(".")[0], path, table) is None:
-            continue  # a project that does not use it
+    for name, compiled in _compiled.items():
+        _is_used(name, compiled, path, table, disk=disk)
+
+
+def _is_used(
+    name: str, compiled: _Compiled, path: list[str], table: dict[str, ModuleRecord], *, disk: bool
+) -> bool:
+    """Return True if a session has, or would load, a compiled module as it is; else raise."""
+    record = table.get(name)
+    if record is not None:
+        if (record.path, record.digest) != (compiled.path, compiled.digest):
+            raise _unusable(name, compiled.path)
+    elif not disk or _spec_now(name.partition(".")[0], path, table) is None:
+        return False  # a project that does not use it
+    else:
         found = _spec_now(name, path, table)
-        if found is None or found[0] != file or compiled_digest(file) != digest:
-            raise _unusable(name, file)
+        if found is None and not compiled.held:
+            return False
+        if found is None or found[0] != compiled.path:
+            raise _unusable(name, compiled.path)
+        if compiled_digest(compiled.path) != compiled.digest:
+            raise _unusable(name, compiled.path)
+    for held, file in compiled.files.items():
+        known = table.get(held)
+        if known is not None:
+            same = (known.path, known.digest) == (file.path, file.digest)
+        else:
+            same = not disk or file.is_unchanged(held, path)
+        if not same:
+            raise _unusable(name, compiled.path, held)
+    return True
 
 
 def _spec_now(
@@ -98,8 +278,9 @@ def _spec_now(
     return origin, folders
 
 
-def _unusable(name: str, path: str) -> ModuleUnusable:
+def _unusable(name: str, path: str, held: str = "") -> ModuleUnusable:
+    using = f", which uses the module {held}," if held else ""
     return ModuleUnusable(
-        f"it has loaded the compiled module {name} ({path}) in another state than this "
+        f"it has loaded the compiled module {name} ({path}){using} in another state than this "
         "session, and Python cannot load it a second time"
     )

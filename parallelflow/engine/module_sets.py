@@ -17,7 +17,15 @@ from importlib.util import cache_from_source, spec_from_file_location
 from types import ModuleType
 from typing import Any
 
-from .compiled_modules import check_loaded, note_loaded, note_loading
+from .compiled_modules import (
+    CompiledLoader,
+    asked_for,
+    check_loaded,
+    is_compiled,
+    loaded_before,
+    note_import,
+    note_loaded,
+)
 from .module_files import ModuleFile, is_younger
 from .module_snapshot import ModuleRecord, digest_of, is_own
 from .python_path import is_installed, own_folders
@@ -47,10 +55,13 @@ class ModuleSet:
     ----------
     session : dict of str to ModuleRecord
         What the session of the run that works now has loaded.
+    path : list of str
+        Its ``sys.path``, as it is on this engine.
     """
 
     def __init__(self, path: list[str]) -> None:
         self.session: dict[str, ModuleRecord] = {}
+        self.path = path
         self._folders = own_folders(path)
         self._modules: dict[str, ModuleType] = {}
         self._files: dict[str, ModuleFile] = {}
@@ -108,7 +119,7 @@ class ModuleSet:
             sys.modules.update(self._modules)
             self._modules = {}
         self.session = table
-        check_loaded(table)
+        check_loaded(self.path, table, disk=False)
         for name in shadowed:
             module = sys.modules.get(name)
             if module is not None and not is_own(name, module):
@@ -205,6 +216,8 @@ def is_outdated(package: str) -> bool:
     for name in list(sys.modules):
         if not _is_in(name, package):
             continue
+        if is_compiled(name):
+            continue  # another state of it cannot be loaded here, which is found out elsewhere
         record, file = table.get(name), _kept_files.get(name)
         if file is None:
             if record is not None:  # it was loaded before anybody noted from what
@@ -233,18 +246,22 @@ def _is_in(name: str, package: str) -> bool:
 def _taken_out() -> dict[str, ModuleType]:
     """Take the users' modules out of ``sys.modules`` and return them, but for those that stay."""
     own = {name: module for name, module in list(sys.modules.items()) if is_own(name, module)}
-    compiled = set()
     for name, module in own.items():
         spec = module.__spec__
         if spec is not None and isinstance(spec.loader, ExtensionFileLoader):
-            compiled.add(name.partition(".")[0])
-            note_loaded(name, str(spec.origin))
+            note_loaded(name, module)
     for name in list(own):
-        if _is_kept(name) or name.partition(".")[0] in compiled:
+        if _is_kept(name):
             del own[name]
         else:
             del sys.modules[name]
     return own
+
+
+def _file_of(name: str) -> ModuleFile | None:
+    """Return from what a module of the users was loaded, None if that is not known."""
+    files = _kept_files if _is_kept(name) or _current is None else _current._files
+    return files.get(name)
 
 
 class _Finder(MetaPathFinder):
@@ -253,8 +270,15 @@ class _Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if _current is None:
             return None
+        hidden = asked_for(name)
+        if hidden is not None:
+            return hidden
+        before = loaded_before(name, _current.path, _current.session)
+        if before is not None:
+            return before
         record = _current.session.get(name)
         if record is not None and record.source is not None:
+            note_import()
             loader = _SentLoader(name, record)
             return spec_from_file_location(
                 name, record.path, loader=loader, submodule_search_locations=record.folders
@@ -262,12 +286,14 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or not spec.origin or is_installed(spec.origin):
             return None
+        note_import()
         if isinstance(spec.loader, ExtensionFileLoader):
-            note_loading(name, spec.origin)
+            spec.loader = CompiledLoader(name, spec.origin, record, _file_of)
         elif isinstance(spec.loader, SourceFileLoader):
             spec.loader = _NotingLoader(name, spec.origin, spec.loader)
-            return spec
-        return None
+        else:
+            return None
+        return spec
 
 
 class _SentLoader(SourceFileLoader):

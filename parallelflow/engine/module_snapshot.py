@@ -7,6 +7,7 @@ session, nor on its engines, until the module is reloaded.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from parallelflow.system.safe_files import read_bytes
+from parallelflow.system.safe_files import open_to_read, read_bytes
 
 from .python_path import is_installed
 
@@ -26,6 +27,10 @@ __all__ = ["ModuleRecord", "compiled_digest", "digest_of", "is_own", "look", "sn
 # Sources travel with each run up to this size in all, some 25 000 lines. Beyond it engines read the
 # files and compare digests, which takes files that both can read.
 MAX_SOURCE_BYTES = 1_000_000
+# Files of compiled modules are read in pieces of this size.
+BLOCK_BYTES = 2**20
+# The digest of a compiled module whose file is not there any more.
+REPLACED = b"replaced"
 
 # What runs the session or the engine itself, also from a checkout.
 INFRASTRUCTURE = frozenset(
@@ -44,7 +49,7 @@ class ModuleRecord:
     path : str
         Its file.
     digest : bytes
-        Of the file's content; of its size and time for a compiled module.
+        Of the file's content.
     folders : list of str or None
         Where a package's modules are; None for a module that is no package.
     source : bytes or None
@@ -162,7 +167,7 @@ def _record(module: Any, spec: ModuleSpec) -> ModuleRecord | None:
     places = spec.submodule_search_locations
     folders = None if places is None else list(places)
     if isinstance(spec.loader, ExtensionFileLoader):
-        return ModuleRecord(path, compiled_digest(path), folders, None)
+        return ModuleRecord(path, _loaded_digest(path), folders, None)
     try:
         content = spec.loader.get_data(path)  # type: ignore[union-attr]
     except (OSError, AttributeError):  # the file was removed, or is none
@@ -175,9 +180,35 @@ def compiled_digest(path: str) -> bytes:
     """Return what tells one state of a compiled module's file from another."""
     try:
         stat = Path(path).stat()
+        return _digest_of_file(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
     except OSError:
         return b""
-    return digest_of(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+
+
+@functools.lru_cache(maxsize=256)
+def _digest_of_file(path: str, *_state: int) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    with open_to_read(path) as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.digest()
+
+
+def _loaded_digest(path: str) -> bytes:
+    """Return the digest of a compiled module as this process has it.
+
+    A file that was put in the place of the one that was loaded has another; what was loaded
+    cannot be read any more, and is equal to nothing.
+    """
+    try:
+        with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as lines:
+            mapped = {line.split(maxsplit=5)[-1].rstrip("\n") for line in lines if "/" in line}
+    except OSError:  # not Linux
+        mapped = set()
+    real = str(Path(path).resolve())
+    if f"{real} (deleted)" in mapped and real not in mapped:
+        return REPLACED
+    return compiled_digest(path)
 
 
 def _is_edited(module: ModuleType, spec: ModuleSpec, record: ModuleRecord) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from parallelflow.system.working_directory import working_directory
 
-from .compiled_modules import check_imports
+from .compiled_modules import check_loaded
 from .module_sets import ModuleSet, find_set, shadowed_by
 from .module_snapshot import ModuleRecord, look, snapshot
 from .process_settings import (
@@ -199,7 +199,7 @@ class ProcessState:
             self._shadowed = shadowed_by(self._state.modules)
         self._modules.enter(self._state.modules, self._shadowed)
         if first:  # what elements import is as it was when the run began
-            check_imports(self._values[PATH], self._state.modules)
+            check_loaded(self._values[PATH], self._state.modules, disk=True)
 
     def _write(self, setting: Setting, wanted: Any) -> None:
         try:

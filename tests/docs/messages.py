@@ -50,6 +50,8 @@ def messages() -> Iterator[Message]:
             known = NAME.fullmatch(name) or name == "__init__"
             if path.name in ("api.py", "arguments.py"):
                 known = known or name in ("TypeError", "ValueError")
+            if path.parent.name == "engine":
+                known = known or name == "ImportError"
             if not known or name in BY_CLASS:
                 continue
             for text in _texts(node):

@@ -19,6 +19,20 @@ from parallelflow.errors import SetupFailed
 from parallelflow.progress import Snapshot
 from parallelflow.work.mapping import map_on_cluster
 
+# A module that takes a value from a Python module when it is loaded.
+USING_SOURCE = """
+#include <Python.h>
+static PyObject *kept;
+static PyObject *value(PyObject *self, PyObject *args) { Py_INCREF(kept); return kept; }
+static PyMethodDef methods[] = {{"value", value, METH_NOARGS, ""}, {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "NAME", "", -1, methods};
+PyMODINIT_FUNC PyInit_NAME(void) {
+    PyObject *other = PyImport_ImportModuleLevel("VALUE", NULL, NULL, NULL, 0);
+    if (!other) return NULL;
+    kept = PyObject_GetAttrString(other, "factor");
+    return kept ? PyModule_Create(&module) : NULL;
+}
+"""
 INCLUDE = sysconfig.get_paths()["include"]
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
@@ -39,14 +53,14 @@ static PyMethodDef methods[] = {{"value", value, METH_NOARGS, ""}, {NULL, NULL, 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "NAME", "", -1, methods};
 PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&module); }
 """
-NAMES = ("work", "fastpart", "pkg")
+NAMES = ("work", "fastpart", "pkg", "helpers")
 
 
-def build(folder: Path, value: int, name: str = "fastpart") -> None:
+def build(folder: Path, value: int | str, name: str = "fastpart", text: str = SOURCE) -> None:
     """Build an extension whose function returns a value; replace the file there was."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "source.c"
-    source.write_text(SOURCE.replace("VALUE", str(value)).replace("NAME", name))
+    source.write_text(text.replace("VALUE", str(value)).replace("NAME", name))
     new = folder / "new"
     command = ["gcc", "-shared", "-fPIC", "-I", INCLUDE, str(source), "-o", str(new)]
     subprocess.run(command, check=True)
@@ -164,3 +178,72 @@ def test_engines_of_somebody_else_are_refused_by_name(
     assert message.endswith("stop this engine, and start a new one")
     project("f", "def work(i):\n    return i\n")  # which does not use it
     assert run(manager, ours=False) == list(range(20))
+
+
+MIXED = """
+def work(i):
+    import pkg.foo
+    import pkg.fastpart
+    return i, pkg.foo.factor * pkg.fastpart.value()
+"""
+
+
+@pytest.mark.parametrize("imported_first", [True, False], ids=["loaded", "imported"])
+def test_a_python_module_beside_an_extension_was_edited(
+    manager: EngineManager, project: Callable[..., Path], imported_first: bool
+) -> None:
+    text = ("import pkg.foo, pkg.fastpart\n" if imported_first else "") + MIXED
+    folder = project("mixed", text)
+    package = folder / "pkg"
+    build(package, 7)
+    (package / "__init__.py").touch()
+    for factor in (2, 3):
+        project("mixed", text)
+        (package / "foo.py").write_text(f"factor = {factor}\n")
+        # These engines stay, since the extension has nothing of the edited module.
+        assert run(manager, ours=factor == 2) == expected(7 * factor)
+
+
+@pytest.mark.parametrize("text", [LOADED, IMPORTED_THERE], ids=["loaded", "imported"])
+def test_a_module_that_an_extension_holds_on_to_was_edited(
+    manager: EngineManager, project: Callable[..., Path], text: str
+) -> None:
+    folder = project("using", text + ON_BOTH)
+    build(folder, "helpers", text=USING_SOURCE)
+    for factor in (2, 3):
+        project("using", text + ON_BOTH)
+        for seen in folder.glob("seen-*"):
+            seen.unlink()
+        (folder / "helpers.py").write_text(f"factor = {factor}\n")
+        if factor == 3:
+            with pytest.raises(SetupFailed, match=r"which uses the module helpers, in another"):
+                run(manager, ours=False)
+        assert run(manager) == expected(factor)
+
+
+def test_another_projects_extension_is_not_found(
+    manager: EngineManager, project: Callable[..., Path]
+) -> None:
+    build(project("with", IMPORTED_THERE + ON_BOTH), 8)
+    assert run(manager) == expected(8)
+    project("without", """
+def work(i):
+    try:
+        import fastpart
+    except ImportError:
+        return i, None
+    return i, fastpart.value()
+""")  # fmt: skip
+    assert run(manager, ours=False) == [(i, None) for i in range(20)]
+
+
+def test_an_old_build_that_the_session_holds_is_not_mixed_with_the_new_one(
+    manager: EngineManager, project: Callable[..., Path]
+) -> None:
+    folder = project("old", LOADED)
+    build(folder, 9)
+    work = importlib.import_module("work")
+    build(folder, 10)
+    assert work.work(1) == (1, 9)
+    with pytest.raises(SetupFailed, match=r"compiled module fastpart .* was built again"):
+        run(manager)

@@ -5,13 +5,18 @@ Parallel Flow as a dependency, and as ``parallelflow.api`` anywhere else; both a
 module. It needs neither VisTrails nor Qt.
 
 All functions may be called from any thread. On an engine, and in a program that one has
-started, there is no cluster to ask for: the first three return None there and `parallel_map`
-computes in that process.
+started, there is no cluster to ask for: `get_client` and the views return None there, and the
+others compute in that process.
+
+`ask` says the same everywhere: whether engines may be started where none run. `get_client` and
+the views have it by default, since without engines they have nothing to return. What can compute
+in this process as well (`parallel_map`, `imap`, `Executor`) starts none unless it is told to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 # Here, and not where they are needed: the first question is to be answered at once, too.
@@ -24,8 +29,17 @@ if TYPE_CHECKING:
     import ipyparallel
 
     from parallelflow.progress import Snapshot
+    from parallelflow.work.executor import EngineExecutor
 
-__all__ = ["direct_view", "get_client", "load_balanced_view", "parallel_map"]
+__all__ = [
+    "Executor",
+    "cluster",
+    "direct_view",
+    "get_client",
+    "imap",
+    "load_balanced_view",
+    "parallel_map",
+]
 
 T = TypeVar("T")
 OnError = Literal["raise", "finish", "return"]
@@ -245,7 +259,7 @@ def parallel_map(
         raise TypeError("parallel_map() needs at least one iterable")
     if not isinstance(on_error, str) or on_error not in mapping.POLICIES:
         raise ValueError(f"on_error must be one of {', '.join(mapping.POLICIES)}, not {on_error!r}")
-    arguments.check_callables(function, progress)
+    arguments.check_callables("parallel_map", function, progress)
     chunk_size = arguments.whole_number("chunk_size", chunk_size)
     buffer_size = arguments.whole_number("buffer_size", buffer_size)
     timeout = arguments.seconds(timeout)
@@ -281,6 +295,178 @@ def parallel_map(
         tick=_keep_window_alive,
     )
     return (values, True) if ipython else values
+
+
+def imap(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    ask: bool = False,
+    ordered: bool = True,
+    buffer_size: int | None = None,
+) -> Iterator[T]:
+    """Return an iterator of ``function(*items)`` for the iterables' items, like ``map``.
+
+    As `parallel_map`, but the values come one by one, while the engines go on: for results that
+    do not fit into memory together, and for iterables without an end. It begins with the first
+    value that is asked for. An iterator that is closed, or not needed any more, ends what the
+    engines do for it.
+
+    Parameters
+    ----------
+    function, *iterables, ask
+        As `parallel_map` has them.
+    ordered : bool
+        Whether the values come in the iterables' order, or in that in which they finish.
+    buffer_size : int, optional
+        At most so many items are read whose values have not been taken, at least 1; 10 000 if
+        not given.
+
+    Yields
+    ------
+    object
+        The values. In this process, where no engine runs, one is computed when it is asked for.
+
+    Raises
+    ------
+    Exception
+        What the function raised for the first element that failed, as `parallel_map` raises it,
+        after the values of the elements before it.
+    parallelflow.errors.ElementError, parallelflow.errors.ClusterError, TypeError, ValueError
+        As `parallel_map`.
+
+    Examples
+    --------
+    >>> list(imap(pow, [2, 3, 4], [5, 2, 3]))
+    [32, 9, 64]
+    >>> import itertools
+    >>> values = imap(abs, itertools.count(-2))
+    >>> next(values), next(values)
+    (2, 1)
+    """
+    from parallelflow.work import arguments
+    from parallelflow.work.sendable import with_constants
+
+    if not iterables:
+        raise TypeError("imap() needs at least one iterable")
+    arguments.check_callables("imap", function)
+    buffer_size = arguments.whole_number("buffer_size", buffer_size)
+    function, iterables = with_constants(function, iterables)
+    return _iterate(function, zip(*iterables, strict=False), ask, ordered, buffer_size)
+
+
+def _iterate(
+    function: Callable[..., T],
+    elements: Iterable[tuple[Any, ...]],
+    ask: bool,
+    ordered: bool,
+    buffer_size: int | None,
+) -> Iterator[T]:
+    from parallelflow.work import iteration
+
+    client = get_client(ask)
+    if client is None:
+        yield from iteration.iterate_here(function, elements, _keep_window_alive)
+        return
+    manager = get_manager()
+    yield from iteration.iterate_on_cluster(
+        client,
+        function,
+        elements,
+        ordered=ordered,
+        buffer_size=buffer_size or iteration.BUFFER_SIZE,
+        pool=manager.engine_pool(),
+        find_client=lambda: manager.ensure_engines(ask=ask),
+        tick=_keep_window_alive,
+    )
+
+
+def Executor(*, ask: bool = False) -> EngineExecutor:
+    """Return a `concurrent.futures.Executor` whose calls run on the engines.
+
+    For libraries that take a pool, and for single calls: ``submit`` returns a
+    `concurrent.futures.Future`, with which `concurrent.futures.as_completed` and asyncio work.
+    Where no engine runs, calls are evaluated one after the other in a thread of this process.
+
+    Parameters
+    ----------
+    ask : bool
+        Whether engines may be started where none run, at the first call; as `get_client` has it.
+
+    Returns
+    -------
+    parallelflow.work.executor.EngineExecutor
+        To be used in a ``with`` block, or ended by its ``shutdown``.
+
+    Examples
+    --------
+    >>> with Executor() as executor:
+    ...     futures = [executor.submit(pow, 2, n) for n in range(3)]
+    ...     [future.result() for future in futures]
+    [1, 2, 4]
+    """
+    from parallelflow.work.executor import EngineExecutor
+
+    return EngineExecutor(lambda: get_client(ask), lambda: get_manager().engine_pool())
+
+
+@contextlib.contextmanager
+def cluster(
+    engines: int | None = None, *, profile: str | None = None, launcher: str | None = None
+) -> Iterator[ipyparallel.Client | None]:
+    """Provide engines for the block, and stop those that were started for it at its end.
+
+    Everything in the block that asks for a cluster gets this one: `parallel_map`, `imap`, an
+    `Executor`, the views.
+
+    Parameters
+    ----------
+    engines : int, optional
+        How many are needed, at least 1; those that run count. One per core if not given.
+    profile : str, optional
+        The IPython profile; the one in use if not given.
+    launcher : str, optional
+        What starts them, as ``parallelflow start --launcher`` has it, such as ``slurm``; the
+        profile's own if not given.
+
+    Yields
+    ------
+    ipyparallel.Client or None
+        None on an engine, and if the user declined.
+
+    Raises
+    ------
+    parallelflow.errors.ClusterError
+        If engines could not be started.
+    parallelflow.errors.ProfileError, ValueError
+        If the profile has no valid name, or `engines` is below 1.
+
+    Examples
+    --------
+    .. code-block:: python
+
+        with api.cluster(engines=4):
+            values = api.parallel_map(simulate, range(1000))
+    """
+    if on_engine():
+        yield None
+        return
+    manager = get_manager()
+    before = manager.profile, manager.engines_wanted, manager.launcher
+    had_started = bool(manager.started())
+    if profile is not None and profile != manager.profile and had_started:
+        raise ValueError(
+            f"this session has started engines in the profile '{manager.profile}'. Stop them "
+            f"before you use the profile '{profile}'."
+        )
+    try:
+        manager.configure(profile=profile, engines=engines, launcher=launcher)
+        yield manager.ensure_engines()
+    finally:
+        if not had_started:
+            manager.stop()
+        _, manager.engines_wanted, manager.launcher = before
+        if manager.profile != before[0]:
+            manager.change_profile(before[0])
 
 
 def _keep_window_alive() -> None:

@@ -50,13 +50,13 @@ class Interaction(Protocol):
     def cancelled(self) -> bool:
         """Whether to give up what is being started: the user asked to, or leaves.
 
-        ResendTimer several times a second, in the thread that waits; may run an event loop.
+        Called several times a second, in the thread that waits; may run an event loop.
         """
 
     def leaving(self) -> bool:
         """Whether the session is being ended, so that a run is to be given up.
 
-        ResendTimer several times a second, in the run's thread; may run an event loop.
+        Called several times a second, in the run's thread; may run an event loop.
         """
 
 

@@ -107,10 +107,10 @@ def _is_array(iterable: object) -> bool:
     return type(iterable).__module__ == "numpy" and hasattr(iterable, "ndim")
 
 
-def check_callables(function: object, progress: object) -> None:
-    """Raise TypeError unless the function, and `progress` if it is given, can be called."""
+def check_callables(caller: str, function: object, progress: object = None) -> None:
+    """Raise TypeError unless the caller's function, and `progress` if given, can be called."""
     if not callable(function):
-        raise TypeError(f"parallel_map() needs a function to call, not {short(function)}")
+        raise TypeError(f"{caller}() needs a function to call, not {short(function)}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function to call, not {short(progress)}")
 

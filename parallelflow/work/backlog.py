@@ -22,10 +22,10 @@ class Backlog:
 
     Parameters
     ----------
-    elements : iterable
+    elements : iterable or ElementSource
         The elements.
     finished : collection of int
-        Indices of those that need not go.
+        Indices of those that need not go; none with an `ElementSource`.
     chunk_size : int, optional
         Elements per chunk; by measured time if not given.
     limit : int, optional
@@ -41,12 +41,14 @@ class Backlog:
 
     def __init__(
         self,
-        elements: Iterable[Any],
+        elements: Iterable[Any] | ElementSource,
         finished: Collection[int],
         chunk_size: int | None,
         limit: int | None,
     ) -> None:
-        self.source = ElementSource(elements, finished)
+        self.source = (
+            elements if isinstance(elements, ElementSource) else ElementSource(elements, finished)
+        )
         self.sizer = ChunkSizer(chunk_size)
         self._limit = limit
         self._again: deque[Chunk] = deque()

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["FINISH", "POLICIES", "RAISE", "RETURN", "map_here", "map_on_cluster"]
+__all__ = [
+    "FINISH",
+    "POLICIES",
+    "RAISE",
+    "RETURN",
+    "evaluate_here",
+    "exception_of",
+    "map_here",
+    "map_on_cluster",
+    "write_output",
+]
 
 RAISE, FINISH, RETURN = "raise", "finish", "return"
 POLICIES = (RAISE, FINISH, RETURN)
@@ -100,7 +110,7 @@ def map_on_cluster(
 
     working_directory()  # elements work there
     finished: list[int] = []
-    output = OutputOrder(_write)
+    output = OutputOrder(write_output)
 
     def take(start: int, result: ChunkResult, _: object) -> None:
         if on_error != RAISE and any(map(_is_own_interrupt, result.failures.values())):
@@ -171,7 +181,7 @@ def _finish_here(
     for index, element in run.take_rest():
         if on_error == RAISE and run.failures and index > min(run.failures):
             continue
-        value, failure, exception = _evaluate(function, index, run.progress.total, element)
+        value, failure, exception = evaluate_here(function, index, run.progress.total, element)
         if failure is not None and exception is not None:
             run.failures[index], exceptions[index] = failure, exception
             run.progress.failed += 1
@@ -185,7 +195,7 @@ def _finish_here(
     return exceptions
 
 
-def _evaluate(
+def evaluate_here(
     function: Callable[..., Any], index: int, total: int, element: Any
 ) -> tuple[Any, ElementFailure | None, BaseException | None]:
     """Evaluate one element in this process; return its value, or its failure and exception."""
@@ -248,7 +258,7 @@ def map_here(
                 model.total = index + 1
             started = time.perf_counter()
             try:
-                value, failure, exception = _evaluate(function, index, model.total, element)
+                value, failure, exception = evaluate_here(function, index, model.total, element)
             finally:
                 model.element_seconds += time.perf_counter() - started
             values.append(value if exception is None else exception)
@@ -275,7 +285,7 @@ def map_here(
     return values
 
 
-def _write(index: int, written: Written) -> None:
+def write_output(index: int, written: Written) -> None:
     """Write what an element wrote, as it would have been written here."""
     for stream, text in written:
         write(sys.stderr if stream == "stderr" else sys.stdout, text)

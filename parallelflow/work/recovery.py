@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["drive"]
+__all__ = ["Driver", "drive"]
 
 # Clusters that go away one after the other, without an element having finished on them.
 MAX_MOVES = 3
@@ -52,19 +52,41 @@ def drive(
     StartCancelled
         If the user gave up the start of others.
     """
-    moves, finished = 0, -1
+    driver = Driver(run, poll, find_client)
     while not run.over:
-        try:
-            poll()
-        except ClusterLost as e:
-            if find_client is None or run.workers.were_stopped():
-                raise
-            moves = 0 if run.progress.done > finished else moves + 1
-            finished = run.progress.done
-            if not _move(run, e, find_client if moves < MAX_MOVES else lambda: None):
-                return False
+        if not driver.step():
+            return False
         look()
     return True
+
+
+class Driver:
+    """Polls a run step by step, and moves it when its cluster goes away; see `drive`."""
+
+    def __init__(
+        self,
+        run: Run,
+        poll: Callable[[], object],
+        find_client: Callable[[], ipyparallel.Client | None] | None,
+    ) -> None:
+        self._run = run
+        self._poll = poll
+        self._find_client = find_client
+        self._moves = 0
+        self._finished = -1
+
+    def step(self) -> bool:
+        """Poll once; return False if the caller has to evaluate the rest."""
+        run = self._run
+        try:
+            self._poll()
+        except ClusterLost as e:
+            if self._find_client is None or run.workers.were_stopped():
+                raise
+            self._moves = 0 if run.progress.done > self._finished else self._moves + 1
+            self._finished = run.progress.done
+            return _move(run, e, self._find_client if self._moves < MAX_MOVES else lambda: None)
+        return True
 
 
 def _move(

@@ -25,7 +25,7 @@ from parallelflow.progress import RunState
 
 from . import outcomes
 from .backlog import Backlog
-from .chunks import Chunk
+from .chunks import Chunk, ElementSource
 from .cluster_watch import ClusterWatch
 from .interrupt import Event, queue_events
 from .outcomes import Decision, Fail, Interrupter, Keep
@@ -56,8 +56,8 @@ class Run:
         `parallelflow.engine.runner.ElementFunction`).
     arguments : tuple
         What the maker gets; sent once to each engine.
-    elements : iterable
-        The elements; a list or anything iterable.
+    elements : iterable or ElementSource
+        The elements; a list, anything iterable, or a source of them.
     label : str
         What the user calls the run.
     chunk_size : int, optional
@@ -101,7 +101,7 @@ class Run:
         client: ipyparallel.Client,
         maker: Callable[..., Any],
         arguments: tuple[Any, ...],
-        elements: Iterable[Any],
+        elements: Iterable[Any] | ElementSource,
         label: str,
         *,
         chunk_size: int | None = None,

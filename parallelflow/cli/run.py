@@ -100,7 +100,7 @@ def _run(
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         if options.parallel_maps:
-            from parallelflow.loops.map import parallel_maps
+            from parallelflow.loops.activation import parallel_maps
 
             stack.enter_context(parallel_maps())
             serial_maps = 0

@@ -23,6 +23,7 @@ from parallelflow.work.worker import Worker
 from .failures import failure_in_session, is_stop, module_error, ran_once
 from .loop import Loop
 from .messages import show_marked
+from .replay import Replay
 from .resume import KnownValues
 
 __all__ = ["evaluate"]
@@ -66,6 +67,7 @@ class _Evaluation:
         self._manager = get_manager()
         self._known = KnownValues(loop)
         self._output = OutputOrder(show_marked(loop.label, len(loop.elements)))
+        self._replay: Replay | None = None
         #: Modules that have run well on an engine, by their ids.
         self._executed: set[int] = set()
         #: Elements that have run well in this process.
@@ -87,6 +89,7 @@ class _Evaluation:
         run = self._start()
         try:
             self._drive(run)
+            self._follow(run)
             self._evaluate_deferred(run)
             if run.failures:
                 raise module_error(self._loop, run.failures)
@@ -108,6 +111,8 @@ class _Evaluation:
         known = self._known.take()
         if not self._known.can_be_pickled:
             self._check_inputs()
+        if loop.on_value is not None:
+            self._replay = Replay(loop.on_value, known)
         run = Run(
             client,
             prepare,
@@ -153,6 +158,7 @@ class _Evaluation:
         def look() -> None:
             self._loop.log.build(POLL_SECONDS)
             self._show_progress(run)
+            self._follow(run)
             if self._manager.interaction.leaving():  # nobody waits for the rest of the workflow
                 raise AbortExecution("Execution aborted")
 
@@ -160,16 +166,30 @@ class _Evaluation:
             if not drive(run, lambda: run.poll(POLL_SECONDS), look, self._manager.ensure_engines):
                 run.deferred.update(index for index, _ in run.take_rest())
                 run.finish_here()
-        except BaseException:
+        except BaseException as e:
             for engine in run.cancel():  # those that cannot be interrupted
                 self._manager.replace_in_background(engine)
             self._unpack_files(run)
+            if run.done:
+                self._end_functions(run, finished=isinstance(e, ModuleError))
             raise
         self._unpack_files(run)
-        if not run.failures:
+        self._end_functions(run, finished=not run.failures)
+
+    def _end_functions(self, run: Run, finished: bool) -> None:
+        """Tell VisTrails how the functions have ended."""
+        if finished:
             for function in self._loop.functions:
                 function.logging.end_update(function)
         self._signal_success(run)
+
+    def _follow(self, run: Run) -> None:
+        """Carry out what follows the values that have come, in the elements' order."""
+        if self._replay is not None:
+            if run.hosts - {self._loop.spec.host}:
+                pool = self._loop.module.interpreter.filePool
+                self._replay.prepare = lambda value: unpack(value, pool)
+            self._replay.advance(run.values)
 
     def _show_progress(self, run: Run) -> None:
         finished = run.progress.done + run.progress.failed
@@ -190,6 +210,8 @@ class _Evaluation:
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
         self._output.add(start, result.count, result.outputs)
+        if self._replay is not None:
+            self._replay.add(start, result.count, [start + i for i in result.failures])
         self._executed.update(result.report or ())
         log = self._loop.log
         if log.wanted:
@@ -227,6 +249,7 @@ class _Evaluation:
                 run.values[index] = loop.evaluate_in_session(loop, index)
             except ModuleSuspended as e:
                 suspended.append(e)
+                self._close(run, index, skip=True)
             except ModuleError as e:
                 if is_stop(e):
                     raise
@@ -237,9 +260,16 @@ class _Evaluation:
             else:
                 self._in_session.add(index)
                 run.progress.done += 1
+                self._close(run, index)
         if suspended and not run.failures:
             raise ModuleSuspended(
                 loop.module,
                 f"function module suspended in {len(suspended)}/{total} iterations",
                 children=suspended,
             )
+
+    def _close(self, run: Run, index: int, skip: bool = False) -> None:
+        """Take note of an element that was evaluated here, for what follows it."""
+        if self._replay is not None:
+            self._replay.close(index, skip)
+            self._replay.advance(run.values)

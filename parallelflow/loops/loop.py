@@ -41,6 +41,9 @@ class Loop:
         this process as VisTrails does. What it raises is VisTrails' own.
     alternative : str
         What the user can do without a cluster, as the end of a sentence.
+    on_value : callable, optional
+        Called with an element's index and value, in the elements' order, as soon as all before it
+        have values; what it raises ends the loop.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Loop:
     stop_on_error: bool
     evaluate_in_session: Callable[[Loop, int], Any]
     alternative: str
+    on_value: Callable[[int, Any], None] | None = None
 
     @cached_property
     def copied_modules(self) -> list[Any]:

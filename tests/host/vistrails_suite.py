@@ -59,19 +59,19 @@ def main() -> None:
 @contextlib.contextmanager
 def _parallel() -> Iterator[None]:
     from parallelflow.engine_manager import get_manager
-    from parallelflow.loops import map as map_module
+    from parallelflow.loops import activation, folds
 
-    evaluate = map_module.evaluate
+    evaluate = folds.evaluate
 
     def told(loop: Any) -> Any:
         print(RAN_IN_PARALLEL, flush=True)
         return evaluate(loop)
 
-    map_module.evaluate = told
+    folds.evaluate = told
     manager = get_manager()
     manager.configure(engines=1, private=True)
     try:
-        with map_module.parallel_maps():
+        with activation.parallel_maps():
             yield
     finally:
         manager.stop()

@@ -86,7 +86,7 @@ def test_engines_find_packages_where_the_session_has_them(tmp_path: Path) -> Non
         import vistrails.tests.resources
         from parallelflow.cli.target import Target
         from parallelflow.cli.workflow import Workflow
-        from parallelflow.loops.map import parallel_maps
+        from parallelflow.loops.activation import parallel_maps
         file = Path(vistrails.tests.resources.__file__).with_name("jobs.vt")
         jobs = Workflow(Target(file, "SuspendMap"))
         from vistrails.core.configuration import get_vistrails_configuration

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from parallelflow.loops.map import parallel_maps
+from parallelflow.loops.activation import parallel_maps
 from tests.map.test_table import both, doubling, same
+from tests.support.loops import Jobs
 from tests.support.workflows import (
     BASIC,
     CONTROL_FLOW,
@@ -77,19 +78,6 @@ if i == 2:
     raise ModuleSuspended(self, 'waiting', handle=Job())
 o = i
 """
-
-
-class Jobs:
-    """A job monitor that notes what it is told to watch."""
-
-    def __init__(self) -> None:
-        self.parents: list[Any] = []
-
-    def addParent(self, error: Any) -> None:
-        self.parents.append(error)
-
-    def getCache(self, signature: str) -> None:
-        return None
 
 
 def test_a_function_that_waits_for_a_job() -> None:

@@ -13,18 +13,18 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def test_vistrails_own_tests_of_map_pass_with_ours(monkeypatch: Any) -> None:
     from vistrails.packages.controlflow.utils import TestMap
 
-    from parallelflow.loops import map as map_module
+    from parallelflow.loops import activation, folds
 
     runs = []
-    evaluate = map_module.evaluate
+    evaluate = folds.evaluate
 
     def counted(loop: Any) -> Any:
         runs.append(loop)
         return evaluate(loop)
 
-    monkeypatch.setattr(map_module, "evaluate", counted)
+    monkeypatch.setattr(folds, "evaluate", counted)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestMap)
-    with map_module.parallel_maps():
+    with activation.parallel_maps():
         result = unittest.TextTestRunner(verbosity=0).run(suite)
     assert result.wasSuccessful(), result.failures + result.errors
     assert result.testsRun == len(runs) == 3

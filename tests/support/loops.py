@@ -1,0 +1,48 @@
+"""Workflows with loops of VisTrails' own, run as they are and with their loops on engines."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support.workflows import CONTROL_FLOW, Result, Workflow, run
+
+
+class Jobs:
+    """A job monitor that notes what it is told to watch."""
+
+    def __init__(self) -> None:
+        self.parents: list[Any] = []
+
+    def addParent(self, error: Any) -> None:
+        self.parents.append(error)
+
+    def getCache(self, signature: str) -> None:
+        return None
+
+
+@contextlib.contextmanager
+def on_engines() -> Iterator[dict[int, Any]]:
+    """Run all loops on engines while entered, whatever they cost.
+
+    Yields the last snapshot of each run, by its number.
+    """
+    from parallelflow import progress
+    from parallelflow.loops import activation
+
+    runs: dict[int, Any] = {}
+    stop = progress.listen(lambda snapshot: runs.update({snapshot.run: snapshot}))
+    try:
+        with activation.parallel_loops():
+            yield runs
+    finally:
+        stop()
+
+
+def both(workflow: Workflow, port: str = "Result", **settings: Any) -> tuple[Result, Result, int]:
+    """Run a workflow serially and with its loops on engines; say how many loops were there."""
+    serial = run(workflow, CONTROL_FLOW, port, **settings)
+    with on_engines() as runs:
+        ours = run(workflow, CONTROL_FLOW, port, **settings)
+    return serial, ours, len(runs)

@@ -379,8 +379,9 @@ class ElementFailure:
         Shortened repr of the element.
     stage : str
         ``pickle`` (could not be sent), ``input`` (could not be read on the engine), ``run``,
-        ``result`` (its value could not be sent back), ``interrupted``, ``lost`` (it ended
-        the engines that ran it) or ``not run`` (no engine was left to run it).
+        ``result`` (its value could not be sent back), ``interrupted``, ``timeout`` (it took
+        longer than its time limit), ``lost`` (it ended the engines that ran it) or ``not run``
+        (no engine was left to run it).
     error_type : str
         Name of the exception's class.
     message : str
@@ -423,6 +424,7 @@ STAGES = {
     "run": "",
     "result": "its result cannot be sent back, ",
     "interrupted": "interrupted, ",
+    "timeout": "it reached its time limit, ",
     "lost": "it ended the engines that ran it, ",
     "not run": "it was not run, ",
 }
@@ -434,6 +436,7 @@ HEADINGS = {
     "run": "An element failed",
     "result": "Its result cannot be sent back",
     "interrupted": "It was interrupted",
+    "timeout": "It reached its time limit",
     "lost": "It ended the engines that ran it",
     "not run": "It was not run",
 }

@@ -35,12 +35,21 @@ class Interrupts:
         have made another exception of it, as VisTrails' modules do.
     pending : bool
         Whether one has come outside: nothing more should be begun.
+    element : int
+        Which of the elements it is, if they have a time limit.
+    target : int or None
+        The element that is to be interrupted at its limit, and no other one.
+    timed_out : bool
+        Whether the element was interrupted at its limit.
     """
 
     def __init__(self) -> None:
         self.hit = False
         self.pending = False
         self.inside = False
+        self.element = 0
+        self.target: int | None = None
+        self.timed_out = False
         self._ours = False
 
     def __enter__(self) -> Interrupts:
@@ -77,6 +86,11 @@ def _take(number: int, frame: FrameType | None) -> None:
     interrupts = _current
     if interrupts is None:
         return
+    target, interrupts.target = interrupts.target, None
+    if target is not None:
+        if not interrupts.inside or target != interrupts.element:
+            return  # it has ended meanwhile
+        interrupts.timed_out = True
     if interrupts.inside:
         interrupts.hit = True
         raise KeyboardInterrupt

@@ -24,7 +24,8 @@ class RemoteFailure:
     ----------
     stage : str
         ``input`` (unpickling it), ``setup``, ``run``, ``result`` (pickling it),
-        ``interrupted``, ``lost``, or ``client`` (no failure: the client has to run it).
+        ``interrupted``, ``timeout``, ``lost``, or ``client`` (no failure: the client has to
+        run it).
     error_type : str
         Name of the exception's class.
     message : str

@@ -29,6 +29,7 @@ from .interrupts import Interrupts
 from .payload import Frame, dump, load, pack
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
 from .session_state import ProcessState
+from .time_limit import TimeLimit, limited
 
 __all__ = ["ChunkResult", "ElementFunction", "drop", "known_keys", "run_chunk", "setup"]
 
@@ -167,7 +168,12 @@ def _close(function: ElementFunction) -> None:
 
 
 def run_chunk(
-    key: str, start: int, stop_on_error: bool, seconds: float | None, *frames: Frame
+    key: str,
+    start: int,
+    stop_on_error: bool,
+    seconds: float | None,
+    time_limit: float | None,
+    *frames: Frame,
 ) -> list[Any]:
     """Evaluate the elements of a chunk, one after the other.
 
@@ -182,6 +188,8 @@ def run_chunk(
     seconds : float or None
         After how long to leave the rest undone, so that another engine can have it; at least one
         element is evaluated. None for never.
+    time_limit : float or None
+        How long each element may take, seconds.
     *frames
         A `dump` of the list of elements.
 
@@ -196,12 +204,14 @@ def run_chunk(
     function, process = _functions[key]
     with Interrupts() as interrupts, process, no_event_loop():
         function = _current(interrupts, key, function)
-        result = _run_chunk(interrupts, function, start, stop_on_error, seconds, frames)
+        with limited(time_limit, interrupts) as limit:
+            result = _run_chunk(interrupts, limit, function, start, stop_on_error, seconds, frames)
         return [memoryview(frame) for frame in _dump_result(result, _shared.get(key))]
 
 
 def _run_chunk(
     interrupts: Interrupts,
+    limit: TimeLimit | None,
     function: ElementFunction,
     start: int,
     stop_on_error: bool,
@@ -224,7 +234,7 @@ def _run_chunk(
                 break
             capture.position = position
             index = start + position
-            go_on = _evaluate(interrupts, result, function, position, index, element)
+            go_on = _evaluate(interrupts, limit, result, function, position, index, element)
             capture.collect()
             if not go_on or (stop_on_error and _failed(result)):
                 break
@@ -274,6 +284,7 @@ def _failed(result: ChunkResult) -> bool:
 
 def _evaluate(
     interrupts: Interrupts,
+    limit: TimeLimit | None,
     result: ChunkResult,
     function: Any,
     position: int,
@@ -286,6 +297,8 @@ def _evaluate(
     raised: BaseException | None = None
     process = os.getpid()
     begin = time.perf_counter()
+    if limit is not None:
+        limit.begin()
     try:
         try:  # `allowed`, without the microsecond that a context manager takes
             interrupts.inside, interrupts.hit = True, False
@@ -310,6 +323,9 @@ def _evaluate(
                 failure.exception = None  # not the function's own
     if os.getpid() != process:
         end_child(raised)
+    if limit is not None and interrupts.timed_out:
+        value, go_on = None, True
+        result.failures[position] = limit.failure(result.failures.get(position))
     raised = None  # it refers to this function's variables
     result.seconds.append(time.perf_counter() - begin)
     result.values.append(value)

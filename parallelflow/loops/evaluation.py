@@ -16,6 +16,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
 from parallelflow.settings import settings
 from parallelflow.work.output import OutputOrder
+from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.recovery import drive
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
@@ -120,7 +121,7 @@ class _Evaluation:
             loop.elements,
             loop.label,
             chunk_size=settings().chunkSize or None,
-            stop_on_error=loop.stop_on_error,
+            policy=ElementPolicy(loop.stop_on_error),
             on_chunk=self._take_chunk,
             pool=self._manager.engine_pool(),
             finished=known,

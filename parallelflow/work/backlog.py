@@ -53,12 +53,15 @@ class Backlog:
         self._limit = limit
         self._again: deque[Chunk] = deque()
         self._suspects: deque[Chunk] = deque()
+        self._retries: deque[Chunk] = deque()
         self._before: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._again or self._suspects) or self.source.left != 0
+        return bool(self._again or self._suspects or self._retries) or self.source.left != 0
 
-    def next(self, engines: int, finished: int, idle: bool) -> Chunk | None:
+    def next(
+        self, engines: int, finished: int, idle: bool, engine: int | None = None
+    ) -> Chunk | None:
         """Return the next chunk to send, None if there is none now.
 
         Parameters
@@ -69,7 +72,12 @@ class Backlog:
             Elements that have come back, well or not.
         idle : bool
             Whether nothing is under way.
+        engine : int, optional
+            The engine that it is for, if there are others.
         """
+        retry = self._take_retry(engine)
+        if retry is not None:
+            return retry
         size = self.sizer.size(self._left(), engines)
         chunk: Chunk | None
         if self._again:
@@ -88,6 +96,14 @@ class Backlog:
         if chunk is not None:
             chunk.seconds = self.sizer.patience(len(chunk.elements))
         return chunk
+
+    def _take_retry(self, engine: int | None) -> Chunk | None:
+        """Take out an element that has failed on another engine than this one."""
+        for chunk in self._retries:
+            if chunk.attempts[-1].engine != engine:
+                self._retries.remove(chunk)
+                return chunk
+        return None
 
     def _left(self) -> int | None:
         """How many elements have not been sent, or have to be sent again; None if unknown."""
@@ -116,6 +132,11 @@ class Backlog:
         """Add a chunk that may have ended an engine: it goes again, alone and last of all."""
         if self._wanted(chunk):
             self._suspects.append(chunk)
+
+    def retry(self, chunk: Chunk) -> None:
+        """Add a single element that has failed: it goes again, to another engine if it can."""
+        if self._wanted(chunk):
+            self._retries.append(chunk)
 
     def _wanted(self, chunk: Chunk) -> bool:
         return self._before is None or chunk.start < self._before
@@ -152,7 +173,7 @@ class Backlog:
 
     def pop(self) -> Chunk | None:
         """Take out and return some of what waits, None if nothing does."""
-        for waiting in (self._again, self._suspects):
+        for waiting in (self._again, self._retries, self._suspects):
             if waiting:
                 return waiting.popleft()
         # One by one where making them may take its time.
@@ -167,7 +188,7 @@ class Backlog:
         """Give up what comes after an element; what comes before it still goes."""
         self._before = index
         self.source.close()
-        for waiting in (self._again, self._suspects):
+        for waiting in (self._again, self._retries, self._suspects):
             kept = [chunk for chunk in waiting if self._wanted(chunk)]
             waiting.clear()
             waiting.extend(kept)

@@ -12,6 +12,8 @@ from typing import Any
 
 from parallelflow.engine.payload import Pickled
 
+from .attempt import Attempt
+
 __all__ = ["Chunk", "ChunkSizer", "ElementSource"]
 
 # A chunk costs an engine 4 ms beside its elements, and client, controller and hub as much again
@@ -75,6 +77,10 @@ class Chunk:
         The size of its result, once that has come.
     lost_files : int
         How often its file in shared memory, or its result's, was not there any more.
+    attempts : tuple of Attempt
+        The attempts at its single element that have failed.
+    began : float
+        When its engine began with it, as far as is known, on the monotonic clock.
     """
 
     start: int
@@ -89,6 +95,8 @@ class Chunk:
     interrupts: int = 0
     reply_nbytes: int = 0
     lost_files: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    began: float = math.inf
 
     @property
     def last(self) -> int:
@@ -104,7 +112,9 @@ class Chunk:
         size = -(-len(self.elements) // number)
         for position in range(0, len(self.elements), size):
             elements = self.elements[position : position + size]
-            yield Chunk(self.start + position, elements, [*self.losses], self.crashes)
+            part = Chunk(self.start + position, elements, [*self.losses], self.crashes)
+            part.attempts = self.attempts
+            yield part
 
     def first(self, count: int) -> Chunk:
         """Return the chunk's first `count` elements."""

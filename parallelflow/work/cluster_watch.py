@@ -10,7 +10,8 @@ from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost
 
 from .backlog import Backlog
-from .outcomes import Decision, Fail, fail_as_lost
+from .losses import fail_as_lost
+from .outcomes import Decision, Fail
 from .results import Results
 from .workers import Workers
 

@@ -18,6 +18,7 @@ from parallelflow.errors import ParallelFlowError
 
 from .mapping import exception_of, write_output
 from .open_sources import Call, CallSource
+from .policy import ElementPolicy
 from .recovery import Driver
 from .run import Run
 from .sendable import function_name, sendable
@@ -257,7 +258,7 @@ class _FunctionCalls:
             ),
             self.source,
             function_name(self.function),
-            stop_on_error=False,
+            policy=ElementPolicy(False),
             on_chunk=self._take,
             pool=self._pool,
         )

@@ -20,6 +20,7 @@ from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system.working_directory import working_directory
 
 from .output import OutputOrder, Written, write
+from .policy import ElementPolicy
 from .recovery import drive
 from .sendable import function_name, sendable
 
@@ -125,7 +126,7 @@ def map_on_cluster(
         elements,
         function_name(function),
         chunk_size=chunk_size,
-        stop_on_error=on_error == RAISE,
+        policy=ElementPolicy(on_error == RAISE),
         on_chunk=take,
         pool=pool,
         ahead=buffer_size,

@@ -26,14 +26,12 @@ __all__ = [
     "Fail",
     "Interrupter",
     "Keep",
-    "Loss",
     "Quarantine",
     "Requeue",
+    "Retry",
     "SetUpAgain",
     "StopSharing",
-    "fail_as_lost",
     "judge_error",
-    "judge_loss",
     "judge_reply",
     "judge_result",
     "judge_unsendable",
@@ -43,16 +41,6 @@ __all__ = [
     "was_interrupted",
 ]
 
-# An element during which so many engines crashed, while nothing else of the run was under way, is
-# not given to another one. Engines are killed for reasons that are none of the elements' (memory,
-# other people's tools); a second time, alone, is hardly by chance.
-MAX_DEATHS = 2
-# The same for engines that were lost otherwise, such as one that was stopped (SIGSTOP): most of
-# them are not its fault, but no element may take engines without an end.
-MAX_LOSSES = 4
-# Of a chunk whose engine has ended, so many parts go alone. Elements that travel by more are so
-# short that going singly would take minutes; one that ends engines takes one more to be found.
-SUSPECTS = 256
 # Of a chunk that cannot be sent or read, so many parts go again: one bad element among thousands
 # is found in a few rounds, and the others travel together.
 PARTS = 4
@@ -94,6 +82,13 @@ class Requeue:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """A single element that has raised goes again, to another engine if there is one."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
 class Quarantine:
     """Elements go again last of all, and while nothing else of the run is under way."""
 
@@ -115,7 +110,9 @@ class StopSharing:
     """The engine cannot read the client's files in shared memory: send it messages."""
 
 
-Decision = Keep | Fail | Defer | Requeue | Quarantine | SetUpAgain | StopSharing | CheckCluster
+Decision = (
+    Keep | Fail | Defer | Requeue | Retry | Quarantine | SetUpAgain | StopSharing | CheckCluster
+)
 
 
 class Interrupter(enum.Enum):
@@ -124,14 +121,6 @@ class Interrupter(enum.Enum):
     USER = "the user, who meant it"
     SHUTDOWN = "the end of the cluster"
     OTHER = "somebody who meant something else, such as the end of another run"
-
-
-class Loss(enum.Enum):
-    """Why an engine has left."""
-
-    STOPPED = "its owner has stopped it"
-    CRASHED = "its process has ended by itself"
-    UNKNOWN = "it does not answer any more"
 
 
 def judge_reply(
@@ -270,44 +259,6 @@ def judge_unsendable(chunk: Chunk, failure: RemoteFailure) -> list[Decision]:
         return [Fail(chunk.start, chunk.elements[0], failure)]
     # In reverse order: each one goes before those that wait.
     return [Requeue(part) for part in reversed(list(chunk.parts(PARTS)))]
-
-
-def judge_loss(chunks: Sequence[Chunk], engine: int, loss: Loss, when: float) -> list[Decision]:
-    """Decide about the chunks that an engine had when it was lost.
-
-    Parameters
-    ----------
-    chunks : sequence of Chunk
-        The chunks, in the order in which they were sent: the engine worked at the first one.
-    engine : int
-        The engine's id.
-    loss : Loss
-        Why it has left.
-    when : float
-        When, on the monotonic clock.
-    """
-    # An engine that its owner stops has been given up; nothing that it has is at fault.
-    blameless = 0 if loss is Loss.STOPPED else 1
-    decisions: list[Decision] = [Requeue(chunk) for chunk in reversed(chunks[blameless:])]
-    for chunk in chunks[:blameless]:
-        if chunk.probing:  # the engine never had it
-            decisions.append(Quarantine(chunk))
-            continue
-        single = len(chunk.elements) == 1
-        crashes = chunk.crashes + (loss is Loss.CRASHED and chunk.alone and single)
-        lost = replace(chunk, losses=[*chunk.losses, (engine, when)], crashes=crashes)
-        if single and (crashes >= MAX_DEATHS or len(lost.losses) >= MAX_LOSSES):
-            decisions.append(fail_as_lost(lost))
-        else:
-            # Which of its elements it was is not known.
-            decisions += [Quarantine(part) for part in lost.parts(SUSPECTS)]
-    return decisions
-
-
-def fail_as_lost(chunk: Chunk) -> Fail:
-    """Return the failure of a single element by the engines that were lost while it ran."""
-    failure = RemoteFailure("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
-    return Fail(chunk.start, chunk.elements[0], failure)
 
 
 def says_engine_died(error: BaseException) -> bool:

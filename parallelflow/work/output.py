@@ -31,6 +31,8 @@ class OutputOrder:
         self._finished[start] = max(count, self._finished.get(start, 0))
         for position, written in outputs.items():
             self._written[start + position] = written
+            if start + position < self._next:  # it was tried again
+                self._show_one(start + position)
         while self._next in self._finished:
             upto = self._next + self._finished.pop(self._next)
             for index in range(self._next, upto) if self._written else ():

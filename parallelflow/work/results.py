@@ -35,6 +35,8 @@ class Results:
         The failed elements.
     deferred : set of int
         Elements that have to be run by the client itself.
+    unfinished : set of int
+        Elements that have come back without a value, and are tried again.
     progress : Progress
         The numbers of them.
     """
@@ -44,6 +46,7 @@ class Results:
         self.values: list[Any] = []
         self.failures: dict[int, ElementFailure] = {}
         self.deferred: set[int] = set()
+        self.unfinished: set[int] = set()
         self.progress = Progress(label, total, done=len(known))
         self._known = known.keys()
         self._ranges: list[tuple[int, int]] = []
@@ -57,7 +60,7 @@ class Results:
         done = set(self._known)
         for start, count in self._ranges:
             done.update(range(start, start + count))
-        return done - self.failures.keys() - self.deferred
+        return done - self.failures.keys() - self.deferred - self.unfinished
 
     @property
     def finished(self) -> int:
@@ -80,6 +83,8 @@ class Results:
         """Keep what an engine has returned for the elements from index `start` on."""
         self.values[start : start + result.count] = result.values
         self._ranges.append((start, result.count))
+        if self.unfinished:
+            self.unfinished.difference_update(range(start, start + result.count))
         self.progress.done += result.count - len(result.failures)
         self.progress.element_seconds += sum(result.seconds)
 

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload, session_state
-from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager.connection.client_cache import forget, leave_unread, note_received
 from parallelflow.engine_manager.connection.user_interrupts import is_user_interrupt
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.progress import RunState
 
 from . import outcomes
+from .actions import Actions, OnChunk
 from .backlog import Backlog
 from .chunks import Chunk, ElementSource
 from .cluster_watch import ClusterWatch
 from .interrupt import Event, queue_events
-from .outcomes import Decision, Fail, Interrupter, Keep
+from .losses import Loss, judge_loss
+from .outcomes import Decision, Interrupter
+from .policy import DEFAULT_POLICY, ElementPolicy
 from .results import Results
+from .retries import with_retries
 from .sending import Sender
 from .sent_function import SentFunction, shared_values_of
 from .stopping import Stopper
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     import ipyparallel
 
 __all__ = ["Run"]
-
-OnChunk = Callable[[int, ChunkResult, Worker], None]
 
 
 class Run:
@@ -62,9 +62,8 @@ class Run:
         What the user calls the run.
     chunk_size : int, optional
         Elements per chunk, at least 1; by measured time if not given.
-    stop_on_error : bool
-        Whether the first failed element ends the run (those before it are still finished),
-        or the others are finished first.
+    policy : ElementPolicy
+        What becomes of elements that fail or take long.
     on_chunk : callable, optional
         Called with (index of the first element, `ChunkResult`, `Worker`) for each chunk that
         comes back, in no particular order.
@@ -105,7 +104,7 @@ class Run:
         label: str,
         *,
         chunk_size: int | None = None,
-        stop_on_error: bool = True,
+        policy: ElementPolicy = DEFAULT_POLICY,
         on_chunk: OnChunk | None = None,
         pool: EnginePool | None = None,
         ahead: int | None = None,
@@ -117,8 +116,7 @@ class Run:
         packing = payload.pack((maker, arguments))
         function = SentFunction(key, state.dump(), packing, self._shared)
         self._pool = pool or EnginePool()
-        self._stop_on_error = stop_on_error
-        self._on_chunk = on_chunk
+        self._policy = policy
         self._received = 0
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
@@ -130,12 +128,13 @@ class Run:
         self.workers = Workers(
             client, self._pool, function, self.progress, queue_events(self._events)
         )
-        self._sender = Sender(
-            self._backlog, self.workers, self._results, key, self._shared, stop_on_error
-        )
+        self._sender = Sender(self._backlog, self.workers, self._results, key, self._shared, policy)
         # None of these refers to the run: with a cycle, Python would free the values late.
         self._stopper = Stopper(self._pool, self.workers, self._events)
         self._watch = ClusterWatch(self._pool, self.workers, self._backlog, self._results)
+        self._actions = Actions(
+            self._backlog, self._results, self.workers, self._watch, policy, on_chunk
+        )
         self.progress.announce()
         for note in state.notes:
             self.progress.warn(note)
@@ -181,21 +180,21 @@ class Run:
         if self.over:
             return
         self.workers.add_new()
-        all_sent = self._sender.dispatch(self._apply)
+        all_sent = self._sender.dispatch(self._actions.apply)
         with contextlib.suppress(queue.Empty):
             self._handle(*self._events.get(timeout=seconds if all_sent else 0))
             while True:
                 self._handle(*self._events.get_nowait())
-        if self._stop_on_error and self.failures:
-            self._stopper.stop_after(min(self.failures), self._handle, self._keep)
+        if self._policy.stop_on_error and self.failures:
+            self._stopper.stop_after(min(self.failures), self._handle, self._actions.keep)
         self._watch.check()
         self._requeue_lost_chunks()
         if self._watch.is_abandoned() and self._is_open():
-            if not (self._stop_on_error and self.failures):
-                self._watch.give_up(self._apply)
+            if not (self._policy.stop_on_error and self.failures):
+                self._watch.give_up(self._actions.apply)
             self._finish(RunState.FAILED)
             return
-        self._sender.dispatch(self._apply)
+        self._sender.dispatch(self._actions.apply)
         if not self._is_open():
             self._finish(RunState.FAILED if self.failures else RunState.DONE)
 
@@ -211,7 +210,7 @@ class Run:
         if self.over:
             return []
         self._backlog.truncate_at(0)
-        stuck = self._stopper.interrupt(list(self.workers), self._handle, self._keep)
+        stuck = self._stopper.interrupt(list(self.workers), self._handle, self._actions.keep)
         self._finish(RunState.CANCELLED)
         return stuck
 
@@ -272,9 +271,11 @@ class Run:
                 return
             worker.finish(chunk)
             if chunk.probing:  # whatever it has answered, it lives
-                self._sender.send_now(worker, chunk, self._apply)
+                self._sender.send_now(worker, chunk, self._actions.apply)
                 return
-            self._apply(self._judge(worker, chunk, reply, error), worker)
+            decisions = self._judge(worker, chunk, reply, error)
+            decisions = with_retries(decisions, chunk, self._policy.retries, worker.id, worker.host)
+            self._actions.apply(decisions, worker)
             self.progress.announce()
 
     def _judge(
@@ -291,47 +292,15 @@ class Run:
         self._received += chunk.reply_nbytes
         return outcomes.judge_reply(chunk, reply, find_interrupter)
 
-    def _apply(self, decisions: Iterable[Decision], worker: Worker | None) -> None:
-        """Carry out decisions about elements; worker is None where they were not sent to one."""
-        for decision in decisions:
-            match decision:
-                case Keep():
-                    self._keep(decision, worker)
-                case Fail():
-                    self._fail(decision, worker)
-                case outcomes.Defer():
-                    self.deferred.add(decision.index)
-                case outcomes.Requeue():
-                    self._backlog.requeue(decision.chunk)
-                case outcomes.Quarantine():
-                    self._backlog.quarantine(decision.chunk)
-                case outcomes.SetUpAgain() if worker is not None:
-                    self.workers.set_up(worker)
-                case outcomes.StopSharing() if worker is not None:
-                    worker.shares_memory = False
-                case outcomes.CheckCluster():
-                    self._watch.check_now()
-
-    def _keep(self, decision: Keep, worker: Worker | None) -> None:
-        """Keep what has finished of a chunk, and report it to whoever wants to know."""
-        chunk, result = decision.chunk, decision.result
-        self._results.keep(chunk.start, result)
-        self._backlog.sizer.observe(result.seconds, chunk.bytes_for(result.count))
-        if self._on_chunk is not None and worker is not None:
-            self._on_chunk(chunk.start, result, worker)
-
-    def _fail(self, decision: Fail, worker: Worker | None) -> None:
-        self._results.fail(decision.index, decision.element, decision.failure, worker)
-        if self._stop_on_error:
-            self._backlog.truncate_at(min(self.failures))
-
     def _requeue_lost_chunks(self) -> None:
         """Requeue the chunks of engines that have gone."""
         for worker, loss in self.workers.remove_lost():
             chunks = list(worker.jobs)
             worker.jobs.clear()
-            self._apply(outcomes.judge_loss(chunks, worker.id, loss, time.monotonic()), worker)
-            if chunks and loss is not outcomes.Loss.STOPPED:
+            limit = self._policy.time_limit
+            decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit)
+            self._actions.apply(decisions, worker)
+            if chunks and loss is not Loss.STOPPED:
                 self.progress.warn(f"{worker} was lost; its elements run again elsewhere")
                 self._pool.replace(worker.id)
 

@@ -13,6 +13,7 @@ from parallelflow.progress import RunState
 from .backlog import Backlog
 from .chunks import Chunk
 from .outcomes import Decision, judge_unsendable
+from .policy import ElementPolicy
 from .results import Results
 from .worker import Worker
 from .workers import Workers
@@ -43,8 +44,8 @@ class Sender:
         The run's key.
     shared : SharedValues
         The run's files in shared memory.
-    stop_on_error : bool
-        Whether an engine leaves the rest of a chunk undone after a failed element.
+    policy : ElementPolicy
+        What becomes of elements that fail or take long.
     """
 
     def __init__(
@@ -54,14 +55,14 @@ class Sender:
         results: Results,
         key: str,
         shared: SharedValues,
-        stop_on_error: bool,
+        policy: ElementPolicy,
     ) -> None:
         self._backlog = backlog
         self._workers = workers
         self._results = results
         self._key = key
         self._shared = shared
-        self._stop_on_error = stop_on_error
+        self._policy = policy
 
     def dispatch(self, apply: Apply) -> bool:
         """Send a chunk to every engine that has room for one; the idle ones first.
@@ -83,16 +84,17 @@ class Sender:
                 while len(worker.jobs) <= depth:
                     if time.monotonic() > end:
                         return False
-                    chunk = self._next_chunk(len(ready))
+                    chunk = self._next_chunk(len(ready), worker)
                     if chunk is None:
-                        return True
+                        break
                     if not self._send(worker, chunk, apply):
                         break
         return True
 
-    def _next_chunk(self, engines: int) -> Chunk | None:
+    def _next_chunk(self, engines: int, worker: Worker) -> Chunk | None:
         idle = not self._workers.are_busy()
-        chunk = self._backlog.next(engines, self._results.finished, idle)
+        engine = worker.id if self._workers.has_others(worker) else None
+        chunk = self._backlog.next(engines, self._results.finished, idle, engine)
         if chunk is not None:
             self._results.make_room(chunk.last)
         return chunk
@@ -125,10 +127,9 @@ class Sender:
                 break
             self._backlog.requeue(chunk.rest(fits))
             chunk = chunk.first(fits)
-        stop = self._stop_on_error
         shares = worker.shares_memory
         frames = self._shared.frames(packing, one_reader=True) if shares else packing.frames()
-        if self._try(worker, chunk, lambda w: w.send(chunk, self._key, stop, frames)):
+        if self._try(worker, chunk, lambda w: w.send(chunk, self._key, self._policy, frames)):
             return True
         self._shared.discard(frames)
         return False

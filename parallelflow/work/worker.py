@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import threading
 import time
 import weakref
@@ -15,6 +16,7 @@ from parallelflow.data.shared_folder import Offer
 from parallelflow.engine import runner
 
 from .chunks import Chunk
+from .policy import ElementPolicy
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -121,12 +123,12 @@ class Worker:
         chunk.sent, chunk.probing = next(_numbers), True
         self.jobs[chunk] = self._send(chunk, runner.known_keys)
 
-    def send(self, chunk: Chunk, key: str, stop_on_error: bool, frames: Sequence[Any]) -> None:
+    def send(self, chunk: Chunk, key: str, policy: ElementPolicy, frames: Sequence[Any]) -> None:
         """Send a chunk."""
         chunk.sent, chunk.probing = next(_numbers), False
-        self.jobs[chunk] = self._send(
-            chunk, runner.run_chunk, key, chunk.start, stop_on_error, chunk.seconds, *_views(frames)
-        )
+        chunk.began = math.inf if self.jobs else time.monotonic()
+        how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit)
+        self.jobs[chunk] = self._send(chunk, runner.run_chunk, key, *how, *_views(frames))
 
     def serves_another(self) -> bool:
         """Return True if the engine works at a chunk of another run, and this run's wait."""
@@ -162,6 +164,8 @@ class Worker:
         """Note that the engine has answered to a chunk."""
         self._answered_at = time.monotonic()
         del self.jobs[chunk]
+        for following in itertools.islice(self.jobs, 1):
+            following.began = self._answered_at
 
     @property
     def quiet_for(self) -> float:
@@ -182,6 +186,11 @@ class Worker:
             self.state = WorkerState.LOST_IN_SETUP
         elif self.state is WorkerState.READY:
             self.state = WorkerState.LOST
+
+    @property
+    def gone_at(self) -> float:
+        """When the engine was noted as gone, on the monotonic clock; now if it is there."""
+        return time.monotonic() if self._gone_since is None else self._gone_since
 
     @property
     def gone_for(self) -> float:

@@ -13,14 +13,8 @@ from parallelflow.errors import SetupFailed
 from parallelflow.progress import Progress
 
 from .chunks import Chunk
-from .outcomes import (
-    MAX_DEATHS,
-    MAX_INTERRUPTS,
-    Loss,
-    says_engine_died,
-    says_not_shared,
-    was_interrupted,
-)
+from .losses import MAX_DEATHS, Loss
+from .outcomes import MAX_INTERRUPTS, says_engine_died, says_not_shared, was_interrupted
 from .sent_function import SentFunction
 from .worker import Reply, Worker, WorkerState
 
@@ -91,6 +85,11 @@ class Workers:
     def ready(self) -> list[Worker]:
         """Return the engines that the function is set up on."""
         return [w for w in self._workers.values() if w.state is WorkerState.READY]
+
+    def has_others(self, worker: Worker) -> bool:
+        """Return True if there are engines beside one that get, or will get, work of the run."""
+        takes_part = (WorkerState.READY, WorkerState.SETTING_UP)
+        return any(w is not worker and w.state in takes_part for w in self._workers.values())
 
     def are_busy(self) -> bool:
         """Return True if any of them has a chunk."""

@@ -17,6 +17,7 @@ import pytest
 
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
+from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 
 from .sessions import running, session, wait_until
@@ -277,7 +278,7 @@ def test_random_kills_blame_no_good_element(manager: EngineManager) -> None:
             (function,),
             range(150),
             "test",
-            stop_on_error=False,
+            policy=ElementPolicy(stop_on_error=False),
             pool=manager.engine_pool(),
         )
         next_kill = time.monotonic() + 1.0

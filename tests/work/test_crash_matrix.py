@@ -15,6 +15,7 @@ import pytest
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ParallelFlowError
 from parallelflow.progress import RunState
+from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
@@ -54,7 +55,7 @@ def test_a_death_is_named_and_costs_one_element(cluster: Cluster, stage: str, wa
         arguments,
         elements(stage, way),
         "matrix",
-        stop_on_error=False,
+        policy=ElementPolicy(stop_on_error=False),
         pool=EnginePool(replace=replace),
     )
     if stage == "setup":

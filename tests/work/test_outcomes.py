@@ -12,8 +12,8 @@ from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.work import outcomes
 from parallelflow.work.chunks import Chunk
+from parallelflow.work.losses import MAX_LOSSES, Loss, judge_loss
 from parallelflow.work.outcomes import (
-    MAX_LOSSES,
     PARTS,
     CheckCluster,
     Decision,
@@ -21,7 +21,6 @@ from parallelflow.work.outcomes import (
     Fail,
     Interrupter,
     Keep,
-    Loss,
     Quarantine,
     Requeue,
     SetUpAgain,
@@ -194,14 +193,14 @@ def test_another_error_fails_a_single_element_and_divides_several() -> None:
 
 def test_an_engine_that_its_owner_has_stopped_is_no_elements_fault() -> None:
     chunks = [Chunk(0, ["a"], alone=True), Chunk(1, ["b"])]
-    decisions = outcomes.judge_loss(chunks, 5, Loss.STOPPED, 1.0)
+    decisions = judge_loss(chunks, 5, Loss.STOPPED, 1.0)
     assert spans(decisions) == [("requeue", 1, ["b"]), ("requeue", 0, ["a"])]
     assert chunks[0].losses == []
 
 
 def test_only_the_chunk_that_an_engine_worked_at_is_suspected() -> None:
     chunks = [Chunk(0, ["a", "b"]), Chunk(2, ["c"])]
-    decisions = outcomes.judge_loss(chunks, 5, Loss.CRASHED, 1.0)
+    decisions = judge_loss(chunks, 5, Loss.CRASHED, 1.0)
     assert spans(decisions) == [
         ("requeue", 2, ["c"]), ("quarantine", 0, ["a"]), ("quarantine", 1, ["b"])
     ]  # fmt: skip
@@ -218,33 +217,33 @@ def alone(start: int, chunk: Chunk) -> Chunk:
 
 
 def test_an_element_fails_when_two_engines_have_crashed_while_it_was_alone() -> None:
-    [first] = outcomes.judge_loss([Chunk(0, ["a"])], 1, Loss.CRASHED, 1.0)
+    [first] = judge_loss([Chunk(0, ["a"])], 1, Loss.CRASHED, 1.0)
     assert isinstance(first, Quarantine) and first.chunk.crashes == 0  # others ran, too
-    [second] = outcomes.judge_loss([alone(0, first.chunk)], 2, Loss.CRASHED, 2.0)
+    [second] = judge_loss([alone(0, first.chunk)], 2, Loss.CRASHED, 2.0)
     assert isinstance(second, Quarantine) and second.chunk.crashes == 1
-    [third] = outcomes.judge_loss([alone(0, second.chunk)], 3, Loss.CRASHED, 3.0)
+    [third] = judge_loss([alone(0, second.chunk)], 3, Loss.CRASHED, 3.0)
     assert isinstance(third, Fail) and third.failure.message == "it ended 3 engines"
 
 
 def test_an_element_fails_when_many_engines_were_lost_for_unknown_reasons() -> None:
     chunk = Chunk(0, ["a"])
     for number in range(1, MAX_LOSSES):
-        [again] = outcomes.judge_loss([alone(0, chunk)], number, Loss.UNKNOWN, 1.0)
+        [again] = judge_loss([alone(0, chunk)], number, Loss.UNKNOWN, 1.0)
         assert isinstance(again, Quarantine) and again.chunk.crashes == 0
         chunk = again.chunk
-    [last] = outcomes.judge_loss([alone(0, chunk)], 9, Loss.UNKNOWN, 1.0)
+    [last] = judge_loss([alone(0, chunk)], 9, Loss.UNKNOWN, 1.0)
     assert isinstance(last, Fail) and last.failure.stage == "lost"
 
 
 def test_several_elements_never_fail_together_by_a_loss() -> None:
     chunk = Chunk(0, ["a", "b"], [(i, 1.0) for i in range(MAX_LOSSES)], 2, alone=True)
-    decisions = outcomes.judge_loss([chunk], 9, Loss.CRASHED, 1.0)
+    decisions = judge_loss([chunk], 9, Loss.CRASHED, 1.0)
     assert [type(each) for each in decisions] == [Quarantine, Quarantine]
 
 
 def test_nothing_is_decided_about_an_engine_without_work() -> None:
     for loss in Loss:
-        assert outcomes.judge_loss([], 0, loss, 1.0) == []
+        assert judge_loss([], 0, loss, 1.0) == []
 
 
 def test_what_the_run_has_interrupted_keeps_what_comes_before_the_first_failure() -> None:

@@ -18,6 +18,7 @@ from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
+from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
@@ -99,7 +100,9 @@ def test_stop_reports_the_lowest_failing_element_and_gives_up_the_rest(client: A
 
 
 def test_finishing_the_others_loses_none(client: Any) -> None:
-    run = run_of(client, lambda i: 1 // (i % 10), range(100), stop_on_error=False)
+    run = run_of(
+        client, lambda i: 1 // (i % 10), range(100), policy=ElementPolicy(stop_on_error=False)
+    )
     assert sorted(run.failures) == list(range(0, 100, 10))
     assert run.values == [None if i % 10 == 0 else 1 // (i % 10) for i in range(100)]
 
@@ -133,7 +136,7 @@ def test_an_exception_that_cannot_be_shown_does_no_harm(client: Any) -> None:
             raise Odd
         return i
 
-    run = run_of(client, function, [0, 1, 2], stop_on_error=False)
+    run = run_of(client, function, [0, 1, 2], policy=ElementPolicy(stop_on_error=False))
     assert run.values == [0, None, 2]
     assert "cannot be shown" in run.failures[1].message
 
@@ -212,7 +215,14 @@ def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -
 @on_both
 def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bool) -> None:
     pids = engine_pids(client)
-    run = Run(client, plain_function, (pause,), [1.0] * 4, "test", stop_on_error=False)
+    run = Run(
+        client,
+        plain_function,
+        (pause,),
+        [1.0] * 4,
+        "test",
+        policy=ElementPolicy(stop_on_error=False),
+    )
     begin, interrupted = time.monotonic(), False
     while not run.over:
         run.poll(0.05)
@@ -235,7 +245,7 @@ def test_one_bad_element_among_thousands_is_found_in_a_few_rounds(client: Any) -
         client,
         lambda i: i,
         elements,
-        stop_on_error=False,
+        policy=ElementPolicy(stop_on_error=False),
         on_chunk=lambda start, result, worker: chunks.append(result.count),
     )
     assert list(run.failures) == [7_777] and run.failures[7_777].stage == "pickle"
@@ -350,7 +360,7 @@ def test_one_that_ends_engines_is_found_among_very_many(cluster: Cluster) -> Non
         lambda i: os._exit(1) if i == 700 else i,
         range(2000),
         chunk_size=1000,
-        stop_on_error=False,
+        policy=ElementPolicy(stop_on_error=False),
         pool=EnginePool(replace=replace),
     )
     assert list(run.failures) == [700] and run.failures[700].stage == "lost"
@@ -364,7 +374,7 @@ def test_what_was_not_run_is_told_when_an_element_ends_the_last_engine(client: A
         lambda i: os._exit(1) if i == 3 else i,
         range(10),
         chunk_size=1,
-        stop_on_error=False,
+        policy=ElementPolicy(stop_on_error=False),
     )
     lost = {i: f.message for i, f in run.failures.items()}
     assert lost[3] == "it ended 2 engines"

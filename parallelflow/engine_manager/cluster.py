@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from parallelflow.errors import ConnectFailed
 
 from .connection import connection_files
-from .connection.cluster_connection import connect
+from .connection.cluster_connection import CONNECT_SECONDS, connect
 from .interaction import ConsoleInteraction, Interaction
 from .model import State
 from .options import PRIVATE_CLUSTER_PREFIX, ClusterOptions
@@ -239,8 +239,17 @@ class Cluster:
         self.enter(State.NO_CLUSTER)
         return None
 
-    def connect_to(self, file: connection_files.ConnectionFile) -> ipyparallel.Client:
+    def connect_to(
+        self, file: connection_files.ConnectionFile, seconds: float = CONNECT_SECONDS
+    ) -> ipyparallel.Client:
         """Connect to the controller of a connection file, and watch over the connection.
+
+        Parameters
+        ----------
+        file : ConnectionFile
+            The file.
+        seconds : float
+            How long the controller may take to answer.
 
         Raises
         ------
@@ -254,7 +263,7 @@ class Cluster:
             )
         self.enter(State.CONNECTING)
         try:
-            connection = connect(file, self.profile)
+            connection = connect(file, self.profile, seconds)
         except BaseException:
             self.enter(State.NO_CLUSTER)
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
 from parallelflow.system.waiting import wait_until
 
+from .arrivals import Arrivals
 from .connection.coming_up import wait_for_coming_up
 from .connection.connection_files import ConnectionFile, connections
-from .connection.resend_timer import ResendTimer
 from .launch.controller_options import controller_config
 from .model import Stage, StartSnapshot, State
 from .start_progress import StartProgress, new_engines
@@ -22,6 +21,7 @@ from .start_request import StartRequest
 from .system import profiles
 from .system.jobs import end_all
 from .system.lock import profile_lock
+from .system.processes import stop_trees
 from .system.resources import check_loopback, check_open_files
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ __all__ = ["StartTransaction"]
 # one with a cold disk may need much longer. One that has ended is noticed at once.
 CONTROLLER_SECONDS = 60.0
 # From the start of an engine to its registration: 1 s on an idle machine, plus the reading of
-# large packages from a slow disk. Engines that have ended are noticed at once.
+# large packages from a slow disk; and from there to VisTrails' core: 0.2-0.5 s. Counted from the
+# last engine that has come further. Engines that have ended are noticed at once.
 ENGINES_SECONDS = 60.0
+# Engines of one machine share its cores, and the first one may be ready when the last one is: so
+# long for each of them (0.7 s of computing were measured for one, in all).
+EACH_SECONDS = 1.0
 # Batch systems keep jobs queued for hours; whoever waits in a dialog can cancel.
 QUEUED_SECONDS = 24 * 3600.0
-# Starting VisTrails' core: 0.2-0.5 s, ten times that with a cold disk and no compiled files.
-READY_SECONDS = 60.0
 # What an engine writes that leaves, since it hears nothing of its controller.
 NO_HEART = "heartbeats misses reached"
 # Whether processes still live is looked at less often: it costs 0.1 ms for each.
@@ -77,8 +79,7 @@ class StartTransaction:
         self._at_work = at_work
         self._engines: EngineSet | None = None
         self._before: set[int] = set()
-        self._ready: dict[int, str] = {}
-        self._asked: dict[int, ResendTimer] = {}
+        self._arrivals: Arrivals | None = None
         self._next_check = 0.0
         self._controller_before = cluster.connection is not None
         self._progress = StartProgress(
@@ -202,7 +203,8 @@ class StartTransaction:
 
     def _connect(self, session: Session, file: ConnectionFile) -> None:
         try:
-            self._cluster.connect_to(file)
+            # It is alive, but has few of the cores while many engines load what they need.
+            self._cluster.connect_to(file, CONTROLLER_SECONDS + EACH_SECONDS * self._n)
         except ConnectFailed as e:
             raise ControllerFailed(
                 f"the controller of the profile {self._cluster.profile} has started but does not "
@@ -222,10 +224,11 @@ class StartTransaction:
 
     def _wait_for_controller(self, session: Session) -> None:
         launch = session.launch
-        if not wait_until(launch.controller_up, CONTROLLER_SECONDS, self._check_cancelled):
+        seconds = CONTROLLER_SECONDS + EACH_SECONDS * self._n
+        if not wait_until(launch.controller_up, seconds, self._check_cancelled):
             raise ControllerFailed(
                 f"the controller of the profile {self._cluster.profile} did not come up in "
-                f"{CONTROLLER_SECONDS:.0f} s.",
+                f"{seconds:.0f} s.",
                 launch.controller_log(),
             )
 
@@ -241,73 +244,76 @@ class StartTransaction:
 
     def _wait_for_registration(self, connection: ClusterConnection | None) -> None:
         assert connection is not None and self._engines is not None
-        seconds = QUEUED_SECONDS if self._engines.queued else ENGINES_SECONDS
-        deadline = time.monotonic() + seconds
+        arrivals = self._arrivals = Arrivals(connection, self._progress, self._before)
+        seconds = QUEUED_SECONDS if self._engines.queued else self._patience
 
         def registered() -> bool:
-            joined = self._look_for_engines(connection)
+            joined = arrivals.look()
             # Whose metadata are known has answered, and can be reached by whoever comes next.
-            known = self._progress.snapshot.count(Stage.REGISTERED)
-            return known >= self._n or (joined >= self._n and bool(self._at_work()))
+            known = self._count(Stage.REGISTERED)
+            some_are_late = known > 0 and arrivals.quiet_for > seconds
+            return known >= self._n or some_are_late or (joined >= self._n and self._is_at_work())
 
-        too_late = f"did not register in {seconds:.0f} s"
-        wait_until(registered, None, lambda: self._check(connection, deadline, too_late))
+        wait_until(registered, None, lambda: self._check(connection, seconds, "did not register"))
         self._check_cancelled()  # the user may have given up at what was told last
+        known = self._count(Stage.REGISTERED)
+        if known < self._n and not self._is_at_work():
+            self._go_on_without_the_late(known)
         self._cluster.refresh()
 
+    def _go_on_without_the_late(self, known: int) -> None:
+        """Stop the engines that have not registered in time: the others can work."""
+        assert self._engines is not None
+        come = {e.pid for e in self._progress.snapshot.engines if e.engine is not None}
+        late = [p for p in self._engines.processes if p.kind == "engine" and p.pid not in come]
+        stop_trees(late, nannies=False)
+        note = f"did not register in {self._patience:.0f} s"
+        for number, engine in enumerate(self._progress.snapshot.engines):
+            if engine.engine is None:
+                self._progress.set_engine(number, Stage.FAILED, note=note)
+        self._progress.report()
+        stopped = "; they were stopped again" if late else ""
+        self._cluster.interaction.tell(
+            f"{self._n - known} of {self._n} engines of the profile {self._cluster.profile} {note}"
+            f"{stopped}. The others work without them."
+        )
+        self._n = known
+
     def _wait_for_vistrails(self, connection: ClusterConnection | None) -> None:
-        assert connection is not None
-        deadline = time.monotonic() + READY_SECONDS
+        arrivals = self._arrivals
+        assert connection is not None and arrivals is not None
+        arrivals.begin_again()
 
         def ready() -> bool:
-            self._look_for_engines(connection)
-            return self._progress.snapshot.count(Stage.READY) >= self._n or (
-                time.monotonic() > deadline and bool(self._at_work())
-            )
+            arrivals.look()
+            late = arrivals.quiet_for > self._patience
+            return self._count(Stage.READY) >= self._n or (late and self._is_at_work())
 
-        too_late = f"gave no answer in {READY_SECONDS:.0f} s"
-        wait_until(ready, None, lambda: self._check(connection, deadline, too_late))
+        too_late = "gave no answer"
+        wait_until(ready, None, lambda: self._check(connection, self._patience, too_late))
         self._check_cancelled()
+
+    def _count(self, stage: Stage) -> int:
+        return self._progress.snapshot.count(stage)
+
+    def _is_at_work(self) -> bool:
+        return bool(self._at_work())
+
+    @property
+    def _patience(self) -> float:
+        """How long no engine may come further before those that have not are given up, seconds."""
+        assert self._engines is not None
+        share = EACH_SECONDS * self._n if self._engines.processes else 0.0
+        return ENGINES_SECONDS + share
 
     # -- looking --------------------------------------------------------------------------
 
-    def _look_for_engines(self, connection: ClusterConnection) -> int:
-        """Bring the snapshot up to date; return how many engines have joined since the start."""
-        connection.look_for_missed_engines()
-        connection.meet()
-        new = [engine for engine in connection.ids if engine not in self._before]
-        for engine in new:
-            asked = self._asked.get(engine)
-            if asked is None:
-                self._asked[engine] = ResendTimer()
-                connection.ask_ready(engine, functools.partial(self._ready.__setitem__, engine))
-            elif engine not in self._ready and asked.is_due():
-                asked.restart()
-                connection.ask_ready(engine, functools.partial(self._ready.__setitem__, engine))
-            facts = connection.facts.get(engine)
-            if facts is None:
-                continue
-            number = self._progress.slot_for(engine, facts.pid)
-            if number is None:
-                continue  # somebody else's, which has joined meanwhile
-            ready = engine in self._ready
-            self._progress.set_engine(
-                number,
-                Stage.READY if ready else Stage.REGISTERED,
-                pid=facts.pid,
-                engine=engine,
-                host=facts.host,
-                note=f"without VisTrails: {self._ready[engine]}" if self._ready.get(engine) else "",
-            )
-        self._progress.report()
-        return len(new)
-
-    def _check(self, connection: ClusterConnection, deadline: float, too_late: str) -> None:
-        """Raise if the start has failed, lasts too long or was cancelled."""
-        assert self._engines is not None
+    def _check(self, connection: ClusterConnection, seconds: float, too_late: str) -> None:
+        """Raise if the start has failed, nothing has happened for so long, or it was cancelled."""
+        assert self._engines is not None and self._arrivals is not None
         self._check_cancelled()
         now = time.monotonic()
-        if now < min(self._next_check, deadline):
+        if now < self._next_check:
             return
         self._next_check = now + DEATH_SECONDS
         if not connection.alive():
@@ -324,9 +330,9 @@ class StartTransaction:
             if any(p.pid == engine.pid for p in dead):
                 self._progress.set_engine(number, Stage.FAILED, note="its process ended")
         ready = self._progress.snapshot.count(Stage.REGISTERED)
-        if dead or now > deadline:
+        if dead or self._arrivals.quiet_for > seconds:
             self._progress.report()
-            why = f"{len(dead)} ended at once" if dead else too_late
+            why = f"{len(dead)} ended at once" if dead else f"{too_late} in {seconds:.0f} s"
             error = EnginesFailed(
                 f"{ready} of {self._n} engines of the profile {self._cluster.profile} came up; "
                 f"{why}. All of this start were stopped again.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import ipyparallel
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State
+from parallelflow.engine_manager import EngineManager, State, start
 from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 from parallelflow.engine_manager.system import profiles
@@ -279,6 +280,37 @@ def test_a_launcher_whose_program_is_missing_starts_nothing(
     with pytest.raises(ClusterError, match="needs the program condor_submit"):
         manager.start_engines(1, "htcondor")
     assert running(profile) == {}
+
+
+def test_an_engine_that_is_late_does_not_stop_the_others(
+    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not so short that a busy machine makes the other two late as well.
+    monkeypatch.setattr(start, "ENGINES_SECONDS", 10.0)
+    stopped: list[int] = []
+    told: list[StartSnapshot] = []
+    lines: list[str] = []
+    monkeypatch.setattr(manager.interaction, "tell", lines.append)
+
+    def stop_one(snapshot: StartSnapshot) -> None:
+        told.append(snapshot)
+        pids = [engine.pid for engine in snapshot.engines if engine.pid is not None]
+        if pids and not stopped:
+            stopped.append(pids[0])
+            os.kill(pids[0], signal.SIGSTOP)
+
+    assert manager.start_engines(3, progress=stop_one) == 2
+    assert len(manager.connect().ids) == 2  # type: ignore[union-attr]
+    assert [told[-1].count(Stage.READY), told[-1].count(Stage.FAILED)] == [2, 1]
+    assert any("1 of 3 engines" in line and "did not register" in line for line in lines)
+    assert stopped[0] not in manager.started()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_many_more_engines_than_cores_start(manager: EngineManager) -> None:
+    assert manager.start_engines(64) == 64
+    assert len(manager.connect().ids) == 64  # type: ignore[union-attr]
 
 
 def test_fewer_than_one_engine_is_refused(manager: EngineManager) -> None:

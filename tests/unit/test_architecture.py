@@ -31,6 +31,7 @@ ENGINE_MANAGER = Layers(
         "replacement",
         "starter",
         "start",
+        "arrivals",
         "stop",
         "monitor",
         "cluster",

@@ -30,7 +30,7 @@ from .resend_timer import ResendTimer
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["ClusterConnection", "connect"]
+__all__ = ["CONNECT_SECONDS", "ClusterConnection", "connect"]
 
 # The handshake with a hub that accepts connections: milliseconds locally, seconds through
 # a slow tunnel. A hub that accepts and then says nothing is hung.
@@ -51,8 +51,10 @@ CLOSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
-def connect(connection: ConnectionFile, profile: str) -> ClusterConnection:
-    """Connect to the controller of a connection file.
+def connect(
+    connection: ConnectionFile, profile: str, seconds: float = CONNECT_SECONDS
+) -> ClusterConnection:
+    """Connect to the controller of a connection file; it may take so many seconds to answer.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def connect(connection: ConnectionFile, profile: str) -> ClusterConnection:
     if fault:
         _refuse(connection, profile, fault, processes.running())
     try:
-        client = ipyparallel.Client(str(connection.path), timeout=CONNECT_SECONDS)
+        client = ipyparallel.Client(str(connection.path), timeout=seconds)
     except Exception as e:
         _refuse(connection, profile, e, ())
     return ClusterConnection(client, connection, processes)

@@ -24,9 +24,9 @@ from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
 __all__ = ["main"]
 
-# As long as a session waits for its controller, and a little more: the session stops what
-# it has started when it gives up.
-CONNECTION_SECONDS = 90.0
+# Longer than a session waits for its controller, with many engines: the session stops what it has
+# started when it gives up.
+CONNECTION_SECONDS = 300.0
 LOOK_SECONDS = 0.02
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ipyparallel.engine.app import IPEngine
-from traitlets import Integer
+from traitlets import Float, Integer
 from traitlets.config import Config
 
 __all__ = ["NAME", "engine_with", "fork"]
@@ -28,6 +28,10 @@ NAME = "ipengine-nanny"
 # 0.5 s longer than its period: 0.8 s x 25 = 20 s with our controllers. Counted in looks, so
 # that a suspended laptop loses no engine. (ipyparallel's default of 50 would be 40 s.)
 HEARTBEAT_MISSES = 25
+# How long the engine waits for the hub's answer to its registration. A hub answers in a
+# millisecond, but when a hundred engines load VisTrails beside it on two cores, it gets little
+# of them. (ipyparallel's default of 5 s ends most of 64 engines on this account.)
+REGISTRATION_SECONDS = 120.0
 
 Pipes = tuple[int, int]
 
@@ -83,9 +87,10 @@ def engine_with(pipes: Pipes | None) -> type[IPEngine]:
     """
 
     class Engine(IPEngine):
-        """An engine that leaves sooner when its controller has gone."""
+        """An engine that leaves sooner when its controller has gone, and waits longer for it."""
 
         max_heartbeat_misses = Integer(HEARTBEAT_MISSES, config=True)
+        timeout = Float(REGISTRATION_SECONDS, config=True)
 
     if pipes is None:
         return Engine

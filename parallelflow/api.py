@@ -290,7 +290,7 @@ def parallel_map(
         buffer_size=buffer_size,
         progress=progress,
         timeout=timeout,
-        pool=manager.engine_pool(),
+        pool=manager.engine_pool(ask),
         find_client=lambda: manager.ensure_engines(ask=ask),
         tick=_keep_window_alive,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 __all__ = ["EnginePool"]
@@ -31,6 +31,9 @@ class EnginePool:
         owner or at the end of the session that had started it, not frozen.
     expected : callable
         Returns whether engines are being started that will take part.
+    start_beside : callable
+        Called with the ids of engines that have answered nothing for long; may have others started
+        beside them. Returns how many.
     stopped : callable
         Returns whether this session has ended its cluster on purpose since the pool was made: work
         is not to go on then.
@@ -42,4 +45,5 @@ class EnginePool:
     retired: Callable[[int], bool] = lambda engine: False
     crashed: Callable[[int], bool] = lambda engine: True
     expected: Callable[[], bool] = lambda: False
+    start_beside: Callable[[Collection[int]], int] = lambda engines: 0
     stopped: Callable[[], bool] = lambda: False

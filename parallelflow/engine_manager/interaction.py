@@ -38,6 +38,9 @@ class Interaction(Protocol):
             How many; 0 for none.
         """
 
+    def adds_engines(self) -> bool:
+        """Return True if engines may be started without a question, beside some that hang."""
+
     def starting(self, snapshot: StartSnapshot) -> None:
         """Show how far a start has come that was begun for work that needs engines."""
 
@@ -67,6 +70,10 @@ class ConsoleInteraction:
         """Answer the suggested number."""
         logger.info("no cluster runs in the profile %s: starting %d engines", profile, suggested)
         return suggested
+
+    def adds_engines(self) -> bool:
+        """Answer yes."""
+        return True
 
     def starting(self, snapshot: StartSnapshot) -> None:
         """Log how far it has come."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -275,9 +276,18 @@ class EngineManager:
         """
         return self._provisioner.ensure_engines(ask)
 
-    def engine_pool(self) -> EnginePool:
-        """Return the engines' owner as a run sees it: what it may ask, and what it reports."""
-        return self._replacer.engine_pool()
+    def engine_pool(self, ask: bool = True) -> EnginePool:
+        """Return the engines' owner as a run sees it: what it may ask, and what it reports.
+
+        Parameters
+        ----------
+        ask : bool
+            As `ensure_engines` has it.
+        """
+        pool = self._replacer.engine_pool()
+        if not ask:
+            return pool
+        return replace(pool, start_beside=self._provisioner.start_beside)
 
     def replace_in_background(self, engine: int) -> bool:
         """Start another engine in the place of one; see `EngineReplacer`."""

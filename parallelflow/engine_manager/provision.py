@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parallelflow.errors import StartCancelled
 from parallelflow.settings import settings
 from parallelflow.system.waiting import POLL_INTERVAL, wait_until
 
@@ -29,6 +31,8 @@ __all__ = ["EngineProvisioner"]
 # Searches for engines, when those that were found have just ended with the session that had
 # started them.
 ATTEMPTS = 5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -99,6 +103,42 @@ class EngineProvisioner:
     def _find_or_start(self, cancel: threading.Event) -> None:
         self._look_for_cluster(cancel)
         self._start_missing(self._engines_to_start(), cancel)
+
+    def start_beside(self, engines: Collection[int]) -> int:
+        """Start engines beside those of others that answer nothing; returns at once.
+
+        Parameters
+        ----------
+        engines : collection of int
+            The ids of those.
+
+        Returns
+        -------
+        int
+            How many are being started: none where the user is to be asked first, or if this
+            session has started one of those itself.
+        """
+        connection = self._cluster.live_connection()
+        if connection is None or not self._cluster.interaction.adds_engines():
+            return 0
+        facts, own = connection.facts, self._cluster.tokens()
+        if any(engine in facts and facts[engine].mark in own for engine in engines):
+            return 0
+        n = self.suggested_engines()
+        request = StartRequest(
+            n, still_missing=lambda n: n if self._cluster.connection is connection else 0
+        )
+
+        def start() -> None:
+            try:
+                self._starter.start(request)
+            except StartCancelled:
+                logger.debug("no engines are started: everything is being stopped")
+            except Exception as e:  # in a thread of its own, nobody else would tell it
+                logger.warning("%s", e)
+
+        threading.Thread(target=start, name="parallelflow-beside", daemon=True).start()
+        return n
 
     # -- for work that waits ----------------------------------------------------------
 

@@ -81,6 +81,10 @@ class WindowInteraction(QObject):
                 return 0
         return question.answer
 
+    def adds_engines(self) -> bool:
+        """Return True if the user has answered *always* before."""
+        return not settings().askToStart
+
     def starting(self, snapshot: StartSnapshot) -> None:
         """Show how far a start has come."""
         self._snapshot.emit(snapshot)

@@ -13,6 +13,7 @@ from .backlog import Backlog
 from .losses import fail_as_lost
 from .outcomes import Decision, Fail
 from .results import Results
+from .silent_engines import SilentEngines
 from .workers import Workers
 
 __all__ = ["ClusterWatch"]
@@ -47,18 +48,24 @@ class ClusterWatch:
         self._workers = workers
         self._backlog = backlog
         self._results = results
+        self._silence = SilentEngines(pool, workers, results.progress.warn)
         self._checked_at = time.monotonic()
 
     def start_over(self) -> None:
         """Watch another cluster from now on."""
+        self._silence.start_over()
         self._checked_at = time.monotonic()
 
     def check(self) -> None:
-        """Raise `ClusterLost` if the cluster has gone; asks every `ALIVE_SECONDS`."""
+        """Raise `ClusterLost` if the cluster has gone; asks every `ALIVE_SECONDS`.
+
+        Engines that answer nothing are reported.
+        """
         now = time.monotonic()
         if now - self._checked_at > ALIVE_SECONDS:
             self._checked_at = now
             self.check_now()
+            self._silence.check()
 
     def check_now(self) -> None:
         """Raise `ClusterLost` if the cluster has gone."""

@@ -130,6 +130,12 @@ class Worker:
         how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit)
         self.jobs[chunk] = self._send(chunk, runner.run_chunk, key, *how, *_views(frames))
 
+    def serves_this_session(self) -> bool:
+        """Return True if the engine has a chunk of another run of this session."""
+        with _lock:
+            others = [other for other in _all if other is not self and other.id == self.id]
+        return any(other.client is self.client and other.jobs for other in others)
+
     def serves_another(self) -> bool:
         """Return True if the engine works at a chunk of another run, and this run's wait."""
         mine = min((chunk.sent for chunk in self.jobs), default=0)

@@ -195,6 +195,29 @@ def test_a_script_that_ends_at_once_leaves_and_tells_nothing(profile: str, count
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 
 
+BESIDE = """
+from parallelflow.work import silent_engines
+silent_engines.SILENT_SECONDS = 2.0
+manager.configure(profile=sys.argv[1], engines=1)
+values, used = api.parallel_map(lambda i: i * 10, range(50), ask=True, ipython=True)
+assert values == [i * 10 for i in range(50)] and used, (values, used)
+print("done", len(manager.started()) > 0)
+"""
+
+
+def test_engines_of_others_that_hang_are_told_and_others_started_beside_them(
+    manager: EngineManager,
+) -> None:
+    manager.start_engines(1)
+    client = manager.connect()
+    assert client is not None
+    answer = client[:].apply_async(lambda: sum(range(10**12)))
+    out, err = finish(script(manager.profile, BESIDE))
+    assert out.split() == ["done", "True"]
+    assert "engine 0 has not answered for 2 s" in err and "being started beside it" in err
+    assert not answer.done()
+
+
 def test_a_replacement_that_is_killed_while_it_starts_is_tried_again(
     manager: EngineManager,
 ) -> None:

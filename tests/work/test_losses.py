@@ -16,7 +16,7 @@ from parallelflow.engine import runner
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost
-from parallelflow.work import sending
+from parallelflow.work import cluster_watch, sending, silent_engines
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive, engine_pids
 from tests.support.fake_client import EngineServer, FakeClient
@@ -132,3 +132,41 @@ def test_a_run_that_has_ended_is_freed_at_once(cluster: Cluster) -> None:
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_engines_that_answer_nothing_are_told_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Somebody else has them at work; the run waits, and has them in the end."""
+    monkeypatch.setattr(silent_engines, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_watch, "ALIVE_SECONDS", 0.0)
+    busy = [
+        cluster.client.direct_view(engine).apply_async(time.sleep, 3.0)
+        for engine in cluster.client.ids
+    ]
+    asked: list[Any] = []
+    pool = EnginePool(start_beside=lambda engines: len(asked.append(list(engines)) or []))
+    run = Run(cluster.client, plain_function, (pause,), [0.01] * 4, "test", pool=pool)
+    drive(run)
+    assert run.values == [0.01] * 4 and all(answer.done() for answer in busy)
+    assert asked == [[0, 1]]
+    assert caplog.text.count("engines 0, 1 have not answered for") == 1
+    assert "parallelflow start), or stop them" in caplog.text
+
+
+def test_engines_at_work_for_another_run_of_the_session_are_no_surprise(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    other = Run(cluster.client, plain_function, (pause,), [1.0] * 2, "other", chunk_size=1)
+    while sum(bool(worker.jobs) for worker in other.workers) < 2:
+        other.poll(0.01)
+    monkeypatch.setattr(silent_engines, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(cluster_watch, "ALIVE_SECONDS", 0.0)
+    run = Run(cluster.client, plain_function, (pause,), [0.01], "test")
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        run.poll(0.01)
+    assert "not answered" not in caplog.text
+    drive(other)
+    drive(run)
+    assert run.values == [0.01]

@@ -1,0 +1,74 @@
+"""Engines that answer nothing: they are at work for somebody else, or hang."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from parallelflow.engine_manager.engine_pool import EnginePool
+
+from .workers import Workers
+
+__all__ = ["SilentEngines"]
+
+# Setting a function up takes milliseconds, or as long as its packages take to load: seconds with a
+# cold disk. What takes longer is worth a line.
+SILENT_SECONDS = 15.0
+
+
+class SilentEngines:
+    """Finds out that a run waits for engines none of which has answered, and reports it once.
+
+    Parameters
+    ----------
+    pool : EnginePool
+        The owner of the engines, which may start others.
+    workers : Workers
+        The engines that take part.
+    warn : callable
+        Called with the line to show.
+    """
+
+    def __init__(self, pool: EnginePool, workers: Workers, warn: Callable[[str], object]) -> None:
+        self._pool = pool
+        self._workers = workers
+        self._warn = warn
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Watch other engines from now on."""
+        self._since = time.monotonic()
+        self._is_reported = False
+
+    def check(self) -> None:
+        """Report engines that have been silent for `SILENT_SECONDS`; others may be started."""
+        workers = list(self._workers)
+        if self._is_reported or any(worker.info for worker in workers):
+            self._is_reported = True  # some do the work
+            return
+        if not workers or self._pool.expected() or any(w.serves_this_session() for w in workers):
+            self._since = time.monotonic()
+            return
+        if time.monotonic() - self._since < SILENT_SECONDS:
+            return
+        self._is_reported = True
+        ids = sorted(worker.id for worker in workers)
+        several = len(ids) > 1
+        names = f"engines {', '.join(map(str, ids))}" if several else f"engine {ids[0]}"
+        has, works, hangs = (
+            ("have", "they work", "hang") if several else ("has", "it works", "hangs")
+        )
+        which = "them" if several else "it"
+        begin = (
+            f"{names} {has} not answered for {SILENT_SECONDS:.0f} s: {works} for somebody else, "
+        )
+        started = self._pool.start_beside(ids)
+        if started:
+            are = "engine is" if started == 1 else "engines are"
+            self._warn(f"{begin}or {hangs}. {started} {are} being started beside {which}.")
+        else:
+            self._warn(
+                f"{begin}or {hangs}. The work waits for {which}. Start others beside {which} "
+                f"(Start new engine processes, or parallelflow start), or stop {which} "
+                "(Stop this engine in the cluster window, or parallelflow cleanup)."
+            )

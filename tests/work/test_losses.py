@@ -145,7 +145,12 @@ def test_engines_that_answer_nothing_are_told_once(
         for engine in cluster.client.ids
     ]
     asked: list[Any] = []
-    pool = EnginePool(start_beside=lambda engines: (asked.append(list(engines)), 0)[1])
+
+    def start_beside(engines: Any) -> int:
+        asked.append(list(engines))
+        return 0
+
+    pool = EnginePool(start_beside=start_beside)
     run = Run(cluster.client, plain_function, (pause,), [0.01] * 4, "test", pool=pool)
     drive(run)
     assert run.values == [0.01] * 4 and all(answer.done() for answer in busy)

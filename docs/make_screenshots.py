@@ -102,12 +102,34 @@ def take_pictures(window: Any) -> Iterator[None]:
     yield
     yield
     paint_window(window)
+    yield from map_over(window)
     yield from ask(window)
     yield from start(window)
     yield from look_at_a_run(window)
     yield from questions(window)
     yield from fail(window)
     window.get_current_controller().set_changed(False)
+
+
+def map_over(window: Any) -> Iterator[None]:
+    """Take the dialog that makes a Map, of the module that the example's Map runs."""
+    controller = window.get_current_controller()
+    scene = controller.current_pipeline_scene
+    (run,) = {
+        connection.source.moduleId
+        for connection in controller.current_pipeline.connections.values()
+        if connection.destination.name == "FunctionPort"
+    }
+    scene.clearSelection()
+    scene.modules[run].setSelected(True)
+    trigger(window, "Map over a list...")
+    yield from until(lambda: shown("MapDialog"))
+    asked = shown("MapDialog")
+    yield
+    save(asked, "map")
+    asked.reject()
+    scene.clearSelection()
+    yield
 
 
 def ask(window: Any) -> Iterator[None]:
@@ -118,7 +140,7 @@ def ask(window: Any) -> Iterator[None]:
 
 def start(window: Any) -> Iterator[None]:
     """Start two engines."""
-    trigger(window, "Start new engine processes")
+    trigger(window, "Start new engine processes...")
     yield from until(lambda: shown("StartDialog"))
     asked = shown("StartDialog")
     yield from until(asked.preview.toPlainText)
@@ -155,21 +177,21 @@ def questions(window: Any) -> Iterator[None]:
     from parallelflow.engine_manager import get_manager
 
     get_manager().create_profile("institute")
-    trigger(window, "Change profile")
+    trigger(window, "Change profile...")
     yield from until(lambda: shown("ProfileDialog"))
     asked = shown("ProfileDialog")
     yield from until(lambda: len(asked.profiles) == 2)
     yield
     save(asked, "profile")
     asked.reject()
-    trigger(window, "Cleanup started processes")
+    trigger(window, "Cleanup started processes...")
     yield from until(lambda: shown("CleanupDialog"))
     asked = shown("CleanupDialog")
     yield from until(asked.stop_button.isEnabled)
     yield
     save(asked, "cleanup")
     asked.reject()
-    trigger(window, "Request cluster shutdown")
+    trigger(window, "Request cluster shutdown...")
     yield from until(lambda: shown("ShutdownDialog"))
     asked = shown("ShutdownDialog")
     yield from until(asked.shutdown_button.isEnabled)
@@ -184,7 +206,7 @@ def fail(window: Any) -> Iterator[None]:
     from parallelflow.engine_manager.system import profiles
 
     (profiles.profile_folder("default") / "ipengine_config.py").write_text(BROKEN)
-    trigger(window, "Start new engine processes")
+    trigger(window, "Start new engine processes...")
     yield from until(lambda: shown("StartDialog"))
     asked = shown("StartDialog")
     yield from until(asked.start_button.isEnabled)

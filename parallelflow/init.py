@@ -29,6 +29,8 @@ def initialize() -> None:
         Map,
         moduleRightFringe=[(0.0, 0.0), (0.25, 0.5), (0.0, 1.0)],
         moduleLeftFringe=[(0.0, 0.0), (0.0, 1.0)],
+        # Named, not imported: the terminal and the engines have no window.
+        configureWidgetType="parallelflow.gui.map_configuration:MapConfiguration",
     )
     registry.add_output_port(Map, "Result", (List, ""))
     _configure()

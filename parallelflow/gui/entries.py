@@ -1,4 +1,4 @@
-"""The five entries of Packages / Parallel Flow: their words, and when each can be used."""
+"""The entries of Packages / Parallel Flow: their words, and when each can be used."""
 
 from __future__ import annotations
 
@@ -7,34 +7,49 @@ from dataclasses import dataclass
 
 from parallelflow.engine_manager.model import State
 
-__all__ = ["SHORTCUTS", "TIPS", "Entry", "Situation", "enabled"]
+__all__ = ["SHORTCUTS", "TIPS", "Entry", "MapEntry", "Situation", "enabled"]
 
 
 class Entry(enum.Enum):
-    """An entry of the menu, in the menu's order; the value is its text."""
+    """An entry about the cluster, in the menu's order; the value is its text."""
 
-    START = "Start new engine processes"
+    START = "Start new engine processes..."
     INFORMATION = "Show information on the cluster"
-    PROFILE = "Change profile"
-    CLEANUP = "Cleanup started processes"
-    SHUTDOWN = "Request cluster shutdown"
+    PROFILE = "Change profile..."
+    CLEANUP = "Cleanup started processes..."
+    SHUTDOWN = "Request cluster shutdown..."
 
 
-TIPS = {
+class MapEntry(enum.Enum):
+    """An entry about the workflow's Maps, below the others; the value is its first text."""
+
+    MAP_OVER = "Map over a list..."
+    SWITCH = "Make this Map parallel"
+    SWITCH_ALL = "Make all Maps parallel"
+
+
+TIPS: dict[Entry | MapEntry, str] = {
     Entry.START: "Start engines, on this machine or by a launcher, and a controller if none runs",
     Entry.INFORMATION: "Show controller, engines and running Maps, each second anew",
     Entry.PROFILE: "Use the cluster of another IPython profile, or make a new profile",
     Entry.CLEANUP: "See what Parallel Flow has started, and stop it or leave it running",
     Entry.SHUTDOWN: "Have the hub stop the whole cluster, also what was started elsewhere",
+    MapEntry.MAP_OVER: "Put a Map beside the selected module, which then runs for each element of "
+    "a list",
+    MapEntry.SWITCH: "Exchange the selected Map for Parallel Flow's, or for Control Flow's; it "
+    "keeps its connections and parameters",
+    MapEntry.SWITCH_ALL: "Exchange all Maps of the workflow for Parallel Flow's, or for Control "
+    "Flow's",
 }
 
-# VisTrails itself uses neither of these.
-SHORTCUTS = {
+# VisTrails itself uses none of these.
+SHORTCUTS: dict[Entry | MapEntry, str] = {
     Entry.START: "Ctrl+Shift+E",
     Entry.INFORMATION: "Ctrl+Shift+I",
     Entry.PROFILE: "Ctrl+Shift+P",
     Entry.CLEANUP: "Ctrl+Shift+K",
     Entry.SHUTDOWN: "Ctrl+Shift+D",
+    MapEntry.MAP_OVER: "Ctrl+Shift+M",
 }
 
 

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QAction
 
 from . import main_window
 from .cluster_manager import ClusterManager
-from .entries import SHORTCUTS, TIPS, Entry, Situation, enabled
+from .entries import SHORTCUTS, TIPS, Entry, MapEntry, Situation, enabled
 from .tasks import Task
 
 __all__ = ["Menu"]
@@ -20,7 +20,10 @@ __all__ = ["Menu"]
 # After a change of state, and after the package was enabled; changes come in bursts.
 LOOK_MS = 300
 
-TEXTS = {entry.value: entry for entry in Entry}
+TEXTS: dict[str, Entry | MapEntry] = {entry.value: entry for entry in (*Entry, *MapEntry)}
+
+States = Callable[[], dict[MapEntry, tuple[str, bool]]]
+"""Returns the text of each entry about Maps, and whether it can be used on what is selected."""
 
 
 class Menu(QObject):
@@ -32,6 +35,8 @@ class Menu(QObject):
         Whose state counts.
     open_entry : callable
         Called with the `Entry` that was chosen.
+    map_states : callable
+        See `States`.
 
     Attributes
     ----------
@@ -41,8 +46,12 @@ class Menu(QObject):
 
     _state_changed = pyqtSignal()
 
-    def __init__(self, manager: ClusterManager, open_entry: Callable[[Entry], None]) -> None:
+    def __init__(
+        self, manager: ClusterManager, open_entry: Callable[[Entry], None], map_states: States
+    ) -> None:
         super().__init__()
+        self._map_states = map_states
+        self._about_maps: dict[QAction, MapEntry] = {}
         self._manager = manager
         self.starting = False
         self._to_clean = self._running = True  # until it is known
@@ -78,17 +87,40 @@ class Menu(QObject):
                 self._dressed.add(menu)
                 menu.setToolTipsVisible(True)
                 menu.aboutToShow.connect(self.look)
+                menu.aboutToShow.connect(self.follow_selection)
+                menu.aboutToHide.connect(self._use_shortcuts)
+                for action in menu.actions():
+                    if TEXTS.get(action.text()) is MapEntry.MAP_OVER:
+                        menu.insertSeparator(action)
         now = self.situation()
         for action in (*main_window.actions(), *self.own.values()):
             entry = TEXTS.get(action.text())
-            if entry is None:
-                continue
-            action.setEnabled(enabled(entry, now))
-            if action not in self._dressed and action is not self.own[entry]:
+            if isinstance(entry, Entry):
+                action.setEnabled(enabled(entry, now))
+            if entry is not None and action not in self._dressed and action.parent() is not self:
                 self._dressed.add(action)
+                if isinstance(entry, MapEntry):
+                    self._about_maps[action] = entry
                 action.setToolTip(TIPS[entry])
                 action.setStatusTip(TIPS[entry])
-                action.setShortcut(QKeySequence(SHORTCUTS[entry]))
+                action.setShortcut(QKeySequence(SHORTCUTS.get(entry, "")))
+
+    def follow_selection(self) -> None:
+        """Show what the entries about Maps do to what is selected."""
+        states = self._map_states()
+        for action, entry in list(self._about_maps.items()):
+            if sip.isdeleted(action):
+                del self._about_maps[action]
+                continue
+            text, usable = states[entry]
+            action.setText(text)
+            action.setEnabled(usable)
+
+    def _use_shortcuts(self) -> None:
+        """Let the entries be chosen by their keys: they say so if nothing is selected."""
+        for action in self._about_maps:
+            if not sip.isdeleted(action):
+                action.setEnabled(True)
 
     def follow(self, _: object = None) -> None:
         """Take note that something may have changed."""
@@ -128,3 +160,4 @@ class Menu(QObject):
                 thing.setShortcut(QKeySequence())
                 thing.setEnabled(False)
         self._dressed.clear()
+        self._about_maps.clear()

@@ -14,10 +14,13 @@ from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.settings import remember
 
 from . import main_window, tasks
-from .entries import Entry
+from .assistant import ParallelAssistant
+from .entries import Entry, MapEntry
 from .interaction import WindowInteraction
+from .map_actions import MapActions
 from .map_progress import MapProgress
 from .menu import Menu
+from .module_menu import ModuleMenu
 
 __all__ = ["close", "entries", "is_shown", "session"]
 
@@ -42,7 +45,10 @@ class Session(QObject):
         self.manager = manager
         self.interaction = WindowInteraction(manager)
         manager.interaction = self.interaction
-        self.menu = Menu(manager, self.open)
+        self.maps = MapActions()
+        self.menu = Menu(manager, self.open, self.maps.states)
+        self.module_menu = ModuleMenu(self.maps)
+        self.assistant = ParallelAssistant()
         self.progress = MapProgress()
         self.dialogs: dict[Entry, Any] = {}
 
@@ -96,6 +102,9 @@ class Session(QObject):
     def close(self) -> None:
         """Close everything; nothing of it is left, no thread and no timer."""
         self.progress.close()
+        self.maps.close()
+        self.module_menu.close()
+        self.assistant.close()
         self.menu.close()
         self.interaction.close()
         self.manager.interaction = ConsoleInteraction()
@@ -121,7 +130,9 @@ def session() -> Session:
 def entries() -> tuple[tuple[str, Callable[..., None]], ...]:
     """Return the menu's entries as VisTrails takes them, and begin the session."""
     session()
-    return tuple((entry.value, _opener(entry)) for entry in Entry)
+    dialogs = [(entry.value, _opener(entry)) for entry in Entry]
+    changes = [(entry.value, _changer(entry)) for entry in MapEntry]
+    return (*dialogs, *changes)
 
 
 def _opener(entry: Entry) -> Callable[..., None]:
@@ -129,6 +140,13 @@ def _opener(entry: Entry) -> Callable[..., None]:
         session().open(entry)
 
     return open_entry
+
+
+def _changer(entry: MapEntry) -> Callable[..., None]:
+    def change_workflow(checked: bool = False) -> None:
+        session().maps.do(entry)
+
+    return change_workflow
 
 
 def close(stop: Callable[[], object]) -> None:

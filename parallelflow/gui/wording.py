@@ -14,6 +14,7 @@ __all__ = [
     "duration",
     "memory",
     "plan_lines",
+    "policy",
     "run_line",
     "start_line",
     "state_line",
@@ -148,3 +149,12 @@ def _engines(plan: ShutdownPlan) -> str:
         return " on ".join([engines, *plan.engines])
     hosts = ", ".join(f"{host} ({number})" for host, number in plan.engines.items())
     return f"{engines} on {len(plan.engines)} hosts: {hosts}"
+
+
+def policy(word: str) -> str:
+    """Return what a Map does when an element fails, as the user reads it."""
+    return {
+        "stop": "stop at the first error, as Control Flow's Map does",
+        "finish others": "finish the other elements, then fail",
+        "continue": "go on without the failed elements",
+    }.get(word, word)

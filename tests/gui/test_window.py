@@ -56,7 +56,9 @@ def user(tmp_path: Path, opened_once: Path, maps: Path) -> Path:
     return home
 
 
-def start(home: Path, *steps: str, vistrail: bool = False) -> subprocess.Popen[str]:
+def start(
+    home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
+) -> subprocess.Popen[str]:
     variables = {
         **os.environ,
         "HOME": str(home),
@@ -65,7 +67,7 @@ def start(home: Path, *steps: str, vistrail: bool = False) -> subprocess.Popen[s
     }
     file = ["--", str(home / "maps.vt")] if vistrail else []
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.gui.window_steps", *steps, *file],
+        [sys.executable, "-m", f"tests.gui.{program}", *steps, *file],
         cwd=ROOT,
         env=variables,
         stdin=subprocess.DEVNULL,
@@ -75,9 +77,9 @@ def start(home: Path, *steps: str, vistrail: bool = False) -> subprocess.Popen[s
     )
 
 
-def walk(home: Path, *steps: str, vistrail: bool = False) -> None:
+def walk(home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps") -> None:
     """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
-    process = start(home, *steps, vistrail=vistrail)
+    process = start(home, *steps, vistrail=vistrail, program=program)
     try:
         out, err = process.communicate(timeout=LIMIT)
     finally:
@@ -118,7 +120,7 @@ def configuration(home: Path) -> dict[str, str]:
 def test_every_entry_does_what_it_says(user: Path, others: set[leaks.Left]) -> None:
     walk(
         user,
-        "the_five_entries_are_there",
+        "the_entries_are_there",
         "the_shortcut_works",
         "start_two_engines",
         "show_information",

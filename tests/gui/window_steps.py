@@ -28,14 +28,17 @@ PAUSE_MS = 50
 # And a guard for all steps of a walk.
 DEADLINE_SECONDS = 280
 
-FIVE = [
-    "Start new engine processes",
+ENTRIES = [
+    "Start new engine processes...",
     "Show information on the cluster",
-    "Change profile",
-    "Cleanup started processes",
-    "Request cluster shutdown",
+    "Change profile...",
+    "Cleanup started processes...",
+    "Request cluster shutdown...",
+    "Map over a list...",
+    "Make this Map parallel",
+    "Make all Maps parallel",
 ]
-START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN = FIVE
+START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN, MAP_OVER, SWITCH, SWITCH_ALL = ENTRIES
 
 KNOWN: dict[str, Any] = {}
 """What one step leaves for another."""
@@ -54,6 +57,11 @@ def menu() -> Any:
     packages = window().qmenus["packages"]
     (ours,) = (a.menu() for a in packages.actions() if a.text() == "Parallel Flow")
     return ours
+
+
+def texts() -> list[str]:
+    """Return the texts of the entries."""
+    return [action.text() for action in menu().actions() if not action.isSeparator()]
 
 
 def entry(text: str) -> Any:
@@ -138,16 +146,21 @@ def engines() -> list[int]:
 
 
 @step
-def the_five_entries_are_there() -> Iterator[None]:
-    from parallelflow.gui.entries import SHORTCUTS, TIPS, Entry
+def the_entries_are_there() -> Iterator[None]:
+    from parallelflow.gui.entries import SHORTCUTS, TIPS
+    from parallelflow.gui.menu import TEXTS
 
-    assert [a.text() for a in menu().actions()] == FIVE
+    assert texts() == ENTRIES
+    assert [a.isSeparator() for a in menu().actions()].index(True) == ENTRIES.index(MAP_OVER)
     yield from until(lambda: not entry(CLEANUP).isEnabled(), "Cleanup to be greyed")
-    assert [a.text() for a in menu().actions() if a.isEnabled()] == [START, INFORMATION, PROFILE]
+    about_maps = [MAP_OVER, SWITCH, SWITCH_ALL]
+    usable = [a.text() for a in menu().actions() if a.isEnabled() and not a.isSeparator()]
+    assert usable == [START, INFORMATION, PROFILE, *about_maps], usable
     for action in menu().actions():
-        known = Entry(action.text())
-        assert action.toolTip() == action.statusTip() == TIPS[known]
-        assert action.shortcut().toString() == SHORTCUTS[known]
+        if not action.isSeparator():
+            known = TEXTS[action.text()]
+            assert action.toolTip() == action.statusTip() == TIPS[known]
+            assert action.shortcut().toString() == SHORTCUTS.get(known, "")
     keys = [a.shortcut().toString() for a in window().findChildren(type(entry(START)))]
     assert all(keys.count(shortcut) == 1 for shortcut in SHORTCUTS.values())
 
@@ -745,7 +758,7 @@ def disable_and_enable() -> Iterator[None]:
     """Disabled, the package leaves no thread, timer, key or process; enabled, it is back."""
     import threading
 
-    dead = [entry(text) for text in FIVE]
+    dead = [entry(text) for text in ENTRIES]
     own = get_manager().started()
     assert timers_of_ours(), "the menu has one"
     base.manager().late_disable_package("parallelflow")
@@ -760,7 +773,7 @@ def disable_and_enable() -> Iterator[None]:
     assert not any(alive(pid) for pid in own)
     base.manager().late_enable_package("parallelflow")
     yield
-    assert [a.text() for a in menu().actions()] == FIVE
+    assert texts() == ENTRIES
 
 
 def main() -> None:

@@ -67,6 +67,7 @@ def load() -> dict[str, Symptom]:
         "packages",
         "headless",
         "window",
+        "window_actions",
         "matplotlib",
         "sklearn",
         "vtk",

@@ -31,6 +31,10 @@ LIMIT = 120
 
 #: Faults whose check spoils the process for another one's.
 ALONE = {
+    "updates",
+    "updates-message",
+    "start-folder",
+    "second-window",
     "configuration-lists",
     "configuration-of-another",
     "first-start",

@@ -31,6 +31,7 @@ from . import (
     removed_modules,
     standard_library,
     window,
+    window_actions,
 )
 from .repair import Repair
 
@@ -53,6 +54,7 @@ REPAIRS: tuple[Repair, ...] = (
     *qt.REPAIRS,
     *headless_qt.REPAIRS,
     *window.REPAIRS,
+    *window_actions.REPAIRS,
 )
 
 #: Names of the repairs applied in this process so far, in order.

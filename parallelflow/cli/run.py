@@ -11,6 +11,7 @@ from typing import Any
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
+from parallelflow.engine_manager.model import StartSnapshot
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import UserMistake
 
@@ -40,6 +41,7 @@ def run(options: Namespace) -> int:
     ParallelFlowError
         Of the user's mistakes; nothing was run.
     """
+    began = time.monotonic()
     wanted = target.parse(options.file)
     tree = target.read(wanted.path)
     display = ProgressDisplay(sys.stderr)
@@ -57,13 +59,35 @@ def run(options: Namespace) -> int:
 
     workflow = Workflow(wanted)
     try:
-        return _run(workflow, workflow.check_aliases(options.aliases), options, display)
+        return _run(workflow, workflow.check_aliases(options.aliases), options, display, began)
     finally:
         workflow.close()
 
 
 class _Terminal(ConsoleInteraction):
-    """The terminal's answers, and its way of giving up."""
+    """The terminal's answers, its way of giving up, and how long a start took.
+
+    Attributes
+    ----------
+    start_seconds : float or None
+        How long the last start of engines took; None if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.start_seconds: float | None = None
+        self._start_began: float | None = None
+
+    def starting(self, snapshot: StartSnapshot) -> None:
+        """Take note of when a start began."""
+        if self._start_began is None:
+            self._start_began = time.monotonic()
+        super().starting(snapshot)
+
+    def start_ended(self) -> None:
+        """Take note of how long the start took."""
+        if self._start_began is not None:
+            self.start_seconds = time.monotonic() - self._start_began
+            self._start_began = None
 
     def cancelled(self) -> bool:
         """Whether a signal has asked the command to end."""
@@ -91,13 +115,16 @@ def _configure_engines(options: Namespace) -> None:
 
 
 def _run(
-    workflow: Any, aliases: dict[str, str], options: Namespace, display: ProgressDisplay
+    workflow: Any,
+    aliases: dict[str, str],
+    options: Namespace,
+    display: ProgressDisplay,
+    began: float,
 ) -> int:
     serial_maps = workflow.maps(peek.CONTROL_FLOW)
     wanted = workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps)
     if wanted and not on_engine():
         get_manager().prepare()
-    began = time.monotonic()
     with contextlib.ExitStack() as stack:
         if options.parallel_maps:
             from parallelflow.loops.activation import parallel_maps
@@ -108,7 +135,6 @@ def _run(
         executed, _ = workflow.controller.execute_current_workflow(
             custom_aliases=aliases, reason="parallelflow run"
         )
-    seconds = time.monotonic() - began
     if signals.exit_code() is not None:
         return Exit.FAILED  # not worth a report: the errors are those of the interruption
     result = executed[0]
@@ -127,5 +153,8 @@ def _run(
         for line in report.suspension(workflow.pipeline, result.suspended):
             tell(line)
         return Exit.FAILED
-    tell(report.summary(list(display.last.values()), seconds, serial_maps))
+    terminal = get_manager().interaction
+    start_seconds = terminal.start_seconds if isinstance(terminal, _Terminal) else None
+    seconds = time.monotonic() - began
+    tell(report.summary(list(display.last.values()), seconds, serial_maps, start_seconds))
     return Exit.OK

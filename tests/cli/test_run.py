@@ -18,7 +18,10 @@ from parallelflow.engine_manager.manager import EngineManager
 from .conftest import Run, environment
 
 # What the summary says when the engines were of no use, which three doublings are not.
-SUMMARY = r"parallelflow: 3 elements on [12] engines? in \d+\.\d s; one after the other 0\.\d s: "
+SUMMARY = (
+    r"parallelflow: 3 elements, [12] engines?: \d+\.\d s for 0\.\d s of work "
+    r"\(\d\.\d x; elements so short gain nothing on engines\)\. In all \d+\.\d s"
+)
 
 
 def test_the_version(parallelflow: Run) -> None:
@@ -135,7 +138,7 @@ def test_serial_maps_run_in_parallel_when_asked(
     result = parallelflow("run", f"{example}:example1", "--parallel-maps", "--profile", running)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "[2.0, 4.0, 6.0, 8.0, 10.0]"
-    assert "parallelflow: 5 elements on " in result.stderr
+    assert "parallelflow: 5 elements, " in result.stderr
     assert example.read_bytes() == before
 
 
@@ -178,7 +181,7 @@ def test_a_failed_module_is_named(parallelflow: Run, cases: Path) -> None:
 def test_engines_are_started_and_stopped(parallelflow: Run, cases: Path) -> None:
     result = parallelflow("run", f"{cases}:parallel_map", "--engines", 1)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
-    assert "parallelflow: 3 elements on 1 engine in " in result.stderr
+    assert "parallelflow: 3 elements, 1 engine: " in result.stderr
 
 
 @pytest.mark.own_cluster
@@ -222,7 +225,7 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     assert (told.returncode, told.stderr) == (1, "") and "profile      mine" in told.stdout
     result = parallelflow("run", f"{cases}:parallel_map", env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
-    assert "parallelflow: 3 elements on 1 engine in " in result.stderr
+    assert "parallelflow: 3 elements, 1 engine: " in result.stderr
     result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", "default", env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert kept.read_text() == before

@@ -321,6 +321,44 @@ class AliasError(UserMistake):
         super().__init__(f"--set {shown(alias)}: {reason}")
 
 
+class ParameterError(UserMistake):
+    """A column or an option names no parameter of the workflow, or gives it a wrong value.
+
+    Parameters
+    ----------
+    name : str
+        The parameter as the user wrote it.
+    reason : str
+        What is wrong, and what would be right, one line.
+    """
+
+    topic = "A table of runs, an exploration"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{shown(name)}: {reason}")
+
+
+class TableError(UserMistake):
+    """A table of parameter values cannot be read, or the table of results not be written.
+
+    Parameters
+    ----------
+    path : str
+        The file as the user wrote it.
+    reason : str
+        What is wrong with it, one line.
+    """
+
+    topic = "A table of runs, an exploration"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{shown(path)}: {reason}")
+
+
 class WorkflowInvalid(UserMistake):
     """The workflow does not fit the packages of this machine, even after upgrading it.
 

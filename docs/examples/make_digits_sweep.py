@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -279,13 +279,15 @@ def same_everywhere(path: Path) -> None:
             archive.writestr(entry, data)
 
 
-def make(path: Path) -> None:
-    """Make the example's file.
+def make(path: Path, build: Callable[[VistrailController], None] = build_workflows) -> None:
+    """Make an example's file.
 
     Parameters
     ----------
     path : Path
         The ``.vt`` file to write; an existing one is replaced.
+    build : callable
+        Makes its versions.
     """
     start_core([CONTROL_FLOW, PARALLEL_FLOW])
     from vistrails.core.db.locator import ZIPFileLocator
@@ -294,7 +296,7 @@ def make(path: Path) -> None:
 
     controller = VistrailController(Vistrail(), auto_save=False)
     controller.change_selected_version(0)
-    build_workflows(controller)
+    build(controller)
     without_traces(controller)
     locator = ZIPFileLocator(str(path))
     controller.write_vistrail(locator)

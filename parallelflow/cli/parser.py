@@ -42,6 +42,16 @@ examples:
   parallelflow run sweep.vt
   parallelflow run sweep.vt:final --set folds=10 --set "C=[0.1, 1.0]"
   parallelflow run sweep.vt:57 --profile cluster > table.txt
+  parallelflow run sweep.vt --table values.csv --out results.csv --engines 4
+  parallelflow run first.vt second.vt:final --out results.csv
+
+tables of runs:
+  The first line of the table (CSV, UTF-8) names the columns. The results have
+  the same rows in the same order: the columns of the table, a column for each
+  result of the workflow's last modules, and "error". A row that fails leaves
+  the others alone. What the runs print goes to standard error. Files of output
+  modules get the row's number: plot_03.png. After Ctrl-C the rows that have
+  finished are written. A Map in such a run works serially, on its engine.
 
 engines:
   A running cluster of the profile is used as it is, and left running; with
@@ -49,9 +59,10 @@ engines:
   this run and stopped after it.
 
 exit codes:
-  0 the workflow ran; 1 one of its modules failed or waits for a job, or the
-  engines could not be started; 2 it could not be run (file, version, alias,
-  profile, package); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+  0 the workflow ran; 1 one of its modules failed or waits for a job, a row
+  failed, or the engines could not be started; 2 it could not be run (file,
+  version, alias, table, profile, package); 130 after Ctrl-C, 143 after
+  SIGTERM, 129 after SIGHUP.
 """
 
 _GUI_EPILOG = """\
@@ -122,9 +133,22 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
-        "file",
+        "files",
         metavar="FILE[:VERSION]",
-        help="a vistrail (.vt), and which of its versions: a tag or a number (default: the latest)",
+        nargs="+",
+        help="a vistrail (.vt), and which of its versions: a tag or a number (default: the "
+        "latest); several run at the same time, each on one engine",
+    )
+    run.add_argument(
+        "--table",
+        metavar="CSV",
+        help="run once for each row of a table: its columns are aliases, or MODULE.PORT; the runs "
+        "are shared out among the engines",
+    )
+    run.add_argument(
+        "--out",
+        metavar="CSV",
+        help="where to write the table of results (default: standard output)",
     )
     run.add_argument(
         "-n",

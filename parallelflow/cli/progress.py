@@ -31,10 +31,10 @@ UNKNOWN_COLUMNS = 80
 
 # Narrow terminals keep the numbers, the bar itself gives way.
 _BAR = (
-    "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} elements, {elapsed}, {remaining} left"
-    "{postfix}"
+    "{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {unit}, {{elapsed}}, "
+    "{{remaining}} left{{postfix}}"
 )
-_WAITING = "{desc} |{bar}| {n_fmt}/{total_fmt} elements, {elapsed}{postfix}"
+_WAITING = "{{desc}} |{{bar}}| {{n_fmt}}/{{total_fmt}} {unit}, {{elapsed}}{{postfix}}"
 
 
 class ProgressDisplay:
@@ -44,10 +44,14 @@ class ProgressDisplay:
     ----------
     stream : text file
         Where it is shown: a bar if it is a terminal, lines if not.
+    unit : str
+        What is counted, in the plural.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, unit: str = "elements") -> None:
         self.stream = stream
+        self._unit = unit
+        self._waiting, self._running = _WAITING.format(unit=unit), _BAR.format(unit=unit)
         self.last: dict[int, Snapshot] = {}
         """The latest snapshot of each run, in the order they began."""
         self._terminal = is_terminal(stream)
@@ -86,6 +90,10 @@ class ProgressDisplay:
             self.stream.write(f"parallelflow: {text}\n")
             self.stream.flush()
 
+    def line(self, text: str) -> None:
+        """Show a line as it is, above the bar if there is one."""
+        self._write_above(self.stream, f"{text}\n")
+
     def see(self, snapshot: Snapshot) -> None:
         """Take in what a run announces."""
         known = self.last.get(snapshot.run)
@@ -110,7 +118,7 @@ class ProgressDisplay:
                 total=snapshot.total,
                 desc=snapshot.label,
                 file=self.stream,
-                bar_format=_WAITING,
+                bar_format=self._waiting,
                 smoothing=0,  # time left from the average pace: elements differ in length
                 ncols=_columns(self.stream),
                 dynamic_ncols=_columns(self.stream) is None,
@@ -118,8 +126,8 @@ class ProgressDisplay:
             )
             self._bar_run = snapshot.run
             bar.set_postfix_str("waiting for engines", refresh=False)
-        if snapshot.state is not RunState.PREPARING and bar.bar_format == _WAITING:
-            bar.bar_format = _BAR
+        if snapshot.state is not RunState.PREPARING and bar.bar_format == self._waiting:
+            bar.bar_format = self._running
             # The pace is that of the elements, not of the start of the engines.
             bar.start_t = bar.last_print_t = time.time()
         if snapshot.state is RunState.RUNNING:
@@ -165,7 +173,7 @@ class ProgressDisplay:
         if first or (due and tenth < 10) or snapshot.state is RunState.DONE:
             self._line_time, self._line_tenth = now, tenth
             running = now - self._running_since if self._running_since is not None else 0.0
-            self.stream.write(f"parallelflow: {plain_line(snapshot, running)}\n")
+            self.stream.write(f"parallelflow: {plain_line(snapshot, running, self._unit)}\n")
             self.stream.flush()
 
 
@@ -178,7 +186,7 @@ def _columns(terminal: TextIO) -> int | None:
     return UNKNOWN_COLUMNS
 
 
-def plain_line(snapshot: Snapshot, running: float) -> str:
+def plain_line(snapshot: Snapshot, running: float, unit: str = "elements") -> str:
     """Say in one line where a run stands.
 
     Parameters
@@ -187,6 +195,8 @@ def plain_line(snapshot: Snapshot, running: float) -> str:
         What is known of it.
     running : float
         How long its elements have been running, seconds.
+    unit : str
+        What is counted, in the plural.
 
     Returns
     -------
@@ -195,9 +205,9 @@ def plain_line(snapshot: Snapshot, running: float) -> str:
     """
     finished = snapshot.done + snapshot.failed
     if snapshot.state is RunState.PREPARING:
-        return f"{snapshot.label}: {snapshot.total} elements, waiting for engines"
+        return f"{snapshot.label}: {snapshot.total} {unit}, waiting for engines"
     share = 100 * finished // snapshot.total if snapshot.total else 100
-    line = f"{snapshot.label}: {finished}/{snapshot.total} elements ({share} %)"
+    line = f"{snapshot.label}: {finished}/{snapshot.total} {unit} ({share} %)"
     if finished and not snapshot.state.over:
         left = running / finished * (snapshot.total - finished)
         line += f", {tqdm.format_interval(left)} left"

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from parallelflow.engine.workflow_results import UNCAUGHT, named, outputs
 from parallelflow.progress import Snapshot
 
-__all__ = ["failure", "results", "summary", "suspension", "title", "traces"]
+__all__ = ["failure", "is_unexpected", "results", "summary", "suspension", "traces"]
 
 # A result on the screen is for reading; 2000 characters are 25 lines of 80.
 RESULT_CHARACTERS = 2000
 
-# How VisTrails begins the message of an exception that a module did not mean to raise,
-# and how the traceback of one that it meant to raise ends.
-_UNCAUGHT = "Uncaught exception: "
+# How the traceback of an exception ends that a module meant to raise.
 _ON_PURPOSE = "vistrails_module.ModuleError"
 
 # Less work than this in a second of wall time is less than this process would have done.
@@ -40,44 +39,8 @@ def results(pipeline: Any, objects: Mapping[int, Any], whole: bool = True) -> It
     str
         Such as ``Map.Result = [1, 4, 9]``, in the order of the modules' ids.
     """
-    for number in sorted(pipeline.graph.sinks()):
-        module, computed = pipeline.modules[number], objects.get(number)
-        if computed is None:
-            continue
-        if module.name == "OutputPort":
-            name, ports = _function_value(module, "name"), ["ExternalPipe"]
-        else:
-            name, ports = None, sorted(computed.outputPorts)
-        for port in ports:
-            value = computed.outputPorts.get(port)
-            # `self` is the module; None stands for a port that was not set.
-            if port != "self" and value is not None and not _is_invalid(value):
-                yield f"{name or f'{title(module)}.{port}'} = {_shown(value, whole)}"
-
-
-def title(module: Any) -> str:
-    """Return what the user calls a module: its label, or its name."""
-    label = _label(module)
-    return label or str(module.name)
-
-
-def _label(module: Any) -> str:
-    if module.has_annotation_with_key("__desc__"):
-        return str(module.get_annotation_by_key("__desc__").value).strip()
-    return ""
-
-
-def _function_value(module: Any, port: str) -> str | None:
-    for function in module.functions:
-        if function.name == port and function.params:
-            return str(function.params[0].strValue)
-    return None
-
-
-def _is_invalid(value: object) -> bool:
-    from vistrails.core.modules.vistrails_module import InvalidOutput, Module
-
-    return value is InvalidOutput or isinstance(value, Module)
+    for name, value in outputs(pipeline, objects):
+        yield f"{name} = {_shown(value, whole)}"
 
 
 def _shown(value: object, whole: bool) -> str:
@@ -91,7 +54,11 @@ def _shown(value: object, whole: bool) -> str:
 
 
 def summary(
-    snapshots: list[Snapshot], seconds: float, serial_maps: int, start_seconds: float | None = None
+    snapshots: list[Snapshot],
+    seconds: float,
+    serial_maps: int,
+    start_seconds: float | None = None,
+    unit: str = "element",
 ) -> str:
     """Say in one line what was run, how long it took, and how much work it was.
 
@@ -105,6 +72,8 @@ def summary(
         Number of Maps of Control Flow that were run one element after the other.
     start_seconds : float, optional
         How long the start of engines took; None if none were started.
+    unit : str
+        What was counted, in the singular.
 
     Returns
     -------
@@ -121,10 +90,10 @@ def summary(
     wall = sum(s.wall_seconds for s in snapshots)
     engines = max(s.engines for s in snapshots)
     ratio = work / max(wall, 1e-9)
-    short = "" if ratio >= WORTHWHILE else "; elements so short gain nothing on engines"
+    short = "" if ratio >= WORTHWHILE else f"; {unit}s so short gain nothing on engines"
     started = "" if start_seconds is None else f", engines started in {start_seconds:.1f} s"
     return (
-        f"{elements} element{'s' * (elements != 1)}, {engines} engine{'s' * (engines != 1)}: "
+        f"{elements} {unit}{'s' * (elements != 1)}, {engines} engine{'s' * (engines != 1)}: "
         f"{wall:.1f} s for {work:.1f} s of work ({ratio:.1f} x{short}). "
         f"In all {seconds:.1f} s{started}."
     )
@@ -146,9 +115,14 @@ def traces(errors: Mapping[int, Any]) -> Iterator[str]:
     for _, error in sorted(errors.items()):
         element = getattr(error, "element", None)
         trace = str((element.traceback if element is not None else "") or error.errorTrace or "")
-        lines = trace.strip().splitlines()
-        if lines and _ON_PURPOSE not in _raised(lines):
-            yield "\n".join(lines)
+        if is_unexpected(trace):
+            yield "\n".join(trace.strip().splitlines())
+
+
+def is_unexpected(trace: str) -> bool:
+    """Return True if a traceback is that of an exception that no module meant to raise."""
+    lines = trace.strip().splitlines()
+    return bool(lines) and _ON_PURPOSE not in _raised(lines)
 
 
 def _raised(lines: list[str]) -> str:
@@ -173,8 +147,8 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         VisTrails' ModuleError by module id.
     """
     for number, error in sorted(errors.items()):
-        message = str(error.msg).strip().removeprefix(_UNCAUGHT)
-        yield f"{_which(pipeline.modules.get(number), number)} failed: {message}"
+        message = str(error.msg).strip().removeprefix(UNCAUGHT)
+        yield f"{named(pipeline.modules.get(number), number)} failed: {message}"
         element = getattr(error, "element", None)
         if element is not None:
             yield f"  element  {element.index} of {element.total} (the first is 0)"
@@ -184,16 +158,8 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
                 yield f"  engine   {element.engine}{on}"
 
 
-def _which(module: Any, number: int) -> str:
-    if module is None:
-        return f"module {number}"
-    label = _label(module)
-    named = f' "{label}"' if label else ""
-    return f"module {module.name}{named} (id {number})"
-
-
 def suspension(pipeline: Any, suspended: Mapping[int, Any]) -> Iterator[str]:
     """Yield a line per module that waits for a job that has not ended yet."""
     for number, error in sorted(suspended.items()):
-        yield f"{_which(pipeline.modules.get(number), number)} waits for a job: {error.msg}"
+        yield f"{named(pipeline.modules.get(number), number)} waits for a job: {error.msg}"
     yield "run the workflow again when the jobs have ended"

@@ -10,12 +10,9 @@ from typing import Any
 
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
-from parallelflow.engine_manager.interaction import ConsoleInteraction
-from parallelflow.engine_manager.model import StartSnapshot
-from parallelflow.engine_manager.system import profiles
-from parallelflow.errors import UserMistake
 
 from . import peek, report, signals, target
+from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
 from .progress import ProgressDisplay
@@ -42,11 +39,15 @@ def run(options: Namespace) -> int:
         Of the user's mistakes; nothing was run.
     """
     began = time.monotonic()
-    wanted = target.parse(options.file)
+    if options.table or options.out or len(options.files) > 1:
+        from .batch import run_batch
+
+        return run_batch(options)
+    wanted = target.parse(options.files[0])
     tree = target.read(wanted.path)
     display = ProgressDisplay(sys.stderr)
     configure(display, options.verbose)
-    _configure_engines(options)
+    configure_engines(options)
     if not on_engine() and peek.wants_engines(tree, wanted.version, options.parallel_maps):
         get_manager().prepare()
     del tree
@@ -62,56 +63,6 @@ def run(options: Namespace) -> int:
         return _run(workflow, workflow.check_aliases(options.aliases), options, display, began)
     finally:
         workflow.close()
-
-
-class _Terminal(ConsoleInteraction):
-    """The terminal's answers, its way of giving up, and how long a start took.
-
-    Attributes
-    ----------
-    start_seconds : float or None
-        How long the last start of engines took; None if there was none.
-    """
-
-    def __init__(self) -> None:
-        self.start_seconds: float | None = None
-        self._start_began: float | None = None
-
-    def starting(self, snapshot: StartSnapshot) -> None:
-        """Take note of when a start began."""
-        if self._start_began is None:
-            self._start_began = time.monotonic()
-        super().starting(snapshot)
-
-    def start_ended(self) -> None:
-        """Take note of how long the start took."""
-        if self._start_began is not None:
-            self.start_seconds = time.monotonic() - self._start_began
-            self._start_began = None
-
-    def cancelled(self) -> bool:
-        """Whether a signal has asked the command to end."""
-        return signals.exit_code() is not None
-
-
-def _configure_engines(options: Namespace) -> None:
-    if options.profile is not None:
-        profiles.check_name(options.profile)
-        if not profiles.profile_exists(options.profile):
-            raise UserMistake(
-                f"there is no IPython profile {options.profile!r}; make it with "
-                f"'ipython profile create --parallel {options.profile}'."
-            )
-    manager = get_manager()
-    manager.interaction = _Terminal()
-    manager.configure(options.profile, options.engines)
-    if on_engine():
-        return  # in a program that an element has started: everything is computed here
-    client = manager.connect()
-    manager.check_wanted()
-    if client is None:
-        # What is started for this run ends with it: nobody else should connect to it.
-        manager.configure(private=True)
 
 
 def _run(
@@ -154,7 +105,7 @@ def _run(
             tell(line)
         return Exit.FAILED
     terminal = get_manager().interaction
-    start_seconds = terminal.start_seconds if isinstance(terminal, _Terminal) else None
+    start_seconds = terminal.start_seconds if isinstance(terminal, Terminal) else None
     seconds = time.monotonic() - began
     tell(report.summary(list(display.last.values()), seconds, serial_maps, start_seconds))
     return Exit.OK

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from parallelflow.batch.parameters import check_value
 from parallelflow.errors import (
     AliasError,
     NoVersion,
@@ -13,7 +14,6 @@ from parallelflow.errors import (
     PackageMissing,
     UserMistake,
     WorkflowInvalid,
-    shortened,
 )
 
 from .target import Target
@@ -130,7 +130,9 @@ class Workflow:
                 has = f"it has: {', '.join(known)}" if known else "it has none"
                 raise AliasError(alias, f"{self.target} has no such alias; {has}.")
             kind, number = self.pipeline.aliases[alias][:2]
-            _check_value(alias, value, self.pipeline.db_get_object(kind, number))
+            wrong = check_value(value, self.pipeline.db_get_object(kind, number))
+            if wrong:
+                raise AliasError(alias, wrong)
             checked[alias] = value
         return checked
 
@@ -278,18 +280,3 @@ def _leaves(error: Any) -> Iterator[Exception]:
             yield from _leaves(e)
         else:
             yield e
-
-
-def _check_value(alias: str, value: str, parameter: Any) -> None:
-    from vistrails.core.modules.module_registry import get_module_registry
-
-    descriptor = get_module_registry().get_descriptor_by_name(
-        parameter.identifier, parameter.type, parameter.namespace
-    )
-    try:
-        value.encode()  # as VisTrails does; bytes that are no text in UTF-8 have become surrogates
-        fits = descriptor.module.validate(descriptor.module.translate_to_python(value))
-    except Exception:
-        fits = False
-    if not fits:
-        raise AliasError(alias, f"{shortened(value)} is not a value of type {parameter.type}.")

@@ -17,6 +17,7 @@ from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
 from .recorder import ITERATION, Record, Recorder
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
+from .shortcuts import without_import_hook
 from .spec import FunctionSpec, PortValue
 
 __all__ = ["VistrailsFunction", "prepare"]
@@ -168,22 +169,10 @@ class VistrailsFunction:
 
     @contextlib.contextmanager
     def during_chunk(self) -> Iterator[None]:
-        """Keep VisTrails' import hook out of the way while elements run.
-
-        It looks at each of the about 18 imports that a module's execution makes inside
-        functions, which costs several times what a small element does.
-        """
-        import builtins
-
-        from vistrails.core.packagemanager import get_package_manager
-
+        """Put the session's packages in force while elements run."""
         self._packages.put_in_force()
-        hooked = builtins.__import__
-        builtins.__import__ = get_package_manager()._orig_import
-        try:
+        with without_import_hook():
             yield
-        finally:
-            builtins.__import__ = hooked
 
     @property
     def outdated(self) -> bool:

@@ -11,6 +11,7 @@ from . import shortcuts
 from .packages import load_packages
 from .remote_failure import RemoteFailure, RemoteFailureError
 from .spec import FunctionSpec, PackageNeed
+from .workflow_spec import WorkflowsSpec
 
 __all__ = ["PackagePreloader"]
 
@@ -23,11 +24,11 @@ class PackagePreloader:
 
     Parameters
     ----------
-    spec : FunctionSpec
+    spec : FunctionSpec or WorkflowsSpec
         The function's spec.
     """
 
-    def __init__(self, spec: FunctionSpec) -> None:
+    def __init__(self, spec: FunctionSpec | WorkflowsSpec) -> None:
         self._needs = (spec.versions, spec.packages, spec.user_packages)
 
     def __reduce__(self) -> Any:

@@ -18,6 +18,7 @@ from .module_sets import forget_package
 from .package_reload import reload_edited_packages
 from .remote_failure import RemoteFailure, RemoteFailureError
 from .spec import FunctionSpec, PackageNeed
+from .workflow_spec import WorkflowsSpec
 
 __all__ = ["PackagesOfFunction", "load_packages"]
 
@@ -118,11 +119,11 @@ class PackagesOfFunction:
 
     Parameters
     ----------
-    spec : FunctionSpec
+    spec : FunctionSpec or WorkflowsSpec
         The function; its packages are loaded.
     """
 
-    def __init__(self, spec: FunctionSpec) -> None:
+    def __init__(self, spec: FunctionSpec | WorkflowsSpec) -> None:
         from vistrails.core.packagemanager import get_package_manager
 
         self._configuration = spec.configuration

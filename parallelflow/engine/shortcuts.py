@@ -6,11 +6,13 @@ Only on engines, whose registry and sources do not change while they work.
 from __future__ import annotations
 
 import builtins
+import contextlib
+from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-__all__ = ["apply", "iterated_ports"]
+__all__ = ["apply", "iterated_ports", "without_import_hook"]
 
 # Sources kept compiled; a function has a few.
 MAX_SOURCES = 256
@@ -32,6 +34,23 @@ def apply() -> None:
     PortSpec.descriptors = _remembering(PortSpec.descriptors)
     Module.set_iterated_ports = iterated_ports(basic_modules.List, basic_modules.Variant)
     Module.useJobCache = _asking_first(Module.useJobCache)
+
+
+@contextlib.contextmanager
+def without_import_hook() -> Iterator[None]:
+    """Keep VisTrails' import hook out of the way while elements run.
+
+    It looks at each of the about 18 imports that a module's execution makes inside functions,
+    which costs several times what a small element does.
+    """
+    from vistrails.core.packagemanager import get_package_manager
+
+    hooked = builtins.__import__
+    builtins.__import__ = get_package_manager()._orig_import
+    try:
+        yield
+    finally:
+        builtins.__import__ = hooked
 
 
 @lru_cache(MAX_SOURCES)

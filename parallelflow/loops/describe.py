@@ -22,7 +22,14 @@ from parallelflow.host import configuration
 
 from .package_needs import package_needs
 
-__all__ = ["describe", "module_classes", "modules_to_send"]
+__all__ = [
+    "copy_to_send",
+    "describe",
+    "module_classes",
+    "modules_to_send",
+    "packages_of",
+    "user_packages_folder",
+]
 
 # What moduleInfo holds beyond these belongs to the client's session: objects of its
 # window and of its job monitor.
@@ -66,9 +73,9 @@ def describe(
         functions=[_id(f) for f in functions],
         values=values,
         outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in sent},
-        packages=_packages(pipeline, values),
+        packages=packages_of([pipeline], values),
         configuration=configuration.session_values(),
-        user_packages=_user_packages(),
+        user_packages=user_packages_folder(),
         input_ports=list(input_ports),
         output_port=output_port,
         signature=_signature(module),
@@ -168,7 +175,7 @@ def _pipeline(sent: Sequence[Any]) -> Pipeline:
     ids = {_id(t) for t in sent}
     result = Pipeline()
     for module_id in sorted(ids):
-        result.add_module(_copy_to_send(whole.modules[module_id]))
+        result.add_module(copy_to_send(whole.modules[module_id]))
     for connection in whole.connection_list:
         if {connection.sourceId, connection.destinationId} <= ids:
             source = next(t for t in sent if _id(t) == connection.sourceId)
@@ -177,10 +184,15 @@ def _pipeline(sent: Sequence[Any]) -> Pipeline:
     return result
 
 
-def _copy_to_send(module: Any) -> Any:
+def copy_to_send(module: Any) -> Any:
     """Return a copy of a pipeline's module in which SubWorkflows are replaced by Groups.
 
     A SubWorkflow is a class made from a file of the user's; a Group holds its pipeline.
+
+    Parameters
+    ----------
+    module : vistrails.core.vistrail.module.Module
+        The module; it is not changed.
     """
     if module.is_abstraction():
         copy = Group(
@@ -201,7 +213,7 @@ def _copy_to_send(module: Any) -> Any:
         inner.id = None
         for member in list(inner.module_list):
             if member.is_group() or member.is_abstraction():
-                inner.db_change_module(_copy_to_send(member))
+                inner.db_change_module(copy_to_send(member))
     return copy
 
 
@@ -235,16 +247,24 @@ def _modules(pipeline: Any) -> Iterable[Any]:
             yield from _modules(module.pipeline)
 
 
-def _packages(pipeline: Any, values: Sequence[PortValue]) -> list[PackageNeed]:
-    """Return the packages of a pipeline's modules and of its values' types."""
-    identifiers = {m.package for m in _modules(pipeline)}
+def packages_of(pipelines: Iterable[Any], values: Sequence[PortValue] = ()) -> list[PackageNeed]:
+    """Return the packages of pipelines' modules and of values' types.
+
+    Parameters
+    ----------
+    pipelines : iterable of Pipeline
+        The pipelines.
+    values : sequence of PortValue
+        What the client has computed for their inputs.
+    """
+    identifiers = {m.package for pipeline in pipelines for m in _modules(pipeline)}
     for value in values:
         for part in (value.sigstring or "").strip("()").split(","):
             identifiers.add(part.partition(":")[0])
     return package_needs(sorted(identifiers))
 
 
-def _user_packages() -> str | None:
+def user_packages_folder() -> str | None:
     """Return the folder of the packages that the user has written, None if there is none."""
     package = get_package_manager()._userpackages
     return next(iter(package.__path__), None) if package is not None else None

@@ -38,6 +38,7 @@ MAX_BYTES = 64 * 2**20
 kilobytes, the record of a cluster of a thousand engines half a megabyte."""
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+SHARED_FILE = 0o666
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -220,11 +221,20 @@ def read_json(path: os.PathLike[str] | str, *, links: bool = True, own: bool = F
     return parse_json(read_text(path, links=links, own=own))
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file that only this user can read, in one step: who reads sees the old or the new.
+def replace_text(path: Path, text: str, private: bool = True) -> None:
+    """Write a file in one step: who reads sees the old or the new.
 
     A link at its name is replaced, not followed. What a writer that was killed has left is named
     ``NAME.RANDOM.new``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        What it is to hold.
+    private : bool
+        Whether only this user can read it; else who can is as the umask says.
 
     Raises
     ------
@@ -234,8 +244,10 @@ def replace_text(path: Path, text: str) -> None:
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _CLOSED_IN_CHILDREN
     try:
-        with open(os.open(new, flags, PRIVATE_FILE), "w", encoding="utf-8") as stream:
-            new.chmod(PRIVATE_FILE)  # a umask may have taken even the owner's rights
+        mode = PRIVATE_FILE if private else SHARED_FILE
+        with open(os.open(new, flags, mode), "w", encoding="utf-8", newline="") as stream:
+            if private:
+                new.chmod(mode)  # a umask may have taken even the owner's rights
             stream.write(text)
         new.replace(path)
     except BaseException:

@@ -58,6 +58,22 @@ while True:
 """
 
 
+PAUSE = """\
+import time
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    time.sleep(0.05)
+text = 'rested %s' % seconds
+"""
+ENDINGS = """\
+if how == 'raise':
+    raise ValueError('raised on purpose')
+if how == 'exit':
+    raise SystemExit(3)
+text = how
+"""
+
+
 def mapped(build: Builder, code: str, values: list[Any], package: str = PARALLEL_FLOW) -> Any:
     """Add a Map over a PythonSource with the ports i and o; return the Map."""
     function = build.source("function", (0, 0), code, {"i": "Variant"}, {"o": "Variant"})
@@ -140,6 +156,18 @@ def aliases(build: Builder) -> None:
     printed(build, source, "text")
 
 
+def pause(build: Builder) -> None:
+    """Take as many seconds as an alias says."""
+    settings = {"seconds": "Float"}, {"text": "String"}, {"seconds": 0}, {"seconds": "seconds"}
+    printed(build, build.source("pause", (0, 0), PAUSE, *settings), "text")
+
+
+def endings(build: Builder) -> None:
+    """End as an alias says."""
+    settings = {"how": "String"}, {"text": "String"}, {"how": "well"}, {"how": "how"}
+    printed(build, build.source("ending", (0, 0), ENDINGS, *settings), "text")
+
+
 def foreign(build: Builder, package: str, name: str) -> None:
     """Add a module that this machine does not have, as a file from elsewhere would."""
     module = build.controller.create_module(BASIC, "Null")
@@ -200,6 +228,8 @@ CASES = [
     pool,
     children,
     aliases,
+    pause,
+    endings,
     unavailable,
     unavailable_in_group,
     needs_window,

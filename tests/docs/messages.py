@@ -17,13 +17,18 @@ ENOUGH = 55
 # Errors whose text is put together by their class, whatever is given to it: known by that text.
 BY_CLASS = {"NoVersion", "PackageMissing", "PackagesMissing"}
 # What these put before the sentence that they are given.
-PREFIX = {"NoVistrail": "FILE: ", "AliasError": "--set ALIAS: "}
+PREFIX = {
+    "NoVistrail": "FILE: ",
+    "AliasError": "--set ALIAS: ",
+    "ParameterError": "PARAMETER: ",
+    "TableError": "TABLE: ",
+}
 # Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|RemoteFailure|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
     r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
-    r"AliasError)"
+    r"AliasError|ParameterError|TableError)"
 )
 
 

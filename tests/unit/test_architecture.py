@@ -18,7 +18,18 @@ ROOT = Path(__file__).parents[2]
 LAYERS = Layers(
     package="parallelflow",
     doors=("__main__", "api", "init", "map"),
-    rooms=("cli", "gui", "loops", "runs", "work", "engine_manager", "engine", "data", "host"),
+    rooms=(
+        "cli",
+        "gui",
+        "batch",
+        "loops",
+        "runs",
+        "work",
+        "engine_manager",
+        "engine",
+        "data",
+        "host",
+    ),
     shared=("settings", "progress", "system", "errors", "names"),
 )
 
@@ -67,7 +78,7 @@ OF_LIBRARIES = {
 #: Parts that may import a library; all others do without it.
 MAY_IMPORT = {
     "PyQt5": ("gui", "host"),
-    "vistrails": ("", "init", "cli", "gui", "loops", "engine", "host"),
+    "vistrails": ("", "init", "cli", "gui", "batch", "loops", "engine", "host"),
 }
 
 SOURCES = architecture.read_sources(ROOT / "parallelflow")

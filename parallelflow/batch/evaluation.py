@@ -1,0 +1,252 @@
+"""Points computed on the engines: whole workflows travel, one execution for each point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vistrails.core.vistrail.module_param import ModuleParam
+
+from parallelflow.engine.file_names import numbered_files
+from parallelflow.engine.package_preload import PackagePreloader
+from parallelflow.engine.place import on_engine
+from parallelflow.engine.runner import ChunkResult
+from parallelflow.engine.workflow import Collect, prepare_workflows
+from parallelflow.engine.workflow_parameters import set_parameters
+from parallelflow.engine.workflow_results import failure_text
+from parallelflow.engine.workflow_spec import Point
+from parallelflow.engine_manager import get_manager
+from parallelflow.errors import ElementFailure, NoEngines
+from parallelflow.progress import Progress, RunState
+from parallelflow.settings import settings
+from parallelflow.work.output import OutputOrder, Written
+from parallelflow.work.policy import ElementPolicy
+from parallelflow.work.recovery import drive
+from parallelflow.work.run import Run
+from parallelflow.work.worker import Worker
+
+from .describe import BatchWorkflow, describe
+from .order import related_together
+
+__all__ = ["Batch", "Failure", "Outcome"]
+
+POLL_SECONDS = 0.03
+"""How long to wait for an engine before whoever watches is asked whether to go on."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a point has no results.
+
+    Attributes
+    ----------
+    message : str
+        Which module failed, and why; one line.
+    trace : str
+        Where, empty if a module failed on purpose.
+    place : str
+        The engine, empty if it was none.
+    modules : tuple of (int, str, str)
+        Ids of the modules that failed, their messages and traces.
+    """
+
+    message: str
+    trace: str = ""
+    place: str = ""
+    modules: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a point: what was collected, or a failure; neither if it was not run."""
+
+    collected: Any = None
+    failure: Failure | None = None
+
+
+class Batch:
+    """Workflows executed for points, on the engines.
+
+    Parameters
+    ----------
+    label : str
+        What the user calls it.
+    workflows : sequence of BatchWorkflow
+        What the points are about.
+    points : sequence of Point
+        The points, at least one.
+    collect : Collect
+        Makes what travels back of each execution.
+    show : callable, optional
+        Called with a point's position and what it wrote, in the order of the points.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        One for each point, in their order.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        workflows: Sequence[BatchWorkflow],
+        points: Sequence[Point],
+        collect: Collect,
+        show: Callable[[int, Written], None] | None = None,
+    ) -> None:
+        self._label = label
+        self._workflows = workflows
+        self._points = points
+        self._collect = collect
+        self._order = related_together([w.pipeline for w in workflows], points)
+        self._show = show or (lambda position, written: None)
+        self._output = OutputOrder(lambda index, w: self._show(self._order[index], w))
+        self._manager = get_manager()
+        self._run: Run | None = None
+        self.outcomes = [Outcome() for _ in points]
+
+    def start(self) -> None:
+        """Begin; some engines may have to be started.
+
+        Raises
+        ------
+        NoEngines
+            If there is no engine, and none was to be started.
+        """
+        client = self._manager.ensure_engines()
+        if client is None:
+            raise NoEngines("There is no cluster with an engine. Start new engine processes.")
+        spec = describe(self._workflows)
+        self._run = Run(
+            client,
+            prepare_workflows,
+            (PackagePreloader(spec), spec, self._collect),
+            [self._points[position] for position in self._order],
+            self._label,
+            chunk_size=settings().chunkSize or None,
+            policy=ElementPolicy(stop_on_error=False),
+            on_chunk=self._take_chunk,
+            pool=self._manager.engine_pool(),
+        )
+
+    def evaluate(self) -> None:
+        """Evaluate all points; on any exception, what runs is stopped and what finished kept."""
+        if on_engine():
+            self._evaluate_serially()
+            return
+        if self._run is None:
+            self.start()
+        self.wait()
+        self.finish()
+
+    def wait(
+        self,
+        enough: Callable[[], bool] = lambda: False,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Wait for the engines.
+
+        Parameters
+        ----------
+        enough : callable
+            Returns True if what has come is enough for now; without it, all is waited for.
+        look : callable
+            Called every `POLL_SECONDS` or so; an exception that it raises ends the work.
+        """
+        run = self._run
+        assert run is not None
+
+        def look_around() -> None:
+            look()
+            if enough():
+                raise _Enough
+
+        try:
+            if not drive(
+                run, lambda: run.poll(POLL_SECONDS), look_around, self._manager.ensure_engines
+            ):
+                run.deferred.update(index for index, _ in run.take_rest())
+                run.finish_here()
+        except _Enough:
+            return
+        except BaseException:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Stop what runs; what has finished is kept in `outcomes`."""
+        if self._run is not None:
+            for engine in self._run.cancel():  # those that cannot be interrupted
+                self._manager.replace_in_background(engine)
+            self._take_failures(self._run)
+        self._output.flush()
+
+    def finish(self) -> None:
+        """Evaluate in this session what needs it, after the engines have done the rest."""
+        run = self._run
+        assert run is not None
+        self._take_failures(run)
+        self._output.flush()
+        for index in sorted(run.deferred):
+            self._evaluate_here(self._order[index])
+
+    def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
+        self._output.add(start, result.count, result.outputs)
+        for offset, value in enumerate(result.values):
+            if offset not in result.failures:
+                self.outcomes[self._order[start + offset]] = Outcome(value)
+
+    def _take_failures(self, run: Run) -> None:
+        for index, failure in run.failures.items():
+            self.outcomes[self._order[index]] = Outcome(failure=_failure(failure))
+
+    # -- in this process ------------------------------------------------------------------
+
+    def _evaluate_serially(self) -> None:
+        progress = Progress(self._label, len(self._points))
+        progress.enter(RunState.RUNNING)
+        for position in range(len(self._points)):
+            self._evaluate_here(position)
+            failed = self.outcomes[position].failure is not None
+            progress.failed += failed
+            progress.done += not failed
+            progress.announce()
+        progress.enter(RunState.FAILED if progress.failed else RunState.DONE)
+
+    def _evaluate_here(self, position: int) -> None:
+        """Execute a workflow for a point in this process, as VisTrails does."""
+        point = self._points[position]
+        workflow = self._workflows[point.workflow]
+        info = workflow.info
+        set_parameters(workflow.pipeline, point.parameters)
+        # Once more, for VisTrails' log.
+        params = [(ModuleParam.vtType, number, text) for number, text in point.parameters]
+        with numbered_files(point.number):
+            # locator, version, pipeline, view, aliases, parameters, reason, sinks, extra_info
+            execution: tuple[Any, ...] = (
+                info["locator"], info["current_version"], workflow.pipeline, None, None,
+                params, info["reason"], None, {},
+            )  # fmt: skip
+            [result], _ = workflow.controller.execute_workflow_list([execution])
+        if result.errors:
+            text = failure_text(workflow.pipeline, result.errors)
+            self.outcomes[position] = Outcome(failure=Failure(text))
+        elif result.suspended:
+            text = failure_text(workflow.pipeline, result.suspended)
+            waits = f"{text.replace(' failed: ', ' waits for a job: ')}; run it again later"
+            self.outcomes[position] = Outcome(failure=Failure(waits))
+        else:
+            values = self._collect(point.workflow, workflow.pipeline, result.objects)
+            self.outcomes[position] = Outcome(values)
+
+
+class _Enough(Exception):
+    """What has come is enough for now."""
+
+
+def _failure(failure: ElementFailure) -> Failure:
+    place = "" if failure.engine is None else f"engine {failure.engine} of {failure.host}"
+    if failure.where:
+        return Failure(failure.message, failure.traceback, place, failure.where)
+    return Failure(" ".join(str(failure).split()), failure.traceback, place)

@@ -1,0 +1,174 @@
+"""Runs of whole workflows from the command line: the rows of a table, several files."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parallelflow.batch.table import read_table
+from parallelflow.engine.place import on_engine
+from parallelflow.engine_manager import get_manager
+
+from . import report, signals, target
+from .engines import Terminal, configure_engines
+from .exits import Exit
+from .messages import configure, tell
+from .progress import ProgressDisplay
+from .result_file import check_place, write_results
+
+if TYPE_CHECKING:
+    from parallelflow.batch.evaluation import Batch
+    from parallelflow.work.output import Written
+
+__all__ = ["execute", "run_batch"]
+
+MOST_FAILURES = 20
+"""So many failed points are told with their reasons; the others are in the table."""
+
+
+def run_batch(options: Namespace) -> int:
+    """Run each workflow for each row of a table; write the table of results.
+
+    Parameters
+    ----------
+    options : Namespace
+        As `parallelflow.cli.parser` makes it.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    ParallelFlowError
+        Of the user's mistakes; nothing was run.
+    """
+    began = time.monotonic()
+    table = read_table(Path(options.table)) if options.table else None
+    check_place(options.out, options.table)
+    targets = [target.parse(text) for text in options.files]
+    for wanted in targets:
+        target.read(wanted.path)
+    unit = "row" if table else "workflow"
+    display = ProgressDisplay(sys.stderr, f"{unit}s")
+    configure(display, options.verbose)
+    configure_engines(options)
+
+    from parallelflow.host import start_core
+
+    start_core(execution_log=False)
+    from parallelflow.batch.evaluation import Batch
+    from parallelflow.batch.rows import plan_rows
+    from parallelflow.engine.cells import collect_cells
+
+    from .workflow import Workflow
+
+    with contextlib.ExitStack() as stack:
+        workflows = []
+        for wanted in targets:
+            workflows.append(Workflow(wanted))
+            stack.callback(workflows[-1].close)
+        plan = plan_rows(workflows, table, options.aliases)
+        count = len(table.rows) if table else 1
+        names = [
+            " ".join(
+                [str(wanted)] * (len(targets) > 1 or table is None) + [f"row {i + 1}"] * bool(table)
+            )
+            for wanted in targets
+            for i in range(count)
+        ]
+        label = Path(options.table).name if options.table else "workflows"
+        batch = Batch(label, plan.workflows, plan.points, collect_cells, show(display, names))
+        columns = [*(["workflow"] if len(targets) > 1 else []), *(table.columns if table else ())]
+        rows = [
+            [*([str(wanted)] if len(targets) > 1 else []), *cells]
+            for wanted in targets
+            for cells in ([row.cells for row in table.rows] if table else [()])
+        ]
+        return execute(batch, display, (columns, rows, names, began), options.out, unit)
+
+
+def show(display: ProgressDisplay, names: Sequence[str]) -> Callable[[int, Written], None]:
+    """Return a function that shows what a point wrote, marked with its name."""
+
+    def show_written(position: int, written: Written) -> None:
+        for _, text in written:
+            for line in text.splitlines():
+                display.line(f"[{names[position]}] {line}")
+
+    return show_written
+
+
+def execute(
+    batch: Batch,
+    display: ProgressDisplay,
+    described: tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str], float],
+    out: str | None,
+    unit: str,
+) -> int:
+    """Evaluate points, write the table of results, and tell what has failed.
+
+    Parameters
+    ----------
+    batch : Batch
+        The points, with `parallelflow.engine.cells.collect_cells`.
+    display : ProgressDisplay
+        Where progress is shown.
+    described : tuple
+        The columns of the points' parameters, their rows, what the user calls the points, and
+        when the command began, on the monotonic clock.
+    out : str or None
+        Where to write; None for standard output.
+    unit : str
+        What a point is called, in the singular.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    columns, rows, names, began = described
+    if not on_engine():
+        get_manager().prepare()
+    try:
+        with display.shown():
+            batch.evaluate()
+    finally:
+        # What has finished is kept, whatever has ended the rest.
+        if any(outcome.failure or outcome.collected is not None for outcome in batch.outcomes):
+            write_results(out, columns, rows, batch.outcomes)
+    if signals.exit_code() is not None:
+        return Exit.FAILED
+    failed = _tell_failures(batch, names, unit)
+    if display.last:
+        terminal = get_manager().interaction
+        start = terminal.start_seconds if isinstance(terminal, Terminal) else None
+        seconds = time.monotonic() - began
+        tell(report.summary(list(display.last.values()), seconds, 0, start, unit))
+    return Exit.FAILED if failed else Exit.OK
+
+
+def _tell_failures(batch: Batch, names: Sequence[str], unit: str) -> int:
+    """Tell which points have failed and why, the essence last; return how many."""
+    failed: list[tuple[str, Any]] = [
+        (name, outcome.failure)
+        for name, outcome in zip(names, batch.outcomes, strict=True)
+        if outcome.failure is not None
+    ]
+    # One traceback: the others are mostly of the same kind.
+    for trace in [f.trace for _, f in failed if report.is_unexpected(f.trace)][:1]:
+        print(trace.strip(), file=sys.stderr)
+    for name, failure in failed[:MOST_FAILURES]:
+        on = f" (on {failure.place})" if failure.place else ""
+        tell(f"{name}: {failure.message}{on}")
+    if failed:
+        total = len(names)
+        listed = ", ".join(name for name, _ in failed)
+        tell(f"{len(failed)} of {total} {unit}{'s' * (total > 1)} failed: {listed}")
+    return len(failed)

@@ -1,0 +1,79 @@
+"""The engines of a command that runs workflows: as its options say."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+
+from parallelflow.engine.place import on_engine
+from parallelflow.engine_manager import get_manager
+from parallelflow.engine_manager.interaction import ConsoleInteraction
+from parallelflow.engine_manager.model import StartSnapshot
+from parallelflow.engine_manager.system import profiles
+from parallelflow.errors import UserMistake
+
+from . import signals
+
+__all__ = ["Terminal", "configure_engines"]
+
+
+class Terminal(ConsoleInteraction):
+    """The terminal's answers, its way of giving up, and how long a start took.
+
+    Attributes
+    ----------
+    start_seconds : float or None
+        How long the last start of engines took; None if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.start_seconds: float | None = None
+        self._start_began: float | None = None
+
+    def starting(self, snapshot: StartSnapshot) -> None:
+        """Take note of when a start began."""
+        if self._start_began is None:
+            self._start_began = time.monotonic()
+        super().starting(snapshot)
+
+    def start_ended(self) -> None:
+        """Take note of how long the start took."""
+        if self._start_began is not None:
+            self.start_seconds = time.monotonic() - self._start_began
+            self._start_began = None
+
+    def cancelled(self) -> bool:
+        """Whether a signal has asked the command to end."""
+        return signals.exit_code() is not None
+
+
+def configure_engines(options: Namespace) -> None:
+    """Configure the session's engine manager, and connect to a cluster that runs.
+
+    Parameters
+    ----------
+    options : Namespace
+        With ``profile`` and ``engines``.
+
+    Raises
+    ------
+    UserMistake
+        If there is no such profile.
+    """
+    if options.profile is not None:
+        profiles.check_name(options.profile)
+        if not profiles.profile_exists(options.profile):
+            raise UserMistake(
+                f"there is no IPython profile {options.profile!r}; make it with "
+                f"'ipython profile create --parallel {options.profile}'."
+            )
+    manager = get_manager()
+    manager.interaction = Terminal()
+    manager.configure(options.profile, options.engines)
+    if on_engine():
+        return  # in a program that an element has started: everything is computed here
+    client = manager.connect()
+    manager.check_wanted()
+    if client is None:
+        # What is started for this run ends with it: nobody else should connect to it.
+        manager.configure(private=True)

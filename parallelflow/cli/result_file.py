@@ -1,0 +1,70 @@
+"""Where the table of results goes: a file, or standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parallelflow.errors import TableError
+from parallelflow.system import safe_files
+
+if TYPE_CHECKING:
+    from parallelflow.batch.evaluation import Outcome
+
+__all__ = ["check_place", "write_results"]
+
+
+def check_place(out: str | None, table: str | None = None) -> None:
+    """Raise unless the table of results can be written.
+
+    Parameters
+    ----------
+    out : str or None
+        The file; None for standard output.
+    table : str, optional
+        A file that must not be overwritten.
+
+    Raises
+    ------
+    TableError
+        If the folder is missing, or cannot be written; if it is the table of values itself.
+    """
+    if out is None:
+        return
+    path = Path(out)
+    if safe_files.is_folder(path) or not path.name:
+        raise TableError(out, "is a folder: give the name of a file for the results.")
+    if not safe_files.is_folder(path.parent):
+        raise TableError(out, "there is no such folder to write the results into.")
+    if not os.access(path.parent, os.W_OK):
+        raise TableError(out, "the results cannot be written: you may not write into its folder.")
+    if table is not None and path.resolve() == Path(table).resolve():
+        raise TableError(out, "is the table of values: give another name for the results.")
+
+
+def write_results(
+    out: str | None,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    outcomes: Sequence[Outcome],
+) -> None:
+    """Write the table of results.
+
+    Parameters
+    ----------
+    out : str or None
+        The file, which is replaced; None for standard output.
+    columns, rows, outcomes
+        As `parallelflow.batch.result_table.result_table` has them.
+    """
+    from parallelflow.batch.result_table import result_table
+
+    text = result_table(columns, rows, outcomes)
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        safe_files.replace_text(Path(out), text, private=False)

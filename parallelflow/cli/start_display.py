@@ -58,4 +58,5 @@ def _text(snapshot: StartSnapshot) -> str:
         return f"starting a controller on the profile {snapshot.profile} ..."
     counts = [f"{snapshot.count(s)} {s.value}" for s in (Stage.REGISTERED, Stage.READY)]
     engines = "engine" if wanted == 1 else "engines"
-    return f"starting {wanted} {engines} on the profile {snapshot.profile}: {', '.join(counts)} ..."
+    told = ", ".join([*snapshot.jobs, *counts])
+    return f"starting {wanted} {engines} on the profile {snapshot.profile}: {told} ..."

@@ -16,6 +16,8 @@ from .connection import hub
 from .model import Inventory
 from .model.information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
 from .system import profiles
+from .system.batch_systems import JobState
+from .system.job_watch import JobWatch, ask_jobs
 from .system.origins import Origins
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class ClusterInspector:
         self._runs = runs
         self._processes: dict[int, psutil.Process] = {}
         self._queues = hub.QueueQuestion()
+        self._jobs = JobWatch()
         self._lock = threading.Lock()
 
     def inspect(self) -> ClusterInfo:
@@ -56,7 +59,10 @@ class ClusterInspector:
 
     def inventory(self) -> Inventory:
         """Return what runs of the profile that Parallel Flow has started, and who did."""
-        processes = tuple(self._origins().running())
+        origins = self._origins()
+        states = ask_jobs(job for record in origins.records for job in record.jobs)
+        ended = [job for job, status in states.items() if status.state is JobState.ENDED]
+        processes = tuple(origins.running(without=ended))
         return Inventory(self._cluster.profile, processes, len(self._runs))
 
     def _origins(self) -> Origins:
@@ -67,7 +73,10 @@ class ClusterInspector:
         connection = cluster.connection
         versions = own_versions()
         if connection is None:
-            return ClusterInfo(cluster.profile, cluster.state, versions=versions, runs=runs)
+            jobs = self._job_lines(self._origins())
+            return ClusterInfo(
+                cluster.profile, cluster.state, versions=versions, runs=runs, jobs=jobs
+            )
         origins = self._origins()
         queues = self._queues.ask(connection.client, QUEUE_SECONDS)
         engines = [
@@ -84,6 +93,17 @@ class ClusterInspector:
             runs,
             queues is not None,
             (*profiles.open_to_change(cluster.profile), *_warnings(connection)),
+            self._job_lines(origins),
+        )
+
+    def _job_lines(self, origins: Origins) -> tuple[str, ...]:
+        """Return what batch systems have said last of the profile's jobs; nothing waits."""
+        jobs = [job for record in origins.records if record.here for job in record.jobs]
+        states = self._jobs.states(jobs)
+        return tuple(
+            f"{job.text} {status.text}"
+            for job, status in states.items()
+            if status.state is not JobState.ENDED
         )
 
     def _engine(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from parallelflow.errors import ControllerFailed, ProfileUnusable
 
 from .system.guard import Guard
 from .system.processes import MARK, ProcessRecord
-from .system.records import SessionRecord, fingerprint
+from .system.records import SessionRecord, fingerprint, read_all
 from .system.resources import what_to_do
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from .launch.cluster_launcher import ClusterLauncher, EngineSet
 
 __all__ = ["Session"]
+
+# The logs of jobs that have failed: somebody may ask for them later, but not for ever.
+KEPT_SECONDS = 7 * 24 * 3600.0
+# The names of those that sessions of Parallel Flow have submitted: see `ClusterLauncher`.
+JOB_LOG = re.compile(r"-\d{10}-\d+-\d+-\d+\.log$")
 
 LIMITS = "Look at the limits of this machine and user (ulimit -a)."
 
@@ -118,6 +125,24 @@ class Session:
         self.record.jobs.extend(engines.jobs)
         self.record.files += engines.logs()
         self._add(engines.processes)
+
+    def keep_logs(self, engines: EngineSet) -> list[Path]:
+        """Let the logs of a set's jobs stay when they are stopped; return those that there are."""
+        engines.keeps_logs = True
+        logs = engines.job_logs()
+        names = {f"log/{path.name}" for path in logs}
+        self.record.files = [name for name in self.record.files if name not in names]
+        self._remove_old_logs()
+        return [path for path in logs if path.exists() and path.stat().st_size]
+
+    def _remove_old_logs(self) -> None:
+        """Remove the logs of jobs that earlier starts have left for long enough."""
+        used = {name for record in read_all(self.folder) for name in record.files}
+        for path in (self.folder / "log").glob("*.log"):
+            with contextlib.suppress(OSError):
+                old = time.time() - path.stat().st_mtime > KEPT_SECONDS
+                if old and JOB_LOG.search(path.name) and f"log/{path.name}" not in used:
+                    path.unlink()
 
     def _add(self, processes: list[ProcessRecord]) -> None:
         try:

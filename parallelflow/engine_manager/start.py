@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parallelflow.errors import ConnectFailed, ControllerFailed, EnginesFailed, StartCancelled
+from parallelflow.errors import ConnectFailed, ControllerFailed, StartCancelled
 from parallelflow.system.waiting import wait_until
 
 from .arrivals import Arrivals
@@ -16,8 +16,10 @@ from .connection.coming_up import wait_for_coming_up
 from .connection.connection_files import ConnectionFile, connections
 from .launch.controller_options import controller_config
 from .model import Stage, StartSnapshot, State
+from .start_failures import engines_failed
 from .start_progress import StartProgress, new_engines
 from .start_request import StartRequest
+from .started_jobs import StartedJobs
 from .system import profiles
 from .system.jobs import end_all
 from .system.lock import profile_lock
@@ -44,8 +46,6 @@ ENGINES_SECONDS = 60.0
 EACH_SECONDS = 1.0
 # Batch systems keep jobs queued for hours; whoever waits in a dialog can cancel.
 QUEUED_SECONDS = 24 * 3600.0
-# What an engine writes that leaves, since it hears nothing of its controller.
-NO_HEART = "heartbeats misses reached"
 # Whether processes still live is looked at less often: it costs 0.1 ms for each.
 DEATH_SECONDS = 0.2
 
@@ -78,6 +78,7 @@ class StartTransaction:
         self._request = request
         self._at_work = at_work
         self._engines: EngineSet | None = None
+        self._jobs = StartedJobs(())
         self._before: set[int] = set()
         self._arrivals: Arrivals | None = None
         self._next_check = 0.0
@@ -158,6 +159,9 @@ class StartTransaction:
             if engine.stage not in (Stage.FAILED, Stage.WAITING):
                 self._progress.set_engine(number, Stage.WAITING, note="stopped again")
         self._progress.report()
+        if self._engines is not None:
+            for path in session.keep_logs(self._engines):
+                self._cluster.interaction.tell(f"The job's log stays in {path}")
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
         for line in end_all(started)[1]:
             self._cluster.interaction.tell(line)
@@ -236,6 +240,7 @@ class StartTransaction:
         launch = session.launch
         self._engines = launch.start_engines(self._n, self._launcher, self._check_cancelled)
         session.add_engines(self._engines)
+        self._jobs = StartedJobs(self._engines.jobs)
         pids: list[int | None] = [p.pid for p in self._engines.processes if p.kind == "engine"]
         pids += [None] * (self._n - len(pids))
         for number, pid in enumerate(pids):
@@ -316,6 +321,7 @@ class StartTransaction:
         if now < self._next_check:
             return
         self._next_check = now + DEATH_SECONDS
+        self._progress.set_jobs(self._jobs.lines())
         if not connection.alive():
             why = f": {connection.fault}" if connection.fault else ""
             gone = ControllerFailed(
@@ -329,23 +335,14 @@ class StartTransaction:
         for number, engine in enumerate(self._progress.snapshot.engines):
             if any(p.pid == engine.pid for p in dead):
                 self._progress.set_engine(number, Stage.FAILED, note="its process ended")
-        ready = self._progress.snapshot.count(Stage.REGISTERED)
-        if dead or self._arrivals.quiet_for > seconds:
+        ready = self._count(Stage.REGISTERED)
+        lost = self._jobs.trouble() if ready < self._n else ""
+        if dead or lost or self._arrivals.quiet_for > seconds:
             self._progress.report()
             why = f"{len(dead)} ended at once" if dead else f"{too_late} in {seconds:.0f} s"
-            error = EnginesFailed(
-                f"{ready} of {self._n} engines of the profile {self._cluster.profile} came up; "
-                f"{why}. All of this start were stopped again.",
-                self._engines.log(),
-                wanted=self._n,
-                ready=ready,
+            raise engines_failed(
+                connection, self._engines, (ready, self._n), lost or why, self._controller_before
             )
-            # A controller of this start has no heart: ipcontroller chooses its ports before it
-            # takes them, and another one may choose the same in the same moment.
-            error.passing = (
-                not self._controller_before and not ready and NO_HEART in error.log.lower()
-            )
-            raise error
 
     def _check_cancelled(self) -> None:
         if self._request.cancel.is_set():

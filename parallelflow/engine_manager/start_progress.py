@@ -63,6 +63,11 @@ class StartProgress:
         engines[position] = dataclasses.replace(engines[position], stage=stage, **fields)
         self.snapshot = dataclasses.replace(self.snapshot, engines=tuple(engines))
 
+    def set_jobs(self, lines: tuple[str, ...]) -> None:
+        """Change what is told of the start's batch jobs, and report it."""
+        self.snapshot = dataclasses.replace(self.snapshot, jobs=lines)
+        self.report()
+
     def slot_for(self, engine: int, pid: int) -> int | None:
         """Return the position of an engine that has registered: by its pid where that is known.
 

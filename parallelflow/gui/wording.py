@@ -103,6 +103,9 @@ def start_line(snapshot: StartSnapshot) -> str:
     if snapshot.controller is Stage.STARTED:
         return "Waiting for the controller ..."
     failed = snapshot.count(Stage.FAILED)
+    if snapshot.jobs and not failed and snapshot.count(Stage.REGISTERED) < total:
+        come = f"{snapshot.count(Stage.REGISTERED)} of {count(total, 'engine')} registered"
+        return f"{'; '.join(snapshot.jobs)}; {come} ..."
     if failed:
         return f"{failed} of {count(total, 'engine')} failed."
     ready = snapshot.count(Stage.READY)

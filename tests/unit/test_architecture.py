@@ -43,6 +43,8 @@ ENGINE_MANAGER = Layers(
         "starter",
         "start",
         "arrivals",
+        "started_jobs",
+        "start_failures",
         "stop",
         "monitor",
         "cluster",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,7 @@ from .controller_options import check_configuration, controller_arguments
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .environment import child_environment
 from .event_loop import EventLoop
+from .programs import keep_what_programs_say
 
 __all__ = ["ClusterLauncher"]
 
@@ -69,6 +71,7 @@ class ClusterLauncher:
 
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
         working_directory()  # or ipyparallel's launchers fail as they are imported
+        keep_what_programs_say()
         check_configuration(profile_folder)
         self._folder = profile_folder
         self._loop = EventLoop()
@@ -333,6 +336,11 @@ def _whole(path: Path) -> bool:
 
 
 def _why(error: Exception) -> str:
+    said = getattr(error, "stderr", None)
+    if isinstance(error, subprocess.CalledProcessError) and said:
+        program = error.cmd if isinstance(error.cmd, str) else error.cmd[0]
+        words = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return f"{program} says: {' '.join(words.split())}"
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"{error.filename} is not installed here"
     return f"{type(error).__name__}: {error}"

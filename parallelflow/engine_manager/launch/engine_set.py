@@ -10,6 +10,8 @@ from typing import Any
 
 from ipyparallel.cluster import launcher as ipp_launcher
 
+from parallelflow.system.safe_files import read_text
+
 from ..system.jobs import JobRecord, end_all
 from ..system.processes import ProcessRecord, record_of, stop_trees
 
@@ -36,11 +38,14 @@ class EngineSet:
         What runs elsewhere.
     queued : bool
         Whether a batch system starts them when it has room.
+    keeps_logs : bool
+        Whether the jobs' logs stay when all has been stopped: they say why a start has failed.
     """
 
     def __init__(self, name: str, launcher: Any) -> None:
         self.launchers = list((getattr(launcher, "launchers", None) or {"0": launcher}).values())
         self.queued = isinstance(launcher, ipp_launcher.BatchSystemLauncher)
+        self.keeps_logs = False
         self.processes: list[ProcessRecord] = []
         self.jobs: list[JobRecord] = []
         for one in self.launchers:
@@ -73,8 +78,15 @@ class EngineSet:
         stop_trees(self.processes)
 
     def logs(self) -> list[str]:
-        """Return the names of the log files on this machine, relative to the profile."""
-        return [name for one in self.launchers for name in log_names(one)]
+        """Return the names of the files that are to go with it, relative to the profile."""
+        names = [name for one in self.launchers for name in log_names(one)]
+        kept = {f"log/{path.name}" for path in self.job_logs()} if self.keeps_logs else set()
+        return [name for name in names if name not in kept]
+
+    def job_logs(self) -> list[Path]:
+        """Return the logs of batch jobs."""
+        batch = [x for x in self.launchers if isinstance(x, ipp_launcher.BatchSystemLauncher)]
+        return [Path(one.output_file) for one in batch if one.output_file]
 
     def failed(self) -> list[Any]:
         """Return the launchers whose process has ended."""
@@ -94,6 +106,8 @@ class EngineSet:
 def log_of(launcher: Any) -> str:
     """Return a launcher's log, empty if there is none."""
     try:
+        if isinstance(launcher, ipp_launcher.BatchSystemLauncher):
+            return read_text(Path(launcher.output_file))  # ipyparallel would remove it
         return str(launcher.get_output() or "")
     except Exception as e:  # a remote launcher may have to fetch it
         logger.debug("no log of %s: %r", launcher, e)

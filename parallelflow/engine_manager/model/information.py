@@ -113,6 +113,9 @@ class ClusterInfo:
         This session's runs under way (see `parallelflow.progress`).
     answered : bool
         Whether the hub told of its queues in time; if not, what depends on them is None.
+    jobs : tuple of str
+        What batch systems say of the jobs that sessions on this machine have submitted for the
+        profile, such as ``job 17 (slurm) queued: Resources``; without those that have ended.
     warnings : tuple of str
         What the user should know, one sentence each: a connection file that others can read,
         a controller that other machines can reach, or that has failed in part.
@@ -126,6 +129,7 @@ class ClusterInfo:
     runs: tuple[Snapshot, ...] = ()
     answered: bool = True
     warnings: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
 
     @property
     def connected(self) -> bool:
@@ -165,6 +169,7 @@ class ClusterInfo:
         counts = [f"{self.started(origin)} {origin.value}" for origin in Origin]
         told = ", ".join(count for count in counts if not count.startswith("0 "))
         lines.append(f"engines      {len(self.engines)}{f' ({told})' if told else ''}")
+        lines += [f"{'jobs' if i == 0 else '':13}{job}" for i, job in enumerate(self.jobs)]
         return lines
 
     def _table(self) -> list[str]:

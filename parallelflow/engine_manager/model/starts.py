@@ -61,12 +61,15 @@ class StartSnapshot:
         None if a running controller is used.
     engines : tuple of EngineStart
         One for each engine asked for, by number.
+    jobs : tuple of str
+        A line for each batch job of the start, such as ``job 17 (slurm) queued: Resources``.
     """
 
     profile: str
     launcher: str
     controller: Stage | None
     engines: tuple[EngineStart, ...]
+    jobs: tuple[str, ...] = ()
 
     def count(self, stage: Stage) -> int:
         """Return how many engines have come at least as far as a stage.

@@ -41,6 +41,16 @@ class JobRecord:
     created: float
     host: str = ""
 
+    @property
+    def id(self) -> str:
+        """A job's id in its batch system."""
+        return self.stop[-1] if self.stop else ""
+
+    @property
+    def system(self) -> str:
+        """A job's batch system, by ipyparallel's name for its launcher; empty for other records."""
+        return self.host.lower() if self.kind == "job" else ""
+
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> JobRecord:
         """Make a record of its fields as JSON gives them.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..model import Origin, RunningProcess
+from .jobs import JobRecord
 from .processes import ProcessRecord
 from .records import SessionRecord, read_all
 
@@ -60,8 +61,14 @@ class Origins:
                     return origin_of(record, self._own)
         return Origin.EXTERNAL
 
-    def running(self) -> list[RunningProcess]:
-        """Return what runs of all the records, controllers first."""
+    def running(self, without: Collection[JobRecord] = ()) -> list[RunningProcess]:
+        """Return what runs of all the records, controllers first.
+
+        Parameters
+        ----------
+        without : collection of JobRecord
+            Jobs that have ended.
+        """
         found = []
         for record in self.records:
             origin = origin_of(record, self._own)
@@ -73,6 +80,8 @@ class Origins:
                     )
                 )
             for job in record.jobs:
+                if job in without:
+                    continue
                 found.append(
                     RunningProcess(job.kind, None, job.host, origin, job.created, job.text)
                 )

@@ -1,0 +1,66 @@
+"""The error of a start whose engines did not come up: why, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parallelflow.errors import EnginesFailed
+
+if TYPE_CHECKING:
+    from .connection.cluster_connection import ClusterConnection
+    from .launch.engine_set import EngineSet
+
+__all__ = ["engines_failed"]
+
+# What an engine writes that leaves, since it hears nothing of its controller.
+NO_HEART = "heartbeats misses reached"
+# What an engine writes that has found nobody at the controller's address.
+TIMED_OUT = "registration timed out"
+
+UNREACHED = (
+    " The engines could not reach the controller at {address}: a firewall or a wrong address "
+    "is the reason. Its address is c.IPController.ip in {file}."
+)
+
+
+def engines_failed(
+    connection: ClusterConnection,
+    engines: EngineSet,
+    come: tuple[int, int],
+    why: str,
+    controller_before: bool,
+) -> EnginesFailed:
+    """Return the error of a start that has failed.
+
+    Parameters
+    ----------
+    connection : ClusterConnection
+        The connection to the controller.
+    engines : EngineSet
+        What was started.
+    come : tuple of int
+        How many engines have registered, and how many were asked for.
+    why : str
+        What has happened to the others.
+    controller_before : bool
+        Whether the controller ran before.
+    """
+    ready, wanted = come
+    file, log = connection.file, engines.log()
+    profile_folder = file.path.parent.parent
+    profile = profile_folder.name.removeprefix("profile_")
+    hint = ""
+    if TIMED_OUT in log.lower():
+        address = f"{file.interface}:{file.port}"
+        hint = UNREACHED.format(address=address, file=profile_folder / "ipcontroller_config.py")
+    error = EnginesFailed(
+        f"{ready} of {wanted} engines of the profile {profile} came up; {why}. All of this start "
+        f"were stopped again.{hint}",
+        log,
+        wanted=wanted,
+        ready=ready,
+    )
+    # A controller of this start has no heart: ipcontroller chooses its ports before it takes
+    # them, and another one may choose the same in the same moment.
+    error.passing = not controller_before and not ready and NO_HEART in log.lower()
+    return error

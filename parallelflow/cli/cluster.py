@@ -80,6 +80,8 @@ def run_command(options: Namespace) -> int:
 
 
 def _start(manager: EngineManager, options: Namespace) -> int:
+    if hasattr(options, "renamed"):
+        tell(options.renamed)
     manager.connect()
     if options.dry_run:
         number = options.number or manager.suggested_engines()

@@ -7,9 +7,12 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
-__all__ = ["COMMANDS", "add"]
+__all__ = ["COMMANDS", "OTHER_NAMES", "add", "launcher", "number_of_engines"]
 
 COMMANDS = ("start", "info", "profiles", "cleanup", "shutdown")
+
+OTHER_NAMES = {"status": "info", "stop": "shutdown"}
+"""What commands are called elsewhere, with their own names."""
 
 _START = """\
 Start new engine processes on this machine, or by another of ipyparallel's
@@ -21,7 +24,7 @@ _START_EPILOG = """\
 examples:
   parallelflow start                            an engine for each free core
   parallelflow start -n 4 --profile work
-  parallelflow start -n 64 --engines slurm --dry-run
+  parallelflow start -n 64 --launcher slurm --dry-run
                                                 the job script, nothing started
 
 exit codes:
@@ -97,17 +100,16 @@ def add(commands: Any) -> None:
     start = _add(commands, "start", "start new engine processes", _START, _START_EPILOG)
     start.add_argument(
         "-n",
+        "--engines",
         metavar="N",
         dest="number",
-        type=_number,
+        action=_NumberOfEngines,
         help="how many engines (default: one for each core without an engine)",
     )
     start.add_argument(
-        "--engines",
         "--launcher",
         metavar="LAUNCHER",
-        dest="launcher",
-        type=_launcher,
+        type=launcher,
         help="how to start them: local, ssh, sshproxy, mpi, slurm, pbs, sge, lsf, htcondor "
         "(default: as the configuration or the profile says, else local)",
     )
@@ -134,6 +136,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
+        aliases=[other for other, own in OTHER_NAMES.items() if own == name],
         help=short,
         description=description,
         epilog=epilog,
@@ -144,7 +147,43 @@ def _add(
     return command
 
 
-def _launcher(text: str) -> str:
+class _NumberOfEngines(argparse.Action):
+    """Stores the number of engines; takes a launcher's name, as ``--engines`` once had it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the number, or the launcher with a note that the option is called otherwise."""
+        try:
+            if option_string == "--engines" and not _is_number(values):
+                namespace.launcher = launcher(values)
+                namespace.renamed = f"the launcher is --launcher {values}; --engines is a number"
+                return
+            setattr(namespace, self.dest, number_of_engines(values))
+        except argparse.ArgumentTypeError as e:
+            raise argparse.ArgumentError(self, str(e)) from e
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def launcher(text: str) -> str:
+    """Return a launcher's name as the user gave it.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is blank, or a number.
+    """
     if text.isdigit():
         raise argparse.ArgumentTypeError(
             f"{text} is no launcher; the number of engines is -n {text}"
@@ -154,7 +193,14 @@ def _launcher(text: str) -> str:
     return text
 
 
-def _number(text: str) -> int:
+def number_of_engines(text: str) -> int:
+    """Return a number of engines, at least 1.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
     try:
         number = int(text)
     except ValueError:

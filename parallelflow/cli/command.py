@@ -42,6 +42,7 @@ def _main(argv: Sequence[str] | None) -> int:
     if options.command is None:
         arguments.print_help(sys.stderr)
         return Exit.MISTAKE
+    options.command = cluster_parser.OTHER_NAMES.get(options.command, options.command)
     try:
         _check_folder(options.command)
         prepare_environment()

@@ -32,7 +32,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "profiles": [command("profiles")],
     "info": [command("info")],
     "dry run": [command("start", "-n", "1", "--dry-run")],
-    "dry run of a job": [command("start", "-n", "1", "--dry-run", "--engines", "slurm")],
+    "dry run of a job": [command("start", "-n", "1", "--dry-run", "--launcher", "slurm")],
     "start and clean up": [
         command("start", "-n", "1"),
         command("info"),
@@ -40,7 +40,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     ],
     "start and shut down": [command("start", "-n", "1"), command("shutdown", "--yes")],
     "job and clean up": [
-        command("start", "-n", "1", "--engines", "slurm"),
+        command("start", "-n", "1", "--launcher", "slurm"),
         command("cleanup", "--yes"),
     ],
     "api": [[sys.executable, "-c", API]],

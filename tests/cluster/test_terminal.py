@@ -86,6 +86,8 @@ def test_help_shows_an_example_and_the_exit_codes(here: RunHere, command: str) -
 def test_without_a_cluster_it_says_so(here: RunHere, in_use: str) -> None:
     done = here("info", "--profile", in_use)
     assert done.returncode == 1 and "no cluster" in done.stdout
+    other = here("status", "--profile", in_use)
+    assert (other.returncode, other.stdout) == (1, done.stdout)
     told = json.loads(here("info", "--profile", in_use, "--json").stdout)
     assert told["connected"] is False and told["engines"] == []
     done = here("cleanup", "--profile", in_use)
@@ -102,7 +104,7 @@ def test_without_a_cluster_it_says_so(here: RunHere, in_use: str) -> None:
         (["info", "--watch", "--json"], "not allowed with"),
         (["start", "-n", "0"], "'0' is not a number of engines"),
         (["start", "-n", "many"], "'many' is not a number of engines"),
-        (["start", "--engines", "pigeons"], "there is no launcher 'pigeons'"),
+        (["start", "--launcher", "pigeons"], "there is no launcher 'pigeons'"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(here: RunHere, arguments: list[str], text: str) -> None:
@@ -113,7 +115,7 @@ def test_a_mistake_is_one_line_and_code_2(here: RunHere, arguments: list[str], t
 
 
 def test_a_launcher_that_is_not_installed_is_code_1(here: RunHere) -> None:
-    done = here("start", "-n", "2", "--engines", "lsf")
+    done = here("start", "-n", "2", "--launcher", "lsf")
     assert done.returncode == 1 and "needs the program bsub" in done.stderr
 
 
@@ -132,7 +134,7 @@ def test_a_launcher_that_is_not_installed_is_code_1(here: RunHere) -> None:
 def test_a_dry_run_shows_command_or_script_and_starts_nothing(
     here: RunHere, in_use: str, launcher: str, parts: list[str]
 ) -> None:
-    arguments = ["-n", "3", "--engines", launcher, "--profile", in_use, "--dry-run"]
+    arguments = ["-n", "3", "--launcher", launcher, "--profile", in_use, "--dry-run"]
     done = here("start", *arguments)
     assert done.returncode == 0 and "-m ipyparallel.controller" in done.stdout
     assert all(part in done.stdout for part in parts)

@@ -43,7 +43,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return line.removeprefix("parallelflow: ")
 
 
-@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--engines", "slurm", "--dry-run")])
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--launcher", "slurm", "--dry-run")])
 def test_more_than_a_cluster_can_have(capsys: pytest.CaptureFixture[str], more: tuple[str]) -> None:
     line = told(capsys, "start", "-n", "99999999", *more)
     assert line == "99999999 engines are more than one cluster can have: at most 4096. Start fewer."
@@ -117,14 +117,14 @@ def test_an_engine_that_has_not_told_its_machine_is_counted_as_here() -> None:
 def test_a_launcher_is_found_however_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     shown = []
     for name in ("local", "LOCAL", " Local "):
-        assert cli.main(["start", "-n", "2", "--dry-run", "--engines", name]) == 0
+        assert cli.main(["start", "-n", "2", "--dry-run", "--launcher", name]) == 0
         shown.append(capsys.readouterr())
     assert shown[0] == shown[1] == shown[2] and shown[0].err == ""
     for name, text in (
         ("x" * 5000, "there is no launcher 'xxx"),
         (" ", "' ' is no launcher; leave"),
     ):
-        assert cli.main(["start", "-n", "2", "--dry-run", "--engines", name]) == 2
+        assert cli.main(["start", "-n", "2", "--dry-run", "--launcher", name]) == 2
         error = capsys.readouterr().err
         assert text in error and error.count("\n") == 1 and len(error) < 700
 
@@ -139,5 +139,20 @@ def test_a_dry_run_leaves_the_profile_as_it_is(
         (home / folder).mkdir(parents=True)
     before = set(tmp_path.rglob("*"))
     for name in ("local", "slurm", "ssh"):
-        assert cli.main(["start", "-n", "1", "--dry-run", "--engines", name]) == 0
+        assert cli.main(["start", "-n", "1", "--dry-run", "--launcher", name]) == 0
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_the_launcher_is_taken_where_it_once_was(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["start", "-n", "2", "--dry-run", "--launcher", "lsf"]) == 0
+    script = capsys.readouterr()
+    assert cli.main(["start", "-n", "2", "--dry-run", "--engines", "lsf"]) == 0
+    old = capsys.readouterr()
+    assert old.out == script.out
+    note = "parallelflow: the launcher is --launcher lsf; --engines is a number\n"
+    assert old.err == note + script.err
+    assert cli.main(["start", "--engines", "2", "--dry-run", "--launcher", "lsf"]) == 0
+    assert capsys.readouterr().out == script.out
+    for wrong in ("0", "-3"):
+        assert cli.main(["start", f"--engines={wrong}", "--dry-run"]) == 2
+        assert "is not a number of engines: 1 or more" in capsys.readouterr().err

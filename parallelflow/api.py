@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-OnError = Literal["raise", "finish", "return"]
+OnError = Literal["raise", "finish", "return", "continue"]
 
 
 def get_client(ask: bool = True) -> ipyparallel.Client | None:
@@ -140,6 +140,9 @@ def parallel_map(
     buffer_size: int | None = ...,
     progress: Callable[[Snapshot], None] | None = ...,
     timeout: float | None = ...,
+    element_timeout: float | None = ...,
+    retries: int = ...,
+    value_for_failed: Any = ...,
 ) -> list[T]: ...
 
 
@@ -155,6 +158,9 @@ def parallel_map(
     buffer_size: int | None = ...,
     progress: Callable[[Snapshot], None] | None = ...,
     timeout: float | None = ...,
+    element_timeout: float | None = ...,
+    retries: int = ...,
+    value_for_failed: Any = ...,
 ) -> tuple[list[T], bool]: ...
 
 
@@ -170,6 +176,9 @@ def parallel_map(
     buffer_size: int | None = ...,
     progress: Callable[[Snapshot], None] | None = ...,
     timeout: float | None = ...,
+    element_timeout: float | None = ...,
+    retries: int = ...,
+    value_for_failed: Any = ...,
 ) -> list[T] | tuple[list[T], bool]: ...
 
 
@@ -184,6 +193,9 @@ def parallel_map(
     buffer_size: int | None = None,
     progress: Callable[[Snapshot], None] | None = None,
     timeout: float | None = None,
+    element_timeout: float | None = None,
+    retries: int = 0,
+    value_for_failed: Any = None,
 ) -> list[T] | tuple[list[T], bool]:
     """Return a list of ``function(*items)`` for the iterables' items, like ``map``.
 
@@ -210,7 +222,8 @@ def parallel_map(
     on_error : str
         ``raise``: the exception of the first failed element in the iterables' order, at once.
         ``finish``: the same, when the others have finished. ``return``: every exception
-        stands in its element's place.
+        stands in its element's place. ``continue``: `value_for_failed` stands there, and what
+        has failed is told in one line of the log.
     ordered : bool
         Whether the values stand in the iterables' order, or in that in which they finished.
     buffer_size : int, optional
@@ -222,6 +235,15 @@ def parallel_map(
     timeout : float, optional
         Seconds; None waits indefinitely, and 0 or less has passed at once. In this process
         looked at between elements.
+    element_timeout : float, optional
+        Seconds that one element may take, more than 0. On an engine it is interrupted then, and
+        fails; one that does not end by that ends its engine, which is replaced. In this process
+        elements are not interrupted.
+    retries : int
+        How often an element that has raised is tried again, on another engine where there is
+        one. The error of the last attempt tells those before.
+    value_for_failed : object
+        What stands in the place of failed elements with ``on_error="continue"``.
 
     Returns
     -------
@@ -234,7 +256,8 @@ def parallel_map(
         What the function raised; its ``__cause__`` is an `ElementError` with the element's
         index, shortened input, engine, host and remote traceback.
     parallelflow.errors.ElementError
-        If an element failed otherwise: it cannot be sent, it ended the engines that ran it.
+        If an element failed otherwise: it cannot be sent, it took longer than
+        `element_timeout`, it ended the engines that ran it.
     parallelflow.errors.ClusterError
         If the cluster could not be started, or was lost by an element that ends engines.
     TimeoutError
@@ -253,6 +276,7 @@ def parallel_map(
     [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
     """
     from parallelflow.work import arguments, mapping
+    from parallelflow.work.policy import ElementPolicy
     from parallelflow.work.sendable import with_constants
 
     if not iterables:
@@ -262,7 +286,12 @@ def parallel_map(
     arguments.check_callables("parallel_map", function, progress)
     chunk_size = arguments.whole_number("chunk_size", chunk_size)
     buffer_size = arguments.whole_number("buffer_size", buffer_size)
-    timeout = arguments.seconds(timeout)
+    timeout = arguments.seconds("timeout", timeout)
+    policy = ElementPolicy(
+        stop_on_error=on_error == mapping.RAISE,
+        time_limit=arguments.time_limit(element_timeout),
+        retries=arguments.whole_number("retries", retries, least=0) or 0,
+    )
     function, iterables = with_constants(function, iterables)
     total = arguments.element_count(iterables)
     elements = arguments.zipped(iterables, total)
@@ -275,6 +304,8 @@ def parallel_map(
             on_error=on_error,
             progress=progress,
             timeout=timeout,
+            retries=policy.retries,
+            value_for_failed=value_for_failed,
             tick=_keep_window_alive,
         )
         return (values, False) if ipython else values
@@ -286,6 +317,8 @@ def parallel_map(
         elements,
         chunk_size=chunk_size,
         on_error=on_error,
+        policy=policy,
+        value_for_failed=value_for_failed,
         ordered=ordered,
         buffer_size=buffer_size,
         progress=progress,

@@ -13,11 +13,22 @@ from typing import Any
 from parallelflow.names import IDENTIFIER, PACKAGE
 from parallelflow.system import safe_files
 
-__all__ = ["FINISH_OTHERS", "POLICIES", "STOP", "Settings", "remember", "settings"]
+__all__ = [
+    "CONTINUE",
+    "FINISH_OTHERS",
+    "POLICIES",
+    "STOP",
+    "Settings",
+    "overridden",
+    "override",
+    "remember",
+    "settings",
+]
 
 STOP = "stop"
 FINISH_OTHERS = "finish others"
-POLICIES = (STOP, FINISH_OTHERS)
+CONTINUE = "continue"
+POLICIES = (STOP, FINISH_OTHERS, CONTINUE)
 """What a Map does when an element fails."""
 
 MAX_BYTES = 16 * 2**20
@@ -42,7 +53,15 @@ class Settings:
     chunkSize : int
         Elements that travel together; 0 to have it follow from the time they take.
     onError : str
-        ``stop``, or ``finish others`` first and then fail naming every failed element.
+        ``stop``; ``finish others`` first and then fail naming every failed element; or
+        ``continue`` without those that have failed.
+    elementTimeout : float
+        Seconds that an element may take; 0 for as long as it likes.
+    retries : int
+        How often an element that has raised is tried again.
+    valueForFailed : str
+        What ``continue`` puts in the place of a failed element, as Python writes it; empty for
+        None.
     launcher : str
         ipyparallel's launcher for engines; empty for the profile's own.
     sharedMemory : bool
@@ -56,9 +75,34 @@ class Settings:
     askToStart: bool = True
     chunkSize: int = 0
     onError: str = STOP
+    elementTimeout: float = 0.0
+    retries: int = 0
+    valueForFailed: str = ""
     launcher: str = ""
     sharedMemory: bool = True
     sharedMemoryMegabytes: int = 0
+
+
+_overrides: dict[str, Any] = {}
+
+
+def override(**values: Any) -> None:
+    """Set settings for this process that go before the configuration and a Map's ports.
+
+    Parameters
+    ----------
+    **values
+        By the names of `Settings`; None takes an earlier one back.
+    """
+    for name, value in values.items():
+        _overrides.pop(name, None)
+        if value is not None:
+            _overrides[name] = value
+
+
+def overridden(name: str) -> Any:
+    """Return what `override` has set a setting to, None if nothing."""
+    return _overrides.get(name)
 
 
 def settings() -> Settings:
@@ -70,6 +114,10 @@ def settings() -> Settings:
         Those of the user's VisTrails session where there is one. At a terminal, in a script or a
         notebook: those that the last such session has kept in ``~/.vistrails/startup.xml``.
     """
+    return replace(_configured(), **_overrides)
+
+
+def _configured() -> Settings:
     package = None if _is_headless() else _package()
     if package is None:
         return _kept()
@@ -139,9 +187,9 @@ def _read(file: Path, changed: int) -> Settings:
             continue
         if isinstance(field.default, bool):
             values[field.name] = text == "True"
-        elif isinstance(field.default, int):
+        elif isinstance(field.default, (int, float)):
             with contextlib.suppress(ValueError):
-                values[field.name] = int(text)
+                values[field.name] = type(field.default)(text)
         else:
             values[field.name] = text
     return _sensible(Settings(**values))
@@ -154,6 +202,8 @@ def _sensible(found: Settings) -> Settings:
         profile=found.profile.strip() or Settings.profile,
         engines=max(found.engines, 0),
         chunkSize=max(found.chunkSize, 0),
+        elementTimeout=found.elementTimeout if found.elementTimeout > 0 else 0.0,
+        retries=max(found.retries, 0),
         launcher=found.launcher.strip(),
         sharedMemoryMegabytes=max(found.sharedMemoryMegabytes, 0),
     )

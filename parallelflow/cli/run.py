@@ -10,6 +10,8 @@ from typing import Any
 
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
+from parallelflow.settings import override
+from parallelflow.work.python_value import python_value
 
 from . import peek, report, signals, target
 from .engines import Terminal, configure_engines
@@ -39,6 +41,7 @@ def run(options: Namespace) -> int:
         Of the user's mistakes; nothing was run.
     """
     began = time.monotonic()
+    _override_settings(options)
     if options.table or options.out or len(options.files) > 1:
         from .batch import run_batch
 
@@ -63,6 +66,17 @@ def run(options: Namespace) -> int:
         return _run(workflow, workflow.check_aliases(options.aliases), options, display, began)
     finally:
         workflow.close()
+
+
+def _override_settings(options: Namespace) -> None:
+    if options.value_for_failed is not None:
+        python_value(options.value_for_failed)
+    override(
+        onError=options.on_error,
+        elementTimeout=options.element_timeout,
+        retries=options.retries,
+        valueForFailed=options.value_for_failed,
+    )
 
 
 def _run(

@@ -15,6 +15,7 @@ from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
 from parallelflow.settings import settings
+from parallelflow.work.left_out import told_as_left_out
 from parallelflow.work.output import OutputOrder
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.recovery import drive
@@ -93,11 +94,27 @@ class _Evaluation:
             self._follow(run)
             self._evaluate_deferred(run)
             if run.failures:
-                raise module_error(self._loop, run.failures)
+                self._leave_out(run)
         except BaseException:
-            self._known.keep({i: run.values[i] for i in run.done | self._in_session})
+            self._keep_known(run)
             raise
         return run.values
+
+    def _leave_out(self, run: Run) -> None:
+        """Give failed elements another value if the loop goes on without them; raise if not."""
+        if self._loop.leave_out is None:
+            raise module_error(self._loop, run.failures)
+        self._keep_known(run)
+        value = self._loop.leave_out(run.failures)
+        for index in sorted(run.failures):
+            run.values[index] = value
+            if self._replay is not None:
+                self._replay.close(index)
+        self._follow(run)
+        told_as_left_out(run.progress, run.failures, value)
+
+    def _keep_known(self, run: Run) -> None:
+        self._known.keep({i: run.values[i] for i in run.done | self._in_session})
 
     def _start(self) -> Run:
         """Return a run on the cluster's engines, of which some may have to be started."""
@@ -121,7 +138,7 @@ class _Evaluation:
             loop.elements,
             loop.label,
             chunk_size=settings().chunkSize or None,
-            policy=ElementPolicy(loop.stop_on_error),
+            policy=ElementPolicy(loop.stop_on_error, loop.time_limit, loop.retries),
             on_chunk=self._take_chunk,
             pool=self._manager.engine_pool(),
             finished=known,
@@ -175,7 +192,8 @@ class _Evaluation:
                 self._end_functions(run, finished=isinstance(e, ModuleError))
             raise
         self._unpack_files(run)
-        self._end_functions(run, finished=not run.failures)
+        goes_on = not run.failures or self._loop.leave_out is not None
+        self._end_functions(run, finished=goes_on)
 
     def _end_functions(self, run: Run, finished: bool) -> None:
         """Tell VisTrails how the functions have ended."""
@@ -262,7 +280,7 @@ class _Evaluation:
                 self._in_session.add(index)
                 run.progress.done += 1
                 self._close(run, index)
-        if suspended and not run.failures:
+        if suspended and (not run.failures or loop.leave_out is not None):
             raise ModuleSuspended(
                 loop.module,
                 f"function module suspended in {len(suspended)}/{total} iterations",

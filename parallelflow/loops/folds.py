@@ -11,10 +11,11 @@ from typing import Any
 from vistrails.core.modules.vistrails_module import ModuleError
 from vistrails.packages.controlflow.utils import Map as SerialMap
 
-from parallelflow.settings import POLICIES, STOP, settings
+from parallelflow.settings import STOP
 
 from .checks import check_elements, check_output_port
 from .describe import describe
+from .element_policy import NoteFailures, element_policy
 from .evaluation import evaluate
 from .loop import Loop
 from .provenance import LoopLog
@@ -23,7 +24,9 @@ from .serial import evaluate_in_session
 __all__ = ["fold_on_engines"]
 
 
-def fold_on_engines(module: Any, append: Any = SerialMap.operation) -> None:
+def fold_on_engines(
+    module: Any, append: Any = SerialMap.operation, note_failures: NoteFailures | None = None
+) -> None:
     """Do what ``FoldWithModule.updateFunctionPort`` does, with the function on the engines.
 
     Parameters
@@ -33,6 +36,8 @@ def fold_on_engines(module: Any, append: Any = SerialMap.operation) -> None:
         afterwards.
     append : callable
         An ``operation()`` that is known to do nothing but append the value.
+    note_failures : callable, optional
+        Called with the failed elements, by index, if the fold goes on without them.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def fold_on_engines(module: Any, append: Any = SerialMap.operation) -> None:
     ports = module.get_input("InputPort")
     output_port = module.get_input("OutputPort")
     raw = module.get_input("InputList")
-    stop_on_error = _policy(module) == STOP
+    policy = element_policy(module)
     elements = raw if isinstance(raw, (list, tuple)) else list(raw)
     functions = [connector.obj for connector in module.inputPorts.get("FunctionPort", ())]
     log = LoopLog(module.logging.begin_loop_execution(module, len(elements)))
@@ -72,7 +77,10 @@ def fold_on_engines(module: Any, append: Any = SerialMap.operation) -> None:
             elements=elements,
             spec=describe(module, functions, ports, output_port, log=log.wanted),
             log=log,
-            stop_on_error=stop_on_error,
+            stop_on_error=policy.on_error == STOP,
+            time_limit=policy.time_limit,
+            retries=policy.retries,
+            leave_out=policy.leave_out(note_failures),
             evaluate_in_session=evaluate_in_session,
             alternative=f"use Control Flow's {name}",
             on_value=None if appends else operate,
@@ -80,13 +88,3 @@ def fold_on_engines(module: Any, append: Any = SerialMap.operation) -> None:
     )
     if appends:
         module.partialResult.extend(values)
-
-
-def _policy(module: Any) -> str:
-    """Return what is to happen when an element fails: the port's word, or the settings'."""
-    policy = module.force_get_input("OnError") or settings().onError or STOP
-    if policy not in POLICIES:
-        raise ModuleError(
-            module, f"OnError must be one of {', '.join(map(repr, POLICIES))}, not {policy!r}"
-        )
-    return str(policy)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from parallelflow.engine.spec import FunctionSpec
+from parallelflow.errors import ElementFailure
 
 from .describe import modules_to_send
 from .provenance import LoopLog
@@ -44,6 +45,13 @@ class Loop:
     on_value : callable, optional
         Called with an element's index and value, in the elements' order, as soon as all before it
         have values; what it raises ends the loop.
+    time_limit : float or None
+        How long an element may take, seconds.
+    retries : int
+        How often an element that has raised is tried again.
+    leave_out : callable or None
+        Called with the failed elements, by index, if the loop is to go on without them; returns
+        the value that each of them has. None: they fail the loop.
     """
 
     name: str
@@ -56,6 +64,9 @@ class Loop:
     evaluate_in_session: Callable[[Loop, int], Any]
     alternative: str
     on_value: Callable[[int, Any], None] | None = None
+    time_limit: float | None = None
+    retries: int = 0
+    leave_out: Callable[[Mapping[int, ElementFailure]], Any] | None = None
 
     @cached_property
     def copied_modules(self) -> list[Any]:

@@ -44,6 +44,10 @@ class Replay:
         without_value : sequence of int
             The indices of those of them that have failed, or are to be evaluated here.
         """
+        if count == 1 and start in self._open:  # it was tried again
+            if not without_value:
+                self._open.discard(start)
+            return
         self._open.update(without_value)
         if count:
             self._counts[start] = count

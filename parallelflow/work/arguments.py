@@ -12,7 +12,9 @@ import psutil
 
 from parallelflow.engine.remote_failure import short
 
-__all__ = ["Zipped", "check_callables", "element_count", "seconds", "whole_number", "zipped"]
+__all__ = [
+    "Zipped", "check_callables", "element_count", "seconds", "time_limit", "whole_number", "zipped",
+]  # fmt: skip
 
 # What has as many items as its length says.
 COUNTED = (Sequence, Set, Mapping, MappingView)
@@ -115,8 +117,8 @@ def check_callables(caller: str, function: object, progress: object = None) -> N
         raise TypeError(f"progress must be a function to call, not {short(progress)}")
 
 
-def whole_number(name: str, value: object) -> int | None:
-    """Return a number of elements, None if it is not given.
+def whole_number(name: str, value: object, least: int = 1) -> int | None:
+    """Return a whole number, None if it is not given.
 
     Parameters
     ----------
@@ -124,13 +126,15 @@ def whole_number(name: str, value: object) -> int | None:
         The argument's name.
     value : object
         What was given: an int, or what stands for one, such as numpy's.
+    least : int
+        The smallest one that makes sense.
 
     Raises
     ------
     TypeError
         If it is no whole number.
     ValueError
-        If it is below 1.
+        If it is below that.
     """
     if value is None:
         return None
@@ -141,18 +145,39 @@ def whole_number(name: str, value: object) -> int | None:
     # True is 1 to Python, and a mistake for whoever writes it here.
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {short(value)}")
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {short(number)}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {short(number)}")
     return number
 
 
-def seconds(value: object) -> float | None:
-    """Return a time limit in seconds, None if there is none; 0 or less has passed already.
+def time_limit(value: object) -> float | None:
+    """Return an element's time limit in seconds, None if there is none.
 
     Parameters
     ----------
     value : object
-        What was given as ``timeout``.
+        What was given as ``element_timeout``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number of seconds above 0.
+    """
+    limit = seconds("element_timeout", value)
+    if limit is not None and limit <= 0:
+        raise ValueError(f"element_timeout must be more than 0, not {short(value)}")
+    return None if limit == math.inf else limit
+
+
+def seconds(name: str, value: object) -> float | None:
+    """Return a time limit in seconds, None if there is none; 0 or less has passed already.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    value : object
+        What was given.
 
     Raises
     ------
@@ -174,5 +199,5 @@ def seconds(value: object) -> float | None:
     if not math.isnan(number):
         return number
     if isinstance(value, float):
-        raise ValueError(f"timeout must be a number of seconds, not {short(value)}")
-    raise TypeError(f"timeout must be a number of seconds, not {short(value)}")
+        raise ValueError(f"{name} must be a number of seconds, not {short(value)}")
+    raise TypeError(f"{name} must be a number of seconds, not {short(value)}")

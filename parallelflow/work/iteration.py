@@ -12,7 +12,8 @@ from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.system.working_directory import working_directory
 
-from .mapping import POLL_SECONDS, evaluate_here, exception_of, write_output
+from .here import evaluate_here
+from .mapping import POLL_SECONDS, exception_of, write_output
 from .open_sources import BoundedSource
 from .output import OutputOrder
 from .recovery import Driver

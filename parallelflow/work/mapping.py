@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from parallelflow.engine.exceptions import load_exception, set_cause
 from parallelflow.engine.main_module import main_facts
 from parallelflow.engine.plain_function import plain_function
-from parallelflow.engine.remote_failure import RemoteFailure, failure_of, short
+from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ElementError, ElementFailure
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system.working_directory import working_directory
 
+from .here import evaluate_here
+from .left_out import told_as_left_out
 from .output import OutputOrder, Written, write
-from .policy import ElementPolicy
+from .policy import DEFAULT_POLICY, ElementPolicy
 from .recovery import drive
 from .sendable import function_name, sendable
 
@@ -30,21 +31,21 @@ if TYPE_CHECKING:
     from .run import Run
 
 __all__ = [
+    "CONTINUE",
     "FINISH",
     "POLICIES",
     "RAISE",
     "RETURN",
-    "evaluate_here",
     "exception_of",
     "map_here",
     "map_on_cluster",
     "write_output",
 ]
 
-RAISE, FINISH, RETURN = "raise", "finish", "return"
-POLICIES = (RAISE, FINISH, RETURN)
-"""What becomes of an exception: raised at once, raised when the others have finished, or returned
-in its element's place."""
+RAISE, FINISH, RETURN, CONTINUE = "raise", "finish", "return", "continue"
+POLICIES = (RAISE, FINISH, RETURN, CONTINUE)
+"""What becomes of an exception: raised at once, raised when the others have finished, returned in
+its element's place, or replaced there by another value."""
 
 # Whoever watches the progress may have a window to keep alive.
 POLL_SECONDS = 0.05
@@ -59,6 +60,8 @@ def map_on_cluster(
     *,
     chunk_size: int | None = None,
     on_error: str = RAISE,
+    policy: ElementPolicy = DEFAULT_POLICY,
+    value_for_failed: Any = None,
     ordered: bool = True,
     buffer_size: int | None = None,
     progress: OnProgress | None = None,
@@ -79,8 +82,10 @@ def map_on_cluster(
         Called with each tuple's items.
     elements : iterable of tuple
         The arguments.
-    chunk_size, on_error, ordered, buffer_size, progress, timeout
+    chunk_size, on_error, value_for_failed, ordered, buffer_size, progress, timeout
         As `parallelflow.api.parallel_map` has them.
+    policy : ElementPolicy
+        What becomes of elements that fail or take long.
     pool : EnginePool, optional
         The owner of the engines, as `parallelflow.work.run.Run` has it.
     find_client : callable, optional
@@ -126,7 +131,7 @@ def map_on_cluster(
         elements,
         function_name(function),
         chunk_size=chunk_size,
-        policy=ElementPolicy(on_error == RAISE),
+        policy=policy,
         on_chunk=take,
         pool=pool,
         ahead=buffer_size,
@@ -145,7 +150,7 @@ def map_on_cluster(
     try:
         if not drive(run, lambda: run.poll(POLL_SECONDS), look, find_client):
             output.flush()
-            own = _finish_here(run, function, on_error, look, finished)
+            own = _finish_here(run, function, policy, look, finished)
     except BaseException:
         stuck = run.cancel()
         for engine in stuck:
@@ -156,11 +161,14 @@ def map_on_cluster(
         output.flush()
     if run.feed_error is not None and (on_error != RAISE or not run.failures):
         raise run.feed_error
-    exceptions = {
+    exceptions: dict[int, Any] = {
         index: own[index] if index in own else exception_of(failure)
         for index, failure in run.failures.items()
     }
     _raise_first(exceptions, run.failures, on_error)
+    if on_error == CONTINUE:
+        exceptions = dict.fromkeys(exceptions, value_for_failed)
+        told_as_left_out(run.progress, run.failures, value_for_failed)
     for index, exception in exceptions.items():
         run.values[index] = exception
     if ordered:
@@ -173,16 +181,18 @@ def map_on_cluster(
 def _finish_here(
     run: Run,
     function: Callable[..., Any],
-    on_error: str,
+    policy: ElementPolicy,
     look: Callable[[], object],
     finished: list[int],
 ) -> dict[int, BaseException]:
     """Evaluate in this process what a run has left; return the exceptions by index."""
     exceptions: dict[int, BaseException] = {}
     for index, element in run.take_rest():
-        if on_error == RAISE and run.failures and index > min(run.failures):
+        if policy.stop_on_error and run.failures and index > min(run.failures):
             continue
-        value, failure, exception = evaluate_here(function, index, run.progress.total, element)
+        value, failure, exception = evaluate_here(
+            function, index, run.progress.total, element, policy.retries
+        )
         if failure is not None and exception is not None:
             run.failures[index], exceptions[index] = failure, exception
             run.progress.failed += 1
@@ -196,23 +206,6 @@ def _finish_here(
     return exceptions
 
 
-def evaluate_here(
-    function: Callable[..., Any], index: int, total: int, element: Any
-) -> tuple[Any, ElementFailure | None, BaseException | None]:
-    """Evaluate one element in this process; return its value, or its failure and exception."""
-    process = os.getpid()
-    try:
-        return function(*element), None, None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as e:
-        if os.getpid() != process:  # a child that the element has forked ends by it
-            raise
-        failure = _failure(index, total, element, e)
-        set_cause(e, ElementError([failure]))
-        return None, failure, e
-
-
 def map_here(
     function: Callable[..., Any],
     elements: Iterable[tuple[Any, ...]],
@@ -221,14 +214,18 @@ def map_here(
     on_error: str = RAISE,
     progress: OnProgress | None = None,
     timeout: float | None = None,
+    retries: int = 0,
+    value_for_failed: Any = None,
     tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed in this process.
 
     Parameters
     ----------
-    function, elements, on_error, progress, timeout
+    function, elements, on_error, progress, timeout, value_for_failed
         As `map_on_cluster` has them; the time is looked at between elements.
+    retries : int
+        How often an element that has raised is tried again.
     total : int, optional
         Number of elements, if it is known.
     tick : callable, optional
@@ -259,10 +256,13 @@ def map_here(
                 model.total = index + 1
             started = time.perf_counter()
             try:
-                value, failure, exception = evaluate_here(function, index, model.total, element)
+                value, failure, exception = evaluate_here(
+                    function, index, model.total, element, retries
+                )
             finally:
                 model.element_seconds += time.perf_counter() - started
-            values.append(value if exception is None else exception)
+            instead = value_for_failed if on_error == CONTINUE else exception
+            values.append(value if exception is None else instead)
             if failure is None or exception is None:
                 model.done += 1
             else:
@@ -283,6 +283,8 @@ def map_here(
     if progress is not None:
         progress(model.snapshot())
     _raise_first(exceptions, failures, on_error)
+    if on_error == CONTINUE:
+        told_as_left_out(model, failures, value_for_failed)
     return values
 
 
@@ -310,18 +312,11 @@ def _is_own_interrupt(failure: RemoteFailure) -> bool:
     return failure.error_type == "KeyboardInterrupt" and failure.exception is not None
 
 
-def _failure(index: int, total: int, element: Any, error: BaseException) -> ElementFailure:
-    failure = failure_of(error, "run")
-    return ElementFailure(
-        index, total, short(element), "run", failure.error_type, failure.message, failure.trace
-    )
-
-
 def _raise_first(
     exceptions: dict[int, BaseException], failures: dict[int, ElementFailure], on_error: str
 ) -> None:
     """Raise the exception of the lowest failed index, with all the failures as its cause."""
-    if not failures or on_error == RETURN:
+    if not failures or on_error in (RETURN, CONTINUE):
         return
     first = exceptions[min(failures)]
     every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])

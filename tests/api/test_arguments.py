@@ -85,9 +85,20 @@ def test_time_limits_that_have_passed(value: Any) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_limits_of_elements_that_are_none() -> None:
+    with pytest.raises(ValueError, match=r"^element_timeout must be more than 0, not 0"):
+        api.parallel_map(abs, [1], element_timeout=0)
+    with pytest.raises(TypeError, match=r"^element_timeout must be a number of seconds, not 'x'"):
+        api.parallel_map(abs, [1], element_timeout="x")  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"^retries must be at least 0, not -1"):
+        api.parallel_map(abs, [1], retries=-1)
+
+
+@pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize("value", [["raise"], {}, numpy.array(["raise", "x"]), None, "Raise"])
 def test_policies_that_are_none(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^on_error must be one of raise, finish, return, not "):
+    words = "raise, finish, return, continue"
+    with pytest.raises(ValueError, match=f"^on_error must be one of {words}, not "):
         api.parallel_map(abs, [1], on_error=value)
 
 

@@ -601,3 +601,23 @@ def test_functions_of_user_packages_need_no_copy_of_them_on_engines(
 
 def user_packages() -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] == "userpackages"]
+
+
+@pytest.mark.usefixtures("where")
+def test_it_goes_on_without_those_that_fail(caplog: pytest.LogCaptureFixture) -> None:
+    texts = ["1", "one", "2", "two"]
+    values = api.parallel_map(int, texts, on_error="continue", value_for_failed=-1)
+    assert values == [1, -1, 2, -1]
+    assert "int goes on without 2 of 4 elements, which have the value -1: element 1" in caplog.text
+
+
+@pytest.mark.usefixtures("where")
+def test_elements_that_raise_are_tried_again(tmp_path: Path) -> None:
+    def work(i: int) -> int:
+        file = tmp_path / str(i)
+        if not file.exists():
+            file.touch()
+            raise ValueError("not yet")
+        return i
+
+    assert api.parallel_map(work, range(5), retries=1) == list(range(5))

@@ -40,6 +40,21 @@ def test_a_wrong_number_of_engines(here: RunHere, number: str) -> None:
     assert "--help" in line
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--element-timeout=x", "'x' is not a number of seconds"),
+        ("--element-timeout=-1", "'-1' is not a number of seconds"),
+        ("--retries=-1", "'-1' is not a number of retries: 0 or more"),
+        ("--retries=1.5", "'1.5' is not a number of retries"),
+        ("--on-error=go", "invalid choice: 'go'"),
+        ("--value-for-failed=nobody", "'nobody' is not a value as Python writes it"),
+    ],
+)
+def test_wrong_options_about_elements(here: RunHere, option: str, text: str) -> None:
+    assert text in told(here("run", "any.vt", option))
+
+
 @pytest.mark.parametrize("text", ["folds", "=3", " =3", ""])
 def test_a_value_without_its_alias(here: RunHere, text: str) -> None:
     line = told(here("run", "any.vt", f"--set={text}"))

@@ -37,7 +37,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_they_are_those_that_vistrails_has_kept(kept: Path) -> None:
-    assert settings() == Settings("work", 3, False, 0, "finish others", "")
+    assert settings() == Settings("work", 3, False, 0, "finish others")
     kept.write_text(KEPT.format(profile="home"))
     os.utime(kept, ns=(1, 1))
     assert settings().profile == "home"

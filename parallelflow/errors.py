@@ -340,6 +340,12 @@ class ParameterError(UserMistake):
         super().__init__(f"{shown(name)}: {reason}")
 
 
+class ExplorationError(UserMistake):
+    """A parameter exploration is not there, or cannot be executed."""
+
+    topic = "A table of runs, an exploration"
+
+
 class TableError(UserMistake):
     """A table of parameter values cannot be read, or the table of results not be written.
 

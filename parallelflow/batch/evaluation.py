@@ -192,10 +192,10 @@ class Batch:
             self._evaluate_here(self._order[index])
 
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
-        self._output.add(start, result.count, result.outputs)
         for offset, value in enumerate(result.values):
             if offset not in result.failures:
                 self.outcomes[self._order[start + offset]] = Outcome(value)
+        self._output.add(start, result.count, result.outputs)
 
     def _take_failures(self, run: Run) -> None:
         for index, failure in run.failures.items():

@@ -18,7 +18,7 @@ from .exits import Exit
 __all__ = ["main"]
 
 # What they start, or name, is in the working directory; the others only look and stop.
-NEEDS_FOLDER = ("run", "gui", "check", "start")
+NEEDS_FOLDER = ("run", "explore", "gui", "check", "start")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +97,10 @@ def _dispatch(options: Namespace) -> int:
                 from .cluster import run_command
 
                 return run_command(options)
+            if options.command == "explore":
+                from .explore import explore
+
+                return explore(options)
             from .run import run
 
             return run(options)

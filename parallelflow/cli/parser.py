@@ -11,7 +11,7 @@ import parallelflow
 from parallelflow.errors import MOST_CHARACTERS, shortened
 from parallelflow.settings import POLICIES
 
-from . import cluster_parser
+from . import cluster_parser, explore_parser
 from .exits import Exit
 
 __all__ = ["build"]
@@ -27,6 +27,7 @@ examples:
   parallelflow run sweep.vt:final            the version tagged "final"
   parallelflow run sweep.vt --engines 4      on four engines
   parallelflow run old.vt --parallel-maps    every Control Flow Map in parallel
+  parallelflow explore sweep.vt --set C=1,10 all combinations of parameters
   parallelflow gui sweep.vt                  open it in VisTrails' window
   parallelflow start -n 4                    engines that stay, for all of these
 
@@ -120,6 +121,7 @@ def build() -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", title="commands", parser_class=_Parser
     )
     _add_run(commands)
+    explore_parser.add(commands, _engines)
     _add_gui(commands)
     _add_check(commands)
     cluster_parser.add(commands)

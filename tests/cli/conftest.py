@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import subprocess
@@ -15,6 +16,9 @@ from parallelflow.engine_manager.manager import EngineManager
 from tests.support.command import RunHere, run_here
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# The example of tables of runs and explorations.
+EPIDEMIC = ROOT / "docs" / "examples" / "epidemic.vt"
 
 # A guard against deadlocks: VisTrails, a cluster and a few elements on a busy machine.
 SECONDS = 180.0
@@ -34,6 +38,19 @@ def environment() -> dict[str, str]:
     """Return an environment in which the checkout is what is imported."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": path}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV table."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

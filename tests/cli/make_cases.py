@@ -168,6 +168,25 @@ def endings(build: Builder) -> None:
     printed(build, build.source("ending", (0, 0), ENDINGS, *settings), "text")
 
 
+def after(build: Builder, code: str) -> None:
+    """Add a source, and after it one that adds an alias' value."""
+    first = build.source("first", (0, 0), code, {}, {"o": "Integer"})
+    inputs = {"i": "Integer", "a": "Integer"}
+    second = build.source(
+        "second", (0, -100), "o = i + a", inputs, {"o": "Integer"}, {"a": 1}, {"a": "a"}
+    )
+    build.connect(first, "o", second, "i")
+    printed(build, second, "o")
+
+
+def uncached(build: Builder) -> None:
+    after(build, "o = 5")
+
+
+def broken(build: Builder) -> None:
+    after(build, "cache_this()\nfail('broken')")
+
+
 def foreign(build: Builder, package: str, name: str) -> None:
     """Add a module that this machine does not have, as a file from elsewhere would."""
     module = build.controller.create_module(BASIC, "Null")
@@ -230,6 +249,8 @@ CASES = [
     aliases,
     pause,
     endings,
+    uncached,
+    broken,
     unavailable,
     unavailable_in_group,
     needs_window,

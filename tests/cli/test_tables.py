@@ -12,14 +12,7 @@ import pytest
 
 from tests.support.command import RunHere
 
-from .conftest import ROOT, SECONDS, command, environment
-
-EPIDEMIC = ROOT / "docs" / "examples" / "epidemic.vt"
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+from .conftest import EPIDEMIC, SECONDS, command, environment, rows_of
 
 
 def serially(path: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -41,13 +34,6 @@ def serially(path: Path, rows: list[dict[str, str]]) -> list[dict[str, str]]:
             found.append({name: cell(value) for _, name, value in results})
     workflow.close()
     return found
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_rows_give_what_vistrails_gives(here: RunHere, running: str, folder: Path) -> None:

@@ -28,7 +28,7 @@ NAME = re.compile(
     r"(ModuleError|ModuleSuspended|RemoteFailure|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
     r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
-    r"AliasError|ParameterError|TableError)"
+    r"AliasError|ParameterError|TableError|ExplorationError)"
 )
 
 

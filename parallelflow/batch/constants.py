@@ -1,0 +1,151 @@
+"""What no parameter of an exploration reaches: computed once here, and given to the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from vistrails.core.modules.vistrails_module import InvalidOutput, Module, NotCacheable
+
+from parallelflow.engine import payload
+from parallelflow.engine.workflow_parameters import parameters_of
+from parallelflow.engine.workflow_results import failure_text, named
+from parallelflow.engine.workflow_spec import Given
+
+from .describe import BatchWorkflow
+
+__all__ = ["compute_constants", "recomputed"]
+
+CACHES = "cache_this"
+"""What a PythonSource calls to be cached."""
+
+
+def compute_constants(workflow: BatchWorkflow, varied: Collection[int]) -> str:
+    """Compute what no parameter reaches, once and in this session.
+
+    Modules that are not to be cached are executed for each point, and so is what is downstream of
+    them, as VisTrails does it; and what gives values that cannot be sent.
+
+    Parameters
+    ----------
+    workflow : BatchWorkflow
+        The workflow; its ``given`` and ``travels`` are set.
+    varied : collection of int
+        The ids of the parameters that points set.
+
+    Returns
+    -------
+    str
+        Which module has failed and why; empty if none has.
+    """
+    pipeline = workflow.pipeline
+    start = {m.id for m, parameter in parameters_of(pipeline) if parameter.db_id in varied}
+    start |= {m.id for m in pipeline.module_list if not _may_be_cached(m)}
+    travels, feeders = _divide(pipeline, start)
+    if not feeders:
+        return ""
+    info = workflow.info
+    # locator, version, pipeline, view, aliases, parameters, reason, sinks, extra_info
+    execution: tuple[Any, ...] = (
+        info["locator"], info["current_version"], pipeline, None, None, None, info["reason"],
+        sorted(feeders), {},
+    )  # fmt: skip
+    [result], _ = workflow.controller.execute_workflow_list([execution])
+    if result.errors:
+        return failure_text(pipeline, result.errors)
+    if result.suspended:
+        return failure_text(pipeline, result.suspended).replace(" failed: ", " waits for a job: ")
+    objects = result.objects
+    start |= {n for n in pipeline.modules if n not in travels and not objects[n].is_cacheable()}
+    while True:
+        travels, feeders = _divide(pipeline, start)
+        given = {n: _given(pipeline, objects[n], n, travels) for n in feeders}
+        stay = {number for number, values in given.items() if values is None}
+        if not stay:
+            break
+        start |= stay
+    workflow.given = {number: values for number, values in given.items() if values is not None}
+    workflow.travels = travels | feeders
+    return ""
+
+
+def recomputed(workflow: BatchWorkflow, varied: Collection[int]) -> list[str]:
+    """Return the modules that are executed for each point though no parameter reaches them.
+
+    Parameters
+    ----------
+    workflow : BatchWorkflow
+        The workflow.
+    varied : collection of int
+        The ids of the parameters that points set.
+
+    Returns
+    -------
+    list of str
+        Their names, labels and ids. What nothing is connected to is not among them.
+    """
+    pipeline = workflow.pipeline
+    start = {m.id for m, parameter in parameters_of(pipeline) if parameter.db_id in varied}
+    reached = _divide(pipeline, start)[0]
+    sinks = set(pipeline.graph.sinks())
+    computed = set(pipeline.modules) if workflow.travels is None else workflow.travels
+    return [
+        named(pipeline.modules[number], number)
+        for number in sorted(computed - reached - sinks - set(workflow.given))
+    ]
+
+
+def _may_be_cached(module: Any) -> bool:
+    """Return False if VisTrails executes a module each time, as far as that is known before."""
+    if module.cache != 1:
+        return False
+    try:
+        kind = module.module_descriptor.module
+    except Exception:  # a Group has none of its own: its modules decide when it has run
+        return True
+    if not issubclass(kind, NotCacheable):
+        return True
+    return any(
+        CACHES in str(parameter.strValue)
+        for function in module.functions
+        if function.name == "source"
+        for parameter in function.params
+    )
+
+
+def _divide(pipeline: Any, start: Collection[int]) -> tuple[set[int], set[int]]:
+    """Return what is downstream of modules, and the other modules whose values are wanted."""
+    travels, open_ = set(start), list(start)
+    while open_:
+        for number, _ in pipeline.graph.edges_from(open_.pop()):
+            if number not in travels:
+                travels.add(number)
+                open_.append(number)
+    feeders = {
+        connection.sourceId
+        for connection in pipeline.connection_list
+        if connection.destinationId in travels and connection.sourceId not in travels
+    }
+    return travels, feeders | (set(pipeline.graph.sinks()) - travels)
+
+
+def _given(pipeline: Any, computed: Any, number: int, travels: set[int]) -> Given | None:
+    """Return the outputs of a module, None if they cannot travel."""
+    connected = {
+        connection.source.name
+        for connection in pipeline.connection_list
+        if connection.sourceId == number and connection.destinationId in travels
+    }
+    ports = connected or set(computed.outputPorts) - {"self"}
+    values = {
+        port: value
+        for port in sorted(ports)
+        if (value := computed.outputPorts.get(port)) is not None and value is not InvalidOutput
+    }
+    if any(isinstance(value, Module) for value in values.values()):
+        return None
+    try:
+        payload.dump(values)
+    except Exception:  # of any kind: pickling runs the classes' own code
+        return None
+    return Given(values)

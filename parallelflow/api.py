@@ -254,7 +254,8 @@ def parallel_map(
     ------
     Exception
         What the function raised; its ``__cause__`` is an `ElementError` with the element's
-        index, shortened input, engine, host and remote traceback.
+        index, shortened input, engine, host and remote traceback. Where the function raised it
+        ``from`` another exception, that is its ``__cause__``, and the `ElementError` that one's.
     parallelflow.errors.ElementError
         If an element failed otherwise: it cannot be sent, it took longer than
         `element_timeout`, it ended the engines that ran it.

@@ -89,7 +89,8 @@ def check(options: Namespace) -> int:
     parts = (_python, _system, _ourselves, _vistrails, _bundled_packages, _window, _ipyparallel)
     for look in (*parts, _zmq, _shared_memory, _profiles, _engine):
         for finding in _safely(look):
-            print(*_lines(finding, columns), sep="\n", flush=True)
+            # For a person at once; another program, such as head, gets it as from other commands.
+            print(*_lines(finding, columns), sep="\n", flush=sys.stdout.isatty())
             missing += finding.state == TO_DO
     print()
     if missing:

@@ -13,7 +13,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.settings import override
 from parallelflow.work.python_value import python_value
 
-from . import peek, report, signals, target
+from . import peek, report, signals, streams, target
 from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -113,7 +113,7 @@ def _run(
     on_screen = sys.stdout.isatty()
     for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
         print(line)
-    sys.stdout.flush()
+    streams.check_output()
     if result.suspended:
         for line in report.suspension(workflow.pipeline, result.suspended):
             tell(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import select
@@ -15,7 +16,7 @@ from parallelflow.engine_manager.system.standard_files import open_standard_file
 
 from . import signals
 
-__all__ = ["OutputFailed", "is_terminal", "usable"]
+__all__ = ["OutputFailed", "check_output", "is_terminal", "usable"]
 
 # What terminals without cursor movement call themselves; Emacs' shell is one.
 DUMB = ("dumb", "")
@@ -40,6 +41,7 @@ class _Output(io.FileIO):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Write bytes; what cannot be written any more is dropped."""
+        _written.add(self._number)
         try:
             while (written := super().write(data)) is None:
                 # Not blocking, as another program that has the terminal, too, may make it.
@@ -82,11 +84,32 @@ def usable() -> Iterator[None]:
             stream.flush()
 
 
+def check_output() -> None:
+    """Raise if something was written to standard output, which was closed from the beginning.
+
+    For commands whose output is what they are run for.
+
+    Raises
+    ------
+    OutputFailed
+        As for any other output that cannot be written.
+    """
+    sys.stdout.flush()
+    if 1 in _closed & _written:
+        raise OutputFailed(errno.EBADF, os.strerror(errno.EBADF))
+
+
+# The numbers of standard streams that were closed, and of those to which something was written.
+_closed: set[int] = set()
+_written: set[int] = set()
+
+
 def _open_closed() -> None:
     """Make standard streams that were closed the null device, for Python as for the system."""
     open_standard_files()
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
+            _closed.add(number)
             stream = open(number, mode, closefd=False, errors="backslashreplace")  # noqa: SIM115
             setattr(sys, name, stream)
 

@@ -12,6 +12,8 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
+import time
 import warnings
 from typing import TextIO
 
@@ -25,6 +27,10 @@ __all__ = ["Capture"]
 
 # An element that writes more than this to one stream has the rest cut off.
 MAX_OUTPUT_BYTES = 100_000
+# What child processes write is looked at so often, and cut off where it is more than this: one that
+# writes indefinitely must not fill the disk.
+LOOK_SECONDS = 0.3
+MAX_SPOOL_BYTES = 10_000_000
 CUT = b"\n[what more was written is cut off]\n"
 
 NAMES = ("stdout", "stderr")
@@ -142,6 +148,8 @@ class _Spool:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._position = 0
+        self._kept = b""  # of what was cut off
+        self._lock = threading.Lock()
         self._file = -1
         self._real = -1
         try:
@@ -166,19 +174,38 @@ class _Spool:
 
     def has_more(self) -> bool:
         # In a third of the time that os.fstat takes; who adds to a file needs no position in it.
-        return self._file >= 0 and os.lseek(self._file, 0, os.SEEK_END) != self._position
+        if self._file < 0:
+            return False
+        return bool(self._kept) or os.lseek(self._file, 0, os.SEEK_END) != self._position
 
     def read(self, limit: int) -> bytes:
         """Return what was written since the last time, at most so many bytes of it."""
-        size = os.fstat(self._file).st_size
-        if size < self._position:  # a shell's "> /dev/stderr" empties a file
-            self._position = 0
-        data = os.pread(self._file, min(limit, size - self._position), self._position)
-        self._position = size
-        # A child with a position of its own, who goes on in a file that was emptied.
-        return data.lstrip(b"\0")
+        with self._lock:
+            size = os.fstat(self._file).st_size
+            if size < self._position:  # a shell's "> /dev/stderr" empties a file
+                self._position = 0
+            data = os.pread(self._file, min(limit, size - self._position), self._position)
+            self._position = size
+            # A child with a position of its own, who goes on in a file that was emptied.
+            data, self._kept = self._kept + data.lstrip(b"\0"), b""
+            return data[:limit]
+
+    def limit(self) -> None:
+        """Empty the file if it is large; what is shown of it is kept."""
+        if self._file < 0 or os.fstat(self._file).st_size < MAX_SPOOL_BYTES:
+            return
+        with self._lock:
+            if not self._kept:
+                kept = os.pread(self._file, MAX_OUTPUT_BYTES + 1, self._position)
+                self._kept = kept.lstrip(b"\0")
+            self._truncate()
 
     def _empty(self) -> None:
+        with self._lock:
+            self._kept = b""
+            self._truncate()
+
+    def _truncate(self) -> None:
         if os.fstat(self._file).st_size:
             os.ftruncate(self._file, 0)
         self._position = 0
@@ -193,8 +220,20 @@ def _prepare() -> None:
     if _spools:
         return
     _close_stdin()
+    folder = tempfile.tempdir
     for descriptor, name in enumerate(NAMES, 1):
         _spools[name] = _Spool(descriptor)
+    tempfile.tempdir = folder  # elements find it undecided where their session has it so
+    threading.Thread(target=_limit_spools, name="parallelflow-spools", daemon=True).start()
+
+
+def _limit_spools() -> None:
+    """Keep the files small, also between chunks: a child may outlive its element."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        for spool in list(_spools.values()):
+            with contextlib.suppress(OSError):
+                spool.limit()
 
 
 def _close_stdin() -> None:

@@ -14,7 +14,7 @@ import pickle
 import reprlib
 from typing import Any
 
-__all__ = ["NotSent", "dump_exception", "load_exception", "set_cause"]
+__all__ = ["NotSent", "add_cause", "dump_exception", "load_exception", "set_cause"]
 
 # What a class may define to say how it is pickled.
 OWN_WAYS = ("__reduce__", "__reduce_ex__", "__getnewargs_ex__", "__getnewargs__", "__setstate__")
@@ -74,6 +74,21 @@ def set_cause(error: BaseException, cause: BaseException | None) -> None:
     BaseException.__setattr__(error, "__cause__", cause)
 
 
+def add_cause(error: BaseException, cause: BaseException) -> None:
+    """Make an exception the last cause of another, behind those with which that was raised.
+
+    One of its own class that stands there from before is replaced.
+    """
+    seen = {id(error)}
+    while (own := error.__cause__) is not None and type(own) is not type(cause):
+        if id(own) in seen:
+            return  # they are in a circle, and the traceback ends there
+        seen.add(id(own))
+        error = own
+    if error is not cause:
+        set_cause(error, cause)
+
+
 def _dumps(value: Any, known: Known | None) -> bytes:
     """Return a pickle in which exceptions, also those inside others, are ours to put together.
 
@@ -109,6 +124,8 @@ def _reduced(error: BaseException, known: Known | None) -> Any:
     for name in copyreg._slotnames(cls):  # type: ignore[attr-defined]
         if hasattr(error, name):
             state[name] = getattr(error, name)
+    if error.__cause__ is not None:  # of `raise ... from`
+        state["__cause__"] = error.__cause__
     if known is not None:
         arguments = tuple(_sendable(value, known) for value in arguments)
         state = {name: _sendable(value, known) for name, value in state.items()}

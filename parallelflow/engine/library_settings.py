@@ -7,9 +7,11 @@ from typing import Any
 
 __all__ = [
     "read_decimal",
+    "read_file_types",
     "read_numpy_errors",
     "read_numpy_print",
     "write_decimal",
+    "write_file_types",
     "write_numpy_errors",
     "write_numpy_print",
 ]
@@ -73,3 +75,37 @@ def write_decimal(value: tuple[Any, ...]) -> None:
     here.prec, here.rounding, here.Emin, here.Emax, here.capitals, here.clamp, traps = value
     for signal in here.traps:
         here.traps[signal] = signal.__name__ in traps
+
+
+FileTypes = tuple[dict[str, str], dict[str, str], dict[str, str], dict[str, str]]
+
+
+def read_file_types() -> FileTypes | None:
+    """Return the tables of `mimetypes`; None while nobody has used them in this process."""
+    tables = getattr(sys.modules.get("mimetypes"), "_db", None)
+    if tables is None:
+        return None
+    common, strict = tables.types_map
+    return dict(common), dict(strict), dict(tables.encodings_map), dict(tables.suffix_map)
+
+
+def write_file_types(value: FileTypes | None) -> None:
+    """Set the tables of `mimetypes`; None: they are made again from the system's when needed."""
+    import mimetypes
+
+    module: Any = mimetypes
+    if value is None:
+        module._db, module.inited = None, False
+        return
+    if module._db is None:
+        mimetypes.init()
+    tables = module._db
+    common, strict, encodings, suffixes = map(dict, value)
+    tables.types_map = common, strict
+    tables.types_map_inv = {}, {}
+    for number, types in enumerate(tables.types_map):
+        for extension, kind in types.items():
+            tables.types_map_inv[number].setdefault(kind, []).append(extension)
+    tables.encodings_map, tables.suffix_map = encodings, suffixes
+    module.common_types, module.types_map = common, strict
+    module.encodings_map, module.suffix_map = encodings, suffixes

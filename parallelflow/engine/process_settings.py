@@ -23,9 +23,11 @@ from typing import Any
 from . import process_logging
 from .library_settings import (
     read_decimal,
+    read_file_types,
     read_numpy_errors,
     read_numpy_print,
     write_decimal,
+    write_file_types,
     write_numpy_errors,
     write_numpy_print,
 )
@@ -305,6 +307,7 @@ SETTINGS = (
     Setting("time limit of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     Setting("field size of `csv`", csv.field_size_limit, csv.field_size_limit),
     Setting("start method of `multiprocessing`", _read_start_method, _write_start_method),
+    Setting("types of files (`mimetypes`)", read_file_types, write_file_types),
     Setting("decimal context", read_decimal, write_decimal),
     Setting(
         "NumPy's error handling",

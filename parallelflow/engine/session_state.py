@@ -51,6 +51,9 @@ DEFAULT_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS", "MPLBACKEND",
 )  # fmt: skip
+# Variables of the session that hold on other machines, too: of the language (`LANG`, `LANGUAGE`,
+# `LC_*`) and the time zone.
+LANGUAGE = ("LANG", "LANGUAGE", "TZ")
 LAUNCHER_VARIABLES = "PARALLELFLOW_LAUNCHER_VARIABLES"
 """Names of the variables that the profile gives its engines, separated by commas."""
 
@@ -256,7 +259,7 @@ class ProcessState:
             own = {**own, encode(DRAWING): encode(DRAWING_INTO_FILES)}
         if not self._here:
             wanted = dict(own)
-            for name, value in self._state.changes.items():
+            for name, value in {**self._language(own), **self._state.changes}.items():
                 if self._is_own(name, own):
                     continue
                 wanted.pop(encode(name), None)
@@ -267,6 +270,17 @@ class ProcessState:
         defaults = {n: v for n, v in own.items() if os.fsdecode(n) in DEFAULT_VARIABLES}
         taken = {n: v for n, v in session.items() if not self._is_own(os.fsdecode(n), own)}
         return {**defaults, **taken, **kept}
+
+    def _language(self, own: dict[Any, Any]) -> dict[str, str | None]:
+        """Return the variables of language and time zone, which mean the same on any machine."""
+        session = self._state.values[ENVIRONMENT]
+        names = {os.fsdecode(name) for name in (*session, *own)}
+        wanted: dict[str, str | None] = {}
+        for name in names:
+            if name in LANGUAGE or name.startswith("LC_"):
+                value = session.get(encode(name))
+                wanted[name] = None if value is None else os.fsdecode(value)
+        return wanted
 
     def _is_own(self, name: str, environment: dict[Any, Any]) -> bool:
         """Return True if a variable says which engine a process is, or whose."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import ControllerFailed, ProfileUnusable
+from parallelflow.system.safe_files import make_folder, open_lock
 
 from .system.guard import Guard
 from .system.processes import MARK, ProcessRecord
@@ -103,14 +104,21 @@ class Session:
         """Note the files that the start of a controller makes, before it does."""
         self.record.files += [f"security/{path.name}" for path in self.launch.files]
         # The hub notes its engines there, to be restored by a controller that is told to.
-        self.record.files.append(f"log/engines{self.record.cluster_id}.json")
+        engines = f"log/engines{self.record.cluster_id}.json"
+        self.record.files.append(engines)
         self._add([])
+        with contextlib.suppress(OSError):  # as the hub writes it, the umask would say who reads it
+            make_folder((self.folder / engines).parent)
+            open_lock(self.folder / engines).close()
 
     def add_controller(self, process: ProcessRecord | None) -> None:
         """Note the controller that was started."""
         self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += self.launch.logs()
         self._coming_up = True
+        for path in self.launch.files:
+            with contextlib.suppress(OSError):  # ipyparallel's own is written as the umask says
+                path.chmod(0o600)
         self._add([process] if process else [])
 
     def note_connection(self) -> None:

@@ -6,6 +6,7 @@ import math
 import operator
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, Set, Sized
+from decimal import Decimal
 from typing import Any
 
 import psutil
@@ -92,17 +93,26 @@ def element_count(iterables: tuple[Iterable[Any], ...]) -> int | None:
                 lengths.append(len(iterable))
         except TypeError:  # an array of no dimensions
             return None
-        except OverflowError:  # a range of 10**30
-            lengths.append(sys.maxsize)
+        except OverflowError:  # longer than Python counts
+            lengths.append(_range_length(iterable) if isinstance(iterable, range) else sys.maxsize)
     total = min(lengths)
     memory = psutil.virtual_memory().total
     if total * POINTER_BYTES > memory:
+        count = _rounded(total)
         raise ValueError(
-            f"parallel_map() returns a list with a value for each element: one of {total:.3g} "
+            f"parallel_map() returns a list with a value for each element: one of {count} "
             f"values does not fit into this machine's memory of {memory / 1e9:.0f} GB. Call it "
             "for a part of the elements at a time."
         )
     return total
+
+
+def _range_length(numbers: range) -> int:
+    return max(0, -((numbers.start - numbers.stop) // numbers.step))
+
+
+def _rounded(number: int) -> str:
+    return f"{number:.3g}" if number < 10**300 else f"{Decimal(number):.2e}"
 
 
 def _is_array(iterable: object) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from parallelflow.engine.exceptions import set_cause
+from parallelflow.engine.exceptions import add_cause
 from parallelflow.engine.remote_failure import failure_of, short
 from parallelflow.errors import ElementError, ElementFailure
 
@@ -28,7 +28,7 @@ def evaluate_here(
         if retries > 0:
             return evaluate_here(function, index, total, element, retries - 1)
         failure = _failure(index, total, element, e)
-        set_cause(e, ElementError([failure]))
+        add_cause(e, ElementError([failure]))
         return None, failure, e
 
 

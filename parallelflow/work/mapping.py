@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine.exceptions import load_exception, set_cause
+from parallelflow.engine.exceptions import add_cause, load_exception
 from parallelflow.engine.main_module import main_facts
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine.remote_failure import RemoteFailure
@@ -302,7 +302,7 @@ def exception_of(failure: ElementFailure) -> BaseException:
             exception = load_exception(failure.exception)
         except BaseException:  # its class is not known here, or does something else when it is made
             return own
-        set_cause(exception, own)
+        add_cause(exception, own)
         return exception
     return own
 
@@ -322,7 +322,7 @@ def _raise_first(
     every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])
     if isinstance(first, ElementError) and first.failures[0] is failures[min(failures)]:
         raise every  # what the function raised could not travel
-    set_cause(first, every)
+    add_cause(first, every)
     raise first
 
 

@@ -163,6 +163,28 @@ def test_the_same_exception_arrives(where: str, kind: str) -> None:
         api.parallel_map(function, range(5), on_error="finish", timeout=SECONDS)
 
 
+def test_an_exception_keeps_the_cause_with_which_it_was_raised(where: str) -> None:
+    def function(x: int) -> int:
+        try:
+            return 1 // x
+        except ZeroDivisionError as e:
+            try:
+                raise LookupError("inner") from e
+            except LookupError as inner:
+                raise TwoArguments(5, "outer") from inner
+
+    for on_error in ("raise", "finish"):
+        with pytest.raises(TwoArguments) as raised:
+            api.parallel_map(function, [1, 0, 2], on_error=on_error, timeout=SECONDS)
+        causes: list[Any] = [raised.value]
+        while causes[-1].__cause__ is not None:
+            causes.append(causes[-1].__cause__)
+        kinds = [TwoArguments, LookupError, ZeroDivisionError, ElementError]
+        assert [type(each) for each in causes] == kinds
+        assert causes[1].args == ("inner",)
+        assert causes[-1].failures[0].index == 1
+
+
 def test_what_an_exception_cannot_bring_is_shown_in_its_place(cluster: Any) -> None:
     def function(x: int) -> None:
         raise Holds(x)
@@ -190,18 +212,18 @@ def test_a_group_of_exceptions_arrives(where: str) -> None:
 
 
 @pytest.mark.parametrize("on_error", ["raise", "finish", "return"])
-def test_an_interrupt_that_the_function_raises_ends_everything(where: str, on_error: Any) -> None:
-    calls = tempfile.mkdtemp()
-
+def test_an_interrupt_that_the_function_raises_ends_everything(
+    where: str, on_error: Any, tmp_path: Path
+) -> None:
     def function(x: int) -> int:
         if x == 2:
-            tempfile.mkstemp(dir=calls)
+            tempfile.mkstemp(dir=tmp_path)
             raise KeyboardInterrupt
         return x
 
     with pytest.raises(KeyboardInterrupt):
         api.parallel_map(function, range(5), on_error=on_error, timeout=SECONDS)
-    assert len(list(Path(calls).iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_class_that_the_client_cannot_make_is_told_by_name_and_text(cluster: Any) -> None:
@@ -273,7 +295,8 @@ def _handles(folder: Path) -> dict[str, Callable[[], Any]]:
     }
 
 
-KINDS = list(_handles(Path(tempfile.mkdtemp())))
+with tempfile.TemporaryDirectory() as _folder:
+    KINDS = list(_handles(Path(_folder)))
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -53,6 +53,15 @@ def test_each_part_has_its_line(report: subprocess.CompletedProcess[str], runnin
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_reader_that_has_enough_ends_it_as_any_other_command() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m parallelflow check | head -1"],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("fine    Python ") and done.stdout.count("\n") == 1
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def check_elsewhere(tmp_path: Path, change: str) -> str:
     """Return the report where something about this machine is another; no engine is tried."""
     code = (

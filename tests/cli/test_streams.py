@@ -64,17 +64,21 @@ def test_closed_streams_and_full_disks(tmp_path: Path) -> None:
 @pytest.mark.own_cluster
 def test_runs_with_closed_streams_and_readers_that_stop(tmp_path: Path, cases: Path) -> None:
     run = f"pf run {cases}:parallel_map -n 1"
-    closed, quiet, full, enough, both = shell(
+    closed, quiet, lost, full, enough, both = shell(
         tmp_path,
         [
             f"{run} >&- 2>&- <&-",
             f"{run} 2>&- <&-",
+            f"{run} >&-",
             f"{run} >/dev/full",
             f"{run} | true",
             f"pf run {cases}:slow -n 1 2>&1 | head -1",
         ],
     )
-    assert (closed.returncode, closed.stdout) == (0, "")
+    # The result cannot be had any more.
+    assert (closed.returncode, closed.stdout) == (1, "")
+    assert lost.returncode == 1
+    assert lost.stderr.endswith(": standard output cannot be written: Bad file descriptor\n")
     assert (quiet.returncode, quiet.stdout) == (0, "[2, 4, 6]\n")
     assert full.returncode == 1
     assert full.stderr.endswith(": standard output cannot be written: No space left on device\n")

@@ -132,6 +132,11 @@ def test_2_everything_that_is_made_is_private_at_any_umask(tmp_path: Path, mask:
     assert {found[str(p)] for p in (folder.parent, folder.parent.parent)} == {"0o0"}
     keys = [mode for path, mode in found.items() if "/security/ipcontroller" in path]
     assert keys == ["0o0", "0o0"]
+    # IPython writes its examples, which nobody reads but people.
+    written = {path: mode for path, mode in found.items() if Path(path).suffix in (".json", ".log")}
+    assert any("/log/engines" in path for path in written)
+    assert any("/security/cluster-" in path for path in written)
+    assert set(written.values()) == {"0o0"}, written
 
 
 def test_2_a_profile_that_others_can_change_is_told_with_the_command_that_mends_it(

@@ -60,7 +60,9 @@ def start(place: Path) -> Run:
 
 def as_nobody_with_python() -> list[str]:
     """Return what begins a command of another user, or skip where that one has no Python."""
-    begin = namespaces.as_nobody()
+    # Python may be in a folder that others cannot enter, such as root's home.
+    reads = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    begin = [*namespaces.as_nobody(), *reads]
     child = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
     probe = [*begin, sys.executable, "-c", f"import parallelflow, vistrails; {child}"]
     if subprocess.run(probe, capture_output=True, check=False).returncode != 0:

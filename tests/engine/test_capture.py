@@ -72,6 +72,30 @@ def test_very_much_is_cut_off_and_the_next_element_is_not(on_engine: OnEngine, h
     assert outputs[1] == [("stdout", "next\n")]
 
 
+def test_a_child_that_writes_indefinitely_does_not_fill_the_disk(on_engine: OnEngine) -> None:
+    def much() -> None:
+        module = sys.modules[Capture.__module__]
+        vars(module).update(MAX_SPOOL_BYTES=1_000_000, LOOK_SECONDS=0.01)
+        written, seen = 0, 0
+        with subprocess.Popen(["sh", "-c", "echo first; exec yes"]) as child:
+            # Until it was emptied some times.
+            while written < 5:
+                size = os.fstat(1).st_size
+                written += size < seen
+                seen = size
+            child.kill()
+
+    def restore() -> None:
+        vars(sys.modules[Capture.__module__]).update(MAX_SPOOL_BYTES=10_000_000, LOOK_SECONDS=0.3)
+        print("next")
+
+    outputs = on_engine(capture, much, restore)
+    text = "".join(text for _, text in outputs[0])
+    assert text.startswith("first\ny\ny\n") and text.endswith(CUT.decode())
+    assert len(text) <= MAX_OUTPUT_BYTES + len(CUT)
+    assert outputs[1] == [("stdout", "next\n")]
+
+
 def test_warnings_and_bytes_that_are_no_text_are_shown(on_engine: OnEngine) -> None:
     def element() -> None:
         warnings.warn("take care", stacklevel=1)

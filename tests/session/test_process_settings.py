@@ -8,6 +8,7 @@ import gc
 import io
 import locale
 import logging
+import mimetypes
 import multiprocessing
 import os
 import re
@@ -100,6 +101,7 @@ CHANGES: dict[str, Callable[[], object]] = {
     "time limit of sockets": lambda: socket.setdefaulttimeout(12.5),
     "field size of `csv`": lambda: csv.field_size_limit(10**7),
     "start method of `multiprocessing`": lambda: multiprocessing.set_start_method("spawn"),
+    "types of files (`mimetypes`)": lambda: mimetypes.add_type("text/x-flow", ".flow"),
     "decimal context": decimal_context,
     "NumPy's error handling": settings_of_numpy,
     "NumPy's print options": lambda: numpy.set_printoptions(precision=2, suppress=True),
@@ -321,6 +323,43 @@ assert os.environ["PF_TEST_OLD"] == "of that machine" and "PF_TEST_NEW" not in o
 """
     )
     run_python(code, environment={"PF_TEST_OLD": "1", "PF_TEST_MODE": "fast"})
+
+
+def test_another_machine_takes_language_and_time_zone() -> None:
+    """Programs that elements start, and `locale.setlocale(..., "")`, follow them."""
+    code = (
+        ENGINE
+        + """
+state = session_state.capture()
+del os.environ["LC_NUMERIC"], os.environ["TZ"]
+os.environ.update(LANG="C", LC_TIME="C", TZDIR="/there")
+socket.gethostname = lambda: "there"
+names = ("LANG", "LC_NUMERIC", "LC_TIME", "TZ", "TZDIR")
+with ProcessState(state):
+    found = [os.environ.get(name) for name in names]
+assert found == ["de_DE.UTF-8", "fr_FR.UTF-8", None, "Asia/Tokyo", "/there"], found
+assert [os.environ.get(name) for name in names] == ["C", None, "C", None, "/there"]
+"""
+    )
+    language = {"LANG": "de_DE.UTF-8", "LC_NUMERIC": "fr_FR.UTF-8", "TZ": "Asia/Tokyo"}
+    run_python(code, environment=language)
+
+
+def test_types_of_files_are_the_sessions(client: Any, session: Path) -> None:
+    def kind(extension: str) -> Any:
+        import mimetypes
+
+        return mimetypes.guess_type(f"file{extension}")[0], mimetypes.guess_extension("text/x-own")
+
+    mimetypes.add_type("text/x-own", ".own")
+    try:
+        assert both(client, kind, ".own", ".txt") == [
+            ("text/x-own", ".own"),
+            ("text/plain", ".own"),
+        ]
+    finally:
+        mimetypes.init()
+    assert both(client, kind, ".own") == [(None, None)]
 
 
 def test_a_locale_that_a_machine_lacks_is_told_and_left_alone() -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import logging
 import threading
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["forget", "leave_unread", "note_received"]
+__all__ = ["drop_unexpected", "forget", "leave_unread", "note_received"]
 
 # AsyncResults refer to themselves. Of large results more than this would wait for Python to
 # look for cycles, which it does by the number of objects, not by their size.
 GARBAGE_BYTES = 64_000_000
+
+logger = logging.getLogger(__name__)
 
 _unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -42,6 +47,27 @@ def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
         _unread[client] = waiting
     for answer in done:
         forget(client, answer)
+
+
+def drop_unexpected(client: ipyparallel.Client) -> None:
+    """Drop replies that nobody waits for any more, which a client would print and keep.
+
+    A hub that shuts down answers for engines whose answers have been there, or were forgotten
+    (ipyparallel 9.2, Client._handle_apply_reply).
+    """
+    handlers: dict[str, Any] = client._queue_handlers
+
+    def expected(handle: Callable[[Any], object], message: Any) -> None:
+        parent, metadata = message["parent_header"], message["metadata"]
+        broadcast = metadata.get("is_broadcast") and metadata.get("is_coalescing")
+        waited_for = metadata.get("original_msg_id") if broadcast else parent.get("msg_id")
+        if waited_for in client.outstanding:
+            handle(message)
+        else:
+            logger.debug("a reply that nobody waits for: %s", waited_for)
+
+    for kind in ("apply_reply", "execute_reply"):
+        handlers[kind] = functools.partial(expected, handlers[kind])
 
 
 def note_received(client: ipyparallel.Client, size: int) -> None:

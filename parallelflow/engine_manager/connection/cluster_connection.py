@@ -21,6 +21,7 @@ from parallelflow.system.waiting import wait_until
 
 from ..system.processes import ProcessRecord, record_of
 from . import hub
+from .client_cache import drop_unexpected
 from .connection_files import ConnectionFile
 from .controller_processes import ControllerProcesses
 from .engine_metadata import EngineMetadata, ask_ready, recorded_metadata, request_metadata
@@ -75,6 +76,7 @@ def connect(
         client = ipyparallel.Client(str(connection.path), timeout=seconds)
     except Exception as e:
         _refuse(connection, profile, e, ())
+    drop_unexpected(client)
     return ClusterConnection(client, connection, processes)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.home import make_home
 
 HOME = make_home()
 RUN = leaks.mark_this_run()
+TEMPORARY = leaks.TemporaryFiles(HOME / "tmp")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
@@ -59,6 +61,15 @@ def no_process_outlives_the_run() -> Iterator[None]:
     if left:
         leaks.kill(left)
         pytest.fail(f"left behind by the tests, now killed:\n{leaks.report(left)}", pytrace=False)
+    files = TEMPORARY.report()
+    if files:  # they go with the home; sessions that tests kill may leave some
+        text = f"temporary files left behind by the tests:\n{files}"
+        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Note which test has left temporary files."""
+    TEMPORARY.look(nodeid)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import atexit
 import functools
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from typing import Any
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
 from ..system.safe_files import make_folder
-from . import repairs, session_folder, user_modules
+from . import repairs, session_folder, temporary_files, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
-from .repairs.repair import copy_with_names
 from .saved_configuration import private_startup, saved_folder, saved_startup
 
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
@@ -146,7 +144,7 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None,
     else:
         session_folder.prepare(folder)
     _offer_user_modules(folder, user_packages)
-    _keep_unpacked_files_in(folder / session_folder.TEMPORARY)
+    temporary_files.keep_in(folder / session_folder.TEMPORARY)
     global _started
     startup = application.VistrailsStartup
     _started = True
@@ -207,21 +205,6 @@ def stop_core() -> None:
 
 def _do_nothing() -> None:
     pass
-
-
-def _keep_unpacked_files_in(folder: Path) -> None:
-    """Let VisTrails unpack vistrails in the session's folder, which goes with the session.
-
-    It removes what it has unpacked when the vistrail is closed, which one that cannot be opened
-    never is.
-    """
-    from vistrails.db.services import io
-
-    io.tempfile = copy_with_names(
-        tempfile,
-        mkdtemp=functools.partial(tempfile.mkdtemp, dir=folder),
-        mkstemp=functools.partial(tempfile.mkstemp, dir=folder),
-    )
 
 
 def _offer_user_modules(folder: Path, user_packages: Path | None) -> None:

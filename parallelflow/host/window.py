@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from parallelflow.names import PACKAGE
 
-from . import display
+from . import display, session_folder, temporary_files
 from .alias import activate
 from .installation import find_vistrails
 
@@ -60,6 +60,8 @@ def run_window(argv: list[str]) -> int:
     application = importlib.import_module("vistrails.gui.application")
     startup = importlib.import_module("vistrails.core.startup")
     _enable_ours_once(startup.VistrailsStartup)
+    session_folder.sweep_abandoned()
+    temporary_files.keep_in(session_folder.make_private_folder() / session_folder.TEMPORARY)
     signals = display.SignalWatch(_leave)
     _start_quietly(application.VistrailsApplicationSingleton, signals)
     sys.argv = ["vistrails", *argv]
@@ -118,6 +120,7 @@ def _leave(code: int) -> NoReturn:
     manager = sys.modules.get(f"{PACKAGE}.engine_manager")
     if manager is not None:
         manager.get_manager().stop()
+    session_folder.remove_private_folders()
     with contextlib.suppress(Exception):  # a signal may come in the middle of writing
         logging.shutdown()
         sys.stdout.flush()

@@ -29,13 +29,16 @@ def idle(pid: int) -> bool:
 
 def test_the_window_opens_and_ends_with_sigterm(tmp_path: Path) -> None:
     pytest.importorskip("PyQt5")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    own = {"HOME": os.fspath(tmp_path), "TMPDIR": os.fspath(temporary)}
     with subprocess.Popen(
         command("gui", ROOT / "docs" / "examples" / "digits_sweep.vt"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**environment(), "HOME": os.fspath(tmp_path), "QT_QPA_PLATFORM": "offscreen"},
+        env={**environment(), **own, "QT_QPA_PLATFORM": "offscreen"},
     ) as window:
         try:
             deadline = time.monotonic() + SECONDS
@@ -46,3 +49,6 @@ def test_the_window_opens_and_ends_with_sigterm(tmp_path: Path) -> None:
             window.send_signal(signal.SIGTERM)
         output, _ = window.communicate(timeout=SECONDS)
     assert window.returncode == 128 + signal.SIGTERM, output
+    # What VisTrails has unpacked, too; Qt keeps one file for each home, by which a second window
+    # finds the first.
+    assert [p.name for p in temporary.iterdir() if not p.name.startswith("qipc_")] == []

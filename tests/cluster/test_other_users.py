@@ -38,7 +38,7 @@ class Hears(ConsoleInteraction):
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a folder for temporary files that all users can write, as ``/tmp``."""
-    folder = Path(tempfile.mkdtemp(prefix="pf-shared-"))
+    folder = Path(tempfile.mkdtemp(prefix="pf-shared-", dir="/tmp"))
     folder.chmod(0o1777)
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

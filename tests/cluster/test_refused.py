@@ -27,7 +27,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Return a home that no other test has, in a folder that other users can pass."""
-    with tempfile.TemporaryDirectory(prefix="pf-home-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pf-home-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
         home.mkdir(0o700)

@@ -27,10 +27,14 @@ def make_home() -> Path:
         "XDG_DATA_HOME": home / "data",
         "XDG_STATE_HOME": home / "state",
         "XDG_RUNTIME_DIR": home / "run",
+        "TMPDIR": home / "tmp",
     }
+    # Where people look for what failed tests have left, and where it is removed after some runs.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     for variable, folder in folders.items():
         folder.mkdir(mode=0o700, exist_ok=True)
         os.environ[variable] = str(folder)
+    tempfile.tempdir = None  # it is known from before
     for variable in FORGET:
         os.environ.pop(variable, None)
     return home

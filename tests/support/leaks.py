@@ -1,4 +1,4 @@
-"""Find the processes that a test run started and did not stop.
+"""Find the processes that a test run started and did not stop, and temporary files that it left.
 
 Every process below this one inherits an environment variable that names the
 run. It stays readable in ``/proc`` when the process has left its parent and
@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -78,6 +79,36 @@ def wait_until_gone(
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(LOOK_EVERY_SECONDS)
+
+
+# A session's own folder: it goes when its process ends, and the next one removes it after a kill.
+# Qt keeps one file for each home.
+NOT_LEFT = ("parallelflow-core-", "qipc_")
+
+
+class TemporaryFiles:
+    """The temporary files of a test run: which are there, and since which test.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's own folder for temporary files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._since: dict[str, str] = {}
+
+    def look(self, test: str) -> None:
+        """Note which files have come since the test before, for a test that has just ended."""
+        names = {entry.name for entry in self._folder.iterdir()}
+        now = {name for name in names if not name.startswith(NOT_LEFT)}
+        self._since = {name: self._since.get(name, test) for name in now}
+
+    def report(self) -> str:
+        """Return a line for each file or folder that is there: its name, and since which test."""
+        self.look("the end of the run")
+        return "\n".join(f"  {name}: since {test}" for name, test in sorted(self._since.items()))
 
 
 def kill(left: Iterable[Left]) -> None:

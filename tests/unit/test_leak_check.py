@@ -44,6 +44,17 @@ def start_orphan() -> int:
     return int(done.stdout)
 
 
+def test_temporary_files_are_told_with_the_test_that_left_them(tmp_path: Path) -> None:
+    files = leaks.TemporaryFiles(tmp_path)
+    (tmp_path / "gone").touch()
+    files.look("first")
+    (tmp_path / "gone").unlink()
+    (tmp_path / "left").mkdir()
+    files.look("second")
+    files.look("third")
+    assert files.report() == "  left: since second"
+
+
 @pytest.mark.own_cluster
 def test_an_orphan_in_its_own_session_is_found_and_killed() -> None:
     run = os.environ[leaks.VARIABLE]

@@ -19,7 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .memory import available_memory
+from parallelflow.system.memory import available_memory
+
 from .shared_file import READ_FLAGS, Buffer, FileReference, write_buffers
 
 try:

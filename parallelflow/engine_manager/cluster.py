@@ -103,18 +103,7 @@ class Cluster:
     # -- state ------------------------------------------------------------------------
 
     def on_state(self, listener: Callable[[State], None]) -> Callable[[], None]:
-        """Register a listener for changes of state.
-
-        Parameters
-        ----------
-        listener : callable
-            Called with the state, in the thread that changes it; must return at once.
-
-        Returns
-        -------
-        callable
-            Call it to stop listening.
-        """
+        """Register a listener for changes of state; see `EngineManager.on_state`."""
         self._listeners.append(listener)
 
         def stop() -> None:

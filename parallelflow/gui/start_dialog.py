@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import psutil
 from PyQt5.QtCore import Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import (
     QComboBox,
@@ -22,6 +21,7 @@ from PyQt5.QtWidgets import (
 from parallelflow.engine_manager.launch.capacity import MOST
 from parallelflow.engine_manager.model import LauncherChoice, LaunchPreview, State
 from parallelflow.errors import StartCancelled, TooManyEngines
+from parallelflow.system.memory import free_memory
 
 from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
@@ -118,7 +118,7 @@ class StartDialog(PlainDialog):
         free = self._manager.free_cores()
         return (
             f"{count(cores, 'core')}, {free} not yet used by engines; "
-            f"{memory(psutil.virtual_memory().available)} of memory free"
+            f"{memory(free_memory())} of memory free"
         )
 
     def _load(self) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, 
 from decimal import Decimal
 from typing import Any
 
-import psutil
-
 from parallelflow.engine.remote_failure import short
+from parallelflow.system.memory import total_memory
 
 __all__ = [
     "Zipped", "check_callables", "element_count", "seconds", "time_limit", "whole_number", "zipped",
@@ -96,7 +95,7 @@ def element_count(iterables: tuple[Iterable[Any], ...]) -> int | None:
         except OverflowError:  # longer than Python counts
             lengths.append(_range_length(iterable) if isinstance(iterable, range) else sys.maxsize)
     total = min(lengths)
-    memory = psutil.virtual_memory().total
+    memory = total_memory()
     if total * POINTER_BYTES > memory:
         count = _rounded(total)
         raise ValueError(

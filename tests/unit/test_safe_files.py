@@ -131,7 +131,7 @@ MAY_OPEN = {
     "engine_manager/launch/launchers.py": "a file of ours, in a folder made a moment ago",
     "engine/capture.py": "/dev/null, and an open descriptor",
     "engine/files.py": "writes into the file pool; archives in memory",
-    "data/memory.py": "what the kernel tells of memory, and nothing else stands there",
+    "system/memory.py": "what the kernel tells of memory, and nothing else stands there",
     "data/shared_file.py": "opens without waiting or following links, and looks at what it is",
     "data/shared_folder.py": "the same; and what the kernel tells of mounts",
     "host/repairs/standins/imp.py": "as the module of the standard library",

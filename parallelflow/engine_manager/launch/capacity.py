@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
-
 from parallelflow.errors import TooManyEngines
+from parallelflow.system.memory import free_memory
 
 from .controller_options import read_config
 
@@ -22,8 +21,7 @@ ENGINE_BYTES = 80_000_000
 
 def room() -> int:
     """Return how many more engines fit into this machine's memory, libraries and data aside."""
-    free = psutil.virtual_memory().available + psutil.swap_memory().free
-    return int(free // ENGINE_BYTES)
+    return free_memory(swap=True) // ENGINE_BYTES
 
 
 def check_memory(n: int) -> None:

@@ -138,7 +138,7 @@ def parallel_map(
     on_error: OnError = ...,
     ordered: bool = ...,
     buffer_size: int | None = ...,
-    progress: Callable[[Snapshot], None] | None = ...,
+    progress: Callable[[Snapshot], None] | bool | None = ...,
     timeout: float | None = ...,
     element_timeout: float | None = ...,
     retries: int = ...,
@@ -156,7 +156,7 @@ def parallel_map(
     on_error: OnError = ...,
     ordered: bool = ...,
     buffer_size: int | None = ...,
-    progress: Callable[[Snapshot], None] | None = ...,
+    progress: Callable[[Snapshot], None] | bool | None = ...,
     timeout: float | None = ...,
     element_timeout: float | None = ...,
     retries: int = ...,
@@ -174,7 +174,7 @@ def parallel_map(
     on_error: OnError = ...,
     ordered: bool = ...,
     buffer_size: int | None = ...,
-    progress: Callable[[Snapshot], None] | None = ...,
+    progress: Callable[[Snapshot], None] | bool | None = ...,
     timeout: float | None = ...,
     element_timeout: float | None = ...,
     retries: int = ...,
@@ -191,7 +191,7 @@ def parallel_map(
     on_error: OnError = "raise",
     ordered: bool = True,
     buffer_size: int | None = None,
-    progress: Callable[[Snapshot], None] | None = None,
+    progress: Callable[[Snapshot], None] | bool | None = None,
     timeout: float | None = None,
     element_timeout: float | None = None,
     retries: int = 0,
@@ -229,9 +229,10 @@ def parallel_map(
     buffer_size : int, optional
         At most so many elements are read and not yet finished, at least 1; as many as keep the
         engines busy if not given.
-    progress : callable, optional
-        Called with a `parallelflow.progress.Snapshot` after each element in this process,
-        every 0.05 s at the least on a cluster; an exception that it raises ends the work.
+    progress : bool or callable, optional
+        True: a progress bar, in a notebook or on standard error. A callable: called with a
+        `parallelflow.progress.Snapshot` after each element in this process, every 0.05 s at the
+        least on a cluster; an exception that it raises ends the work.
     timeout : float, optional
         Seconds; None waits indefinitely, and 0 or less has passed at once. In this process
         looked at between elements.
@@ -276,7 +277,7 @@ def parallel_map(
     >>> parallel_map(int, ["1", "one", "2"], on_error="return")
     [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
     """
-    from parallelflow.work import arguments, mapping
+    from parallelflow.work import arguments, mapping, progress_bar
     from parallelflow.work.policy import ElementPolicy
     from parallelflow.work.sendable import with_constants
 
@@ -284,6 +285,8 @@ def parallel_map(
         raise TypeError("parallel_map() needs at least one iterable")
     if not isinstance(on_error, str) or on_error not in mapping.POLICIES:
         raise ValueError(f"on_error must be one of {', '.join(mapping.POLICIES)}, not {on_error!r}")
+    if isinstance(progress, bool):
+        progress = progress_bar.ProgressBar() if progress else None
     arguments.check_callables("parallel_map", function, progress)
     chunk_size = arguments.whole_number("chunk_size", chunk_size)
     buffer_size = arguments.whole_number("buffer_size", buffer_size)
@@ -298,6 +301,8 @@ def parallel_map(
     elements = arguments.zipped(iterables, total)
     client = get_client(ask) if total != 0 else None
     if client is None:
+        if total != 0:
+            _tell_once_that_it_is_here()
         values = mapping.map_here(
             function,
             elements,
@@ -399,6 +404,7 @@ def _iterate(
 
     client = get_client(ask)
     if client is None:
+        _tell_once_that_it_is_here()
         yield from iteration.iterate_here(function, elements, _keep_window_alive)
         return
     manager = get_manager()
@@ -501,6 +507,19 @@ def cluster(
         _, manager.engines_wanted, manager.launcher = before
         if manager.profile != before[0]:
             manager.change_profile(before[0])
+
+
+_told_here: set[str] = set()
+
+
+def _tell_once_that_it_is_here() -> None:
+    """Tell, once for a profile, that work is done in this process since no engine runs."""
+    if on_engine():
+        return
+    manager = get_manager()
+    if manager.profile not in _told_here:
+        _told_here.add(manager.profile)
+        manager.interaction.computing_here(manager.profile)
 
 
 def _keep_window_alive() -> None:

@@ -487,8 +487,27 @@ HEADINGS = {
 """The headings of docs/troubleshooting.md about these stages."""
 
 
+class RemoteTraceback(Exception):
+    """The traceback of an exception in another process, as the cause that Python shows first.
+
+    Parameters
+    ----------
+    text : str
+        The traceback, with those of the exception's own causes.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text.rstrip()}\n"""'
+
+
 class ElementError(ParallelFlowError):
     """An element of a list failed.
+
+    Its ``__cause__`` is a `RemoteTraceback`, if it failed on an engine with one.
 
     Parameters
     ----------
@@ -504,6 +523,9 @@ class ElementError(ParallelFlowError):
             others = ", ".join(str(f.index) for f in self.failures[1:])
             text += f"\nAlso failed: {others}"
         super().__init__(text)
+        first = self.failures[0]
+        if first.traceback and first.engine is not None:
+            self.__cause__ = RemoteTraceback(first.traceback)
 
 
 class FunctionNotSendable(ParallelFlowError):

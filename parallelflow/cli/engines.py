@@ -30,6 +30,13 @@ class Terminal(ConsoleInteraction):
         self.start_seconds: float | None = None
         self._start_began: float | None = None
 
+    def engines_to_start(self, profile: str, suggested: int) -> int:
+        """Answer the suggested number; the progress says that engines are waited for."""
+        return suggested
+
+    def computing_here(self, profile: str) -> None:
+        """Say nothing: a workflow whose module calls the api decides for itself."""
+
     def starting(self, snapshot: StartSnapshot) -> None:
         """Take note of when a start began."""
         if self._start_began is None:

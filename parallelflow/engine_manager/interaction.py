@@ -47,6 +47,9 @@ class Interaction(Protocol):
     def start_ended(self) -> None:
         """Take note that this start has ended, well or not."""
 
+    def computing_here(self, profile: str) -> None:
+        """Tell that work for engines is done in this process: none runs in the profile."""
+
     def tell(self, message: str) -> None:
         """Tell one line: what the user should know now."""
 
@@ -64,11 +67,15 @@ class Interaction(Protocol):
 
 
 class ConsoleInteraction:
-    """The terminal's answers: start what is suggested, and log it."""
+    """The answers of a script or a notebook: start what is suggested, and say so."""
 
     def engines_to_start(self, profile: str, suggested: int) -> int:
         """Answer the suggested number."""
-        logger.info("no cluster runs in the profile %s: starting %d engines", profile, suggested)
+        s = "s" * (suggested != 1)
+        self.tell(
+            f"Parallel Flow: no engine runs in the profile '{profile}': starting {suggested} "
+            f"engine{s}"
+        )
         return suggested
 
     def adds_engines(self) -> bool:
@@ -82,6 +89,13 @@ class ConsoleInteraction:
 
     def start_ended(self) -> None:
         """Do nothing; what failed is raised."""
+
+    def computing_here(self, profile: str) -> None:
+        """Tell it, with what starts engines."""
+        self.tell(
+            f"Parallel Flow: no engine runs in the profile '{profile}': computing in this process, "
+            "one element after the other (ask=True or 'parallelflow start' starts engines)"
+        )
 
     def tell(self, message: str) -> None:
         """Log the line."""

@@ -93,6 +93,9 @@ class WindowInteraction(QObject):
         """Take the dialog on the start away."""
         self._ended.emit()
 
+    def computing_here(self, profile: str) -> None:
+        """Say nothing: the module that asks decides, and the window shows the cluster's state."""
+
     def tell(self, message: str) -> None:
         """Tell a line in VisTrails' messages."""
         self._told.emit(message)

@@ -14,6 +14,7 @@ from vistrails.core.upgradeworkflow import UpgradeWorkflowHandler
 
 from parallelflow.engine import module_snapshot
 from parallelflow.errors import ProfileError
+from parallelflow.loops.activation import activate, deactivate
 from parallelflow.loops.map import Map
 from parallelflow.settings import Settings, settings
 
@@ -34,6 +35,7 @@ def initialize() -> None:
     )
     registry.add_output_port(Map, "Result", (List, ""))
     _configure()
+    activate()
     module_snapshot.look()  # files may be edited between their import and the first Map
 
 
@@ -41,6 +43,7 @@ def finalize() -> None:
     """Stop what this session started and forget everything about it."""
     from parallelflow.engine_manager import get_manager
 
+    deactivate()
     manager = get_manager()
     gui = sys.modules.get("parallelflow.gui.session")
     if gui is None:

@@ -26,7 +26,7 @@ examples:
   parallelflow run sweep.vt                  the latest version
   parallelflow run sweep.vt:final            the version tagged "final"
   parallelflow run sweep.vt --engines 4      on four engines
-  parallelflow run old.vt --parallel-maps    every Control Flow Map in parallel
+  parallelflow run old.vt --parallel         all its loops in parallel
   parallelflow explore sweep.vt --set C=1,10 all combinations of parameters
   parallelflow gui sweep.vt                  open it in VisTrails' window
   parallelflow start -n 4                    engines that stay, for all of these
@@ -168,9 +168,15 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         help=cluster_parser.PROFILE_HELP,
     )
     run.add_argument(
+        "--parallel",
+        action="store_true",
+        help="run all loops on engines that take longer than sending them there: lists that "
+        "iterate by themselves, Filter, For, Maps; the file stays as it is",
+    )
+    run.add_argument(
         "--parallel-maps",
         action="store_true",
-        help="run every Map of Control Flow in parallel too; the file stays as it is",
+        help="run every Map of Control Flow on engines, however short",
     )
     run.add_argument(
         "--set",

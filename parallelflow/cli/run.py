@@ -88,13 +88,12 @@ def _run(
 ) -> int:
     serial_maps = workflow.maps(peek.CONTROL_FLOW)
     wanted = workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps)
+    wanted = wanted or workflow.has_marked()
     if wanted and not on_engine():
         get_manager().prepare()
     with contextlib.ExitStack() as stack:
-        if options.parallel_maps:
-            from parallelflow.loops.activation import parallel_maps
-
-            stack.enter_context(parallel_maps())
+        if options.parallel_maps or options.parallel:
+            stack.enter_context(_parallel_loops(options))
             serial_maps = 0
         stack.enter_context(display.shown())
         executed, _ = workflow.controller.execute_current_workflow(
@@ -123,3 +122,11 @@ def _run(
     seconds = time.monotonic() - began
     tell(report.summary(list(display.last.values()), seconds, serial_maps, start_seconds))
     return Exit.OK
+
+
+def _parallel_loops(options: Namespace) -> contextlib.AbstractContextManager[None]:
+    from parallelflow.loops.activation import running
+    from parallelflow.loops.choice import Scope
+
+    scope = Scope.MAPS if options.parallel_maps else Scope.MARKED
+    return running(scope | Scope.WORTH_IT if options.parallel else scope)

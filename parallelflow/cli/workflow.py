@@ -105,6 +105,12 @@ class Workflow:
         """
         return sum(m.name == "Map" and m.package == package for m in _modules(self.pipeline))
 
+    def has_marked(self) -> bool:
+        """Return True if a module is marked to run on engines, in a Group too."""
+        from parallelflow.loops.choice import is_marked
+
+        return any(is_marked(module) for module in _modules(self.pipeline))
+
     def check_aliases(self, values: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Check the values that are to be given to aliases.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
 import socket
 import time
 import traceback
-from base64 import b16decode, b16encode
 from collections.abc import Iterator
 from typing import Any
 
+from .element_ports import ElementPorts, all_outputs, refuse_module
 from .files import pack
 from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
@@ -21,9 +20,6 @@ from .shortcuts import without_import_hook
 from .spec import FunctionSpec, PortValue
 
 __all__ = ["VistrailsFunction", "prepare"]
-
-# Signatures are SHA-1 digests.
-SIGNATURE_BYTES = 20
 
 
 def prepare(_: PackagePreloader, spec: FunctionSpec) -> VistrailsFunction:
@@ -61,13 +57,6 @@ class _Source:
     update_upstream = update
 
 
-def _mixed_signature(spec: FunctionSpec) -> int:
-    """Return the Map's signature mixed with the last input port's name, as an integer."""
-    name = spec.input_ports[-1] if spec.input_ports else ""
-    port = int.from_bytes(hashlib.sha1(name.encode()).digest(), "little")
-    return port ^ int.from_bytes(b16decode(spec.signature.upper()), "little")
-
-
 class _JobMonitor:
     """Stands for the client's job monitor, which an engine does not have."""
 
@@ -76,7 +65,7 @@ class _JobMonitor:
 
 
 class VistrailsFunction:
-    """The modules on a Map's FunctionPort, ready to take elements.
+    """The modules that a loop evaluates, ready to take elements.
 
     Parameters
     ----------
@@ -99,11 +88,12 @@ class VistrailsFunction:
         self._recorder = Recorder(Record(ITERATION, 0.0)) if spec.log else None
         self._objects: dict[int, Any] = {}
         self._executed: dict[int, bool] = {}
-        self._specs: dict[Any, Any] = {}
-        self._signature = _mixed_signature(spec)
+        self._ports = ElementPorts(spec)
         self._objects = self._set_up_pipeline()
         self._functions = [self._objects[i] for i in spec.functions]
         self._ids = {obj.id: i for i, obj in self._objects.items()}
+        for function in self._functions if spec.list_depth is not None else ():
+            function.list_depth = spec.list_depth
 
     # -- set-up ---------------------------------------------------------------------------
 
@@ -192,16 +182,15 @@ class VistrailsFunction:
             If the function fails; with the text that the serial Map would show.
         """
         records: list[Record] | None = None if self._recorder is None else []
-        ports = self._spec.input_ports
-        parts = [element] if len(ports) == 1 else element
         value = None
+        number = index + self._spec.first
         for function in self._functions:
             module = copy.copy(function)
             module.upToDate = module.computed = False
-            self._set_inputs(module, ports, parts, index)
+            self._ports.put(module, element, number)
             if self._recorder is not None and records is not None:
                 # The serial Map logs an iteration for each function, too.
-                records.append(Record(ITERATION, time.time(), index))
+                records.append(Record(ITERATION, time.time(), number))
                 self._recorder.begin(records[-1])
             value = self._update(module, records)
         return value, records
@@ -209,7 +198,6 @@ class VistrailsFunction:
     def _update(self, module: Any, records: list[Record] | None) -> Any:
         """Run one module and return its output."""
         from vistrails.core.modules.vistrails_module import (
-            Module,
             ModuleBreakpoint,
             ModuleError,
             ModuleErrors,
@@ -222,10 +210,7 @@ class VistrailsFunction:
             ran = True
             if records is not None:
                 records[-1].end, records[-1].completed = time.time(), 1
-            port = self._spec.output_port
-            if port not in module.outputPorts:
-                raise ModuleError(module, f"Invalid output port: {port}")
-            value = module.get_output(port)
+            value = self._value(module)
         except ModuleSuspended as e:
             # What it waits for is the client's to watch.
             raise RunOnClient("suspended") from e
@@ -234,22 +219,27 @@ class VistrailsFunction:
         except (ModuleError, ModuleBreakpoint) as e:
             raise self._reported(e, records, ran, e) from e
         except Exception as e:
+            if isinstance(e, RemoteFailureError):
+                raise
             # VisTrails words every Exception of compute() itself: this comes from elsewhere.
             failure = failure_of(e, "run")
             failure.message = f"Uncaught exception: {failure.error_type}: {failure.message}"
             raise RemoteFailureError(failure) from e
-        if isinstance(value, Module):
-            raise RemoteFailureError(
-                RemoteFailure(
-                    "result",
-                    "ModuleResult",
-                    f"the output port {port} gives a module ({type(value).__name__}), which "
-                    "cannot travel back from an engine: choose a port that gives a value, or use "
-                    "Control Flow's Map",
-                )
-            )
         if self._spec.host != socket.gethostname():
             value = pack(value, self._interpreter.filePool.directory)
+        return value
+
+    def _value(self, module: Any) -> Any:
+        """Return what a module that has run gives as the element's value."""
+        from vistrails.core.modules.vistrails_module import ModuleError
+
+        port = self._spec.output_port
+        if port is None:
+            return all_outputs(module, self._spec.outputs[self._ids[module.id]])
+        if port not in module.outputPorts:
+            raise ModuleError(module, f"Invalid output port: {port}")
+        value = module.get_output(port)
+        refuse_module(port, value)
         return value
 
     def _reported(
@@ -268,34 +258,6 @@ class VistrailsFunction:
         return RemoteFailureError(
             RemoteFailure("run", type(error).__name__, error.msg, trace, where)
         )
-
-    def _set_inputs(self, module: Any, ports: list[str], parts: Any, index: int) -> None:
-        """Put an element on the module's ports, as ``Module.setInputValues`` does.
-
-        The signature is the one that the serial Map gives: its own, the iteration and
-        the last port's name, mixed by exclusive or.
-        """
-        from vistrails.core.modules.basic_modules import NewConstant
-        from vistrails.core.modules.vistrails_module import ModuleConnector
-
-        for part, port in zip(parts, ports, strict=False):
-            constant = NewConstant()
-            constant.setValue(part)
-            module.inputPorts[port] = [ModuleConnector(constant, "value", self._spec_of(part))]
-        mixed = (self._signature ^ index).to_bytes(SIGNATURE_BYTES, "little")
-        module.signature = b16encode(mixed)
-
-    def _spec_of(self, value: Any) -> Any:
-        """Return the port spec that VisTrails guesses for a value, made once per type."""
-        from vistrails.core.modules.basic_modules import get_module
-        from vistrails.core.vistrail.port_spec import PortSpec
-
-        key: Any = type(value)
-        if isinstance(value, tuple):
-            key = (key, len(value))
-        if key not in self._specs:
-            self._specs[key] = PortSpec(signature=get_module(value))
-        return self._specs[key]
 
     def close(self) -> None:
         """Forget the modules and all they hold."""

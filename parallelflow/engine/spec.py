@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["SUBWORKFLOW_KEY", "FunctionSpec", "PackageNeed", "PortValue"]
+__all__ = ["NOT_SENT", "SUBWORKFLOW_KEY", "FunctionSpec", "PackageNeed", "PortValue"]
 
 SUBWORKFLOW_KEY = "__parallelflow_subworkflow__"
 """Annotation of a Group that travels in a SubWorkflow's place: the SubWorkflow's name."""
+
+
+class Absent(enum.Enum):
+    """What stands for a value that did not travel."""
+
+    NOT_SENT = "nothing is connected to its port, and it cannot travel"
+
+
+NOT_SENT = Absent.NOT_SENT
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,10 @@ class FunctionSpec:
         The client's folder of user packages.
     input_ports : list of str
         The ports that take an element or its parts.
-    output_port : str
-        The port that gives the result.
+    output_port : str or None
+        The port that gives the result; None if the result is a dict of all output ports.
     signature : str
-        The Map's signature, 40 hexadecimal digits.
+        The looping module's signature, 40 hexadecimal digits; without input ports the function's.
     info : dict
         What modules find in ``moduleInfo``.
     log : bool
@@ -100,6 +110,12 @@ class FunctionSpec:
         The client's machine: files that a function makes elsewhere are brought to it.
     versions : dict of str to str
         Versions of the client that have to fit: ``parallelflow``, ``python``, ``vistrails``.
+    list_depth : int or None
+        For lists that iterate by themselves: to what depth the module still iterates over what it
+        gets for one element, 0 for not at all. None for folds, whose elements have the types that
+        VisTrails guesses.
+    first : int
+        The number of the first iteration.
     """
 
     pipeline: str
@@ -110,9 +126,11 @@ class FunctionSpec:
     configuration: tuple[dict[str, Any], dict[str, Any]]
     user_packages: str | None
     input_ports: list[str]
-    output_port: str
+    output_port: str | None
     signature: str
     info: dict[str, Any] = field(default_factory=dict)
     log: bool = False
     host: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    list_depth: int | None = None
+    first: int = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from parallelflow.engine_manager.model import State
 
-__all__ = ["SHORTCUTS", "TIPS", "Entry", "MapEntry", "Situation", "enabled"]
+__all__ = ["SHORTCUTS", "TIPS", "Entry", "LoopEntry", "MapEntry", "Situation", "enabled"]
 
 
 class Entry(enum.Enum):
@@ -28,7 +28,13 @@ class MapEntry(enum.Enum):
     SWITCH_ALL = "Make all Maps parallel"
 
 
-TIPS: dict[Entry | MapEntry, str] = {
+class LoopEntry(enum.Enum):
+    """An entry that is switched on and off, below the others; the value is its text."""
+
+    RUN_ALL = "Run all loops on engines"
+
+
+TIPS: dict[Entry | MapEntry | LoopEntry, str] = {
     Entry.START: "Start engines, on this machine or by a launcher, and a controller if none runs",
     Entry.INFORMATION: "Show controller, engines and running Maps, each second anew",
     Entry.PROFILE: "Use the cluster of another IPython profile, or make a new profile",
@@ -38,12 +44,14 @@ TIPS: dict[Entry | MapEntry, str] = {
     "a list",
     MapEntry.SWITCH: "Exchange the selected Map for Parallel Flow's, or for Control Flow's; it "
     "keeps its connections and parameters",
+    LoopEntry.RUN_ALL: "Lists that iterate by themselves, Map, Filter and For, in this session: "
+    "those whose elements take longer than sending them",
     MapEntry.SWITCH_ALL: "Exchange all Maps of the workflow for Parallel Flow's, or for Control "
     "Flow's",
 }
 
 # VisTrails itself uses none of these.
-SHORTCUTS: dict[Entry | MapEntry, str] = {
+SHORTCUTS: dict[Entry | MapEntry | LoopEntry, str] = {
     Entry.START: "Ctrl+Shift+E",
     Entry.INFORMATION: "Ctrl+Shift+I",
     Entry.PROFILE: "Ctrl+Shift+P",

@@ -12,7 +12,8 @@ from PyQt5.QtWidgets import QAction
 
 from . import main_window
 from .cluster_manager import ClusterManager
-from .entries import SHORTCUTS, TIPS, Entry, MapEntry, Situation, enabled
+from .entries import SHORTCUTS, TIPS, Entry, LoopEntry, MapEntry, Situation, enabled
+from .loop_choice import all_loops
 from .tasks import Task
 
 __all__ = ["Menu"]
@@ -20,7 +21,12 @@ __all__ = ["Menu"]
 # After a change of state, and after the package was enabled; changes come in bursts.
 LOOK_MS = 300
 
-TEXTS: dict[str, Entry | MapEntry] = {entry.value: entry for entry in (*Entry, *MapEntry)}
+TEXTS: dict[str, Entry | MapEntry | LoopEntry] = {
+    entry.value: entry for entry in (*Entry, *MapEntry, *LoopEntry)
+}
+
+#: The first entry of each part of the menu but the first part.
+FIRST = (MapEntry.MAP_OVER, LoopEntry.RUN_ALL)
 
 States = Callable[[], dict[MapEntry, tuple[str, bool]]]
 """Returns the text of each entry about Maps, and whether it can be used on what is selected."""
@@ -90,13 +96,16 @@ class Menu(QObject):
                 menu.aboutToShow.connect(self.follow_selection)
                 menu.aboutToHide.connect(self._use_shortcuts)
                 for action in menu.actions():
-                    if TEXTS.get(action.text()) is MapEntry.MAP_OVER:
+                    if TEXTS.get(action.text()) in FIRST:
                         menu.insertSeparator(action)
         now = self.situation()
         for action in (*main_window.actions(), *self.own.values()):
             entry = TEXTS.get(action.text())
             if isinstance(entry, Entry):
                 action.setEnabled(enabled(entry, now))
+            if isinstance(entry, LoopEntry):
+                action.setCheckable(True)
+                action.setChecked(all_loops())
             if entry is not None and action not in self._dressed and action.parent() is not self:
                 self._dressed.add(action)
                 if isinstance(entry, MapEntry):

@@ -15,8 +15,9 @@ from parallelflow.settings import remember
 
 from . import main_window, tasks
 from .assistant import ParallelAssistant
-from .entries import Entry, MapEntry
+from .entries import Entry, LoopEntry, MapEntry
 from .interaction import WindowInteraction
+from .loop_choice import ModuleOption, choose_all_loops
 from .map_actions import MapActions
 from .map_progress import MapProgress
 from .menu import Menu
@@ -48,6 +49,7 @@ class Session(QObject):
         self.maps = MapActions()
         self.menu = Menu(manager, self.open, self.maps.states)
         self.module_menu = ModuleMenu(self.maps)
+        self.module_option = ModuleOption()
         self.assistant = ParallelAssistant()
         self.progress = MapProgress()
         self.dialogs: dict[Entry, Any] = {}
@@ -104,6 +106,8 @@ class Session(QObject):
         self.progress.close()
         self.maps.close()
         self.module_menu.close()
+        self.module_option.close()
+        choose_all_loops(False)
         self.assistant.close()
         self.menu.close()
         self.interaction.close()
@@ -132,7 +136,7 @@ def entries() -> tuple[tuple[str, Callable[..., None]], ...]:
     session()
     dialogs = [(entry.value, _opener(entry)) for entry in Entry]
     changes = [(entry.value, _changer(entry)) for entry in MapEntry]
-    return (*dialogs, *changes)
+    return (*dialogs, *changes, (LoopEntry.RUN_ALL.value, choose_all_loops))
 
 
 def _opener(entry: Entry) -> Callable[..., None]:

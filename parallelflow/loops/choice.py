@@ -11,18 +11,31 @@ from vistrails.packages.controlflow.utils import Map as SerialMap
 
 from parallelflow.engine.place import on_engine
 
-__all__ = ["KEY", "Scope", "Wish", "scope", "session_scope", "set_session_scope", "wish"]
+__all__ = [
+    "KEY",
+    "Scope",
+    "Wish",
+    "is_marked",
+    "scope",
+    "session_scope",
+    "set_session_scope",
+    "wish",
+]
 
 KEY = "run_on_engines"
 """The control parameter of a module that is marked in the workflow; its value is ``true``."""
 
 
-class Scope(enum.Enum):
-    """What of VisTrails' own loops a session runs on engines."""
+class Scope(enum.Flag):
+    """What of VisTrails' own loops a session runs on engines.
 
-    MARKED = "the modules that are marked in the workflow"
-    MAPS = "these, and every Map of Control Flow"
-    ALL = "all loops that can"
+    The modules that are marked in the workflow, always; with `MAPS` also every Map of Control
+    Flow, with `WORTH_IT` also each loop whose elements take longer than sending them.
+    """
+
+    MARKED = 0
+    MAPS = enum.auto()
+    WORTH_IT = enum.auto()
 
 
 class Wish(enum.Enum):
@@ -33,6 +46,17 @@ class Wish(enum.Enum):
 
 
 _scope = Scope.MARKED
+
+
+def is_marked(module: Any) -> bool:
+    """Return True if a module of a workflow is marked there to run on engines.
+
+    Parameters
+    ----------
+    module : vistrails.core.vistrail.module.Module
+        The module as the workflow has it.
+    """
+    return any(c.name == KEY and c.value.lower() == "true" for c in module.control_parameters)
 
 
 def session_scope() -> Scope:
@@ -66,12 +90,12 @@ def wish(module: Any) -> Wish | None:
         The module, of VisTrails' own or derived from one.
     """
     marked = str(module.control_params.get(KEY, "")).lower() == "true"
-    if not marked and _scope is Scope.MARKED:
+    if not (marked or _scope):
         return None
     if on_engine():
         # Inside a function that runs on an engine, and in programs that it starts, there is
         # no cluster to ask for: it may be the one that waits for them.
         return None
-    if marked or (_scope is Scope.MAPS and isinstance(module, SerialMap)):
+    if marked or (Scope.MAPS in _scope and isinstance(module, SerialMap)):
         return Wish.MARKED
-    return Wish.SESSION if _scope is Scope.ALL else None
+    return Wish.SESSION if Scope.WORTH_IT in _scope else None

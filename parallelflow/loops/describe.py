@@ -40,9 +40,11 @@ def describe(
     module: Any,
     functions: Sequence[Any],
     input_ports: Sequence[str],
-    output_port: str,
+    output_port: str | None,
     *,
     log: bool,
+    list_depth: int | None = None,
+    first: int = 0,
 ) -> FunctionSpec:
     """Describe the modules that a loop evaluates for each element.
 
@@ -55,10 +57,14 @@ def describe(
         them has been computed.
     input_ports : sequence of str
         The ports that take an element or its parts.
-    output_port : str
-        The port that gives the result.
+    output_port : str or None
+        The port that gives the result; None if the result is a dict of all output ports.
     log : bool
         Whether engines are to record the elements' executions.
+    list_depth : int or None
+        See `FunctionSpec`.
+    first : int
+        The number of the first iteration.
 
     Returns
     -------
@@ -78,11 +84,13 @@ def describe(
         user_packages=user_packages_folder(),
         input_ports=list(input_ports),
         output_port=output_port,
-        signature=_signature(module),
+        signature=_signature(module if input_ports else functions[0]),
         info=_info(functions[0]),
         log=log,
         host=socket.gethostname(),
         versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
+        list_depth=list_depth,
+        first=first,
     )
 
 

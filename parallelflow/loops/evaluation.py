@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from vistrails.core.interpreter.base import AbortExecution
-from vistrails.core.modules.vistrails_module import ModuleError, ModuleSuspended
+from vistrails.core.modules.vistrails_module import ModuleError
 
-from parallelflow.engine import payload
 from parallelflow.engine.files import unpack
 from parallelflow.engine.function import prepare
 from parallelflow.engine.package_preload import PackagePreloader
@@ -19,14 +19,17 @@ from parallelflow.work.left_out import told_as_left_out
 from parallelflow.work.output import OutputOrder
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.recovery import drive
+from parallelflow.work.results import Results
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
-from .failures import failure_in_session, is_stop, module_error, ran_once
+from .failures import first_unable, is_unable, module_error, ran_once, unsendable_input
+from .in_session import SessionElements
 from .loop import Loop
-from .messages import show_marked
+from .messages import cheap_line, show_marked, show_once, stays_line
 from .replay import Replay
 from .resume import KnownValues
+from .trial import Trial, sending_cost
 
 __all__ = ["evaluate"]
 
@@ -67,13 +70,16 @@ class _Evaluation:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._manager = get_manager()
-        self._known = KnownValues(loop)
+        self._known: KnownValues | None = None
         self._output = OutputOrder(show_marked(loop.label, len(loop.elements)))
         self._replay: Replay | None = None
+        if loop.on_value is not None:
+            self._replay = Replay(loop.on_value)
+        self._here = SessionElements(loop, self._replay)
+        self._outcome: Run | Results = Results(loop.label, len(loop.elements), {})
+        self._begun = 0.0
         #: Modules that have run well on an engine, by their ids.
         self._executed: set[int] = set()
-        #: Elements that have run well in this process.
-        self._in_session: set[int] = set()
 
     def evaluate(self) -> list[Any]:
         finished = False
@@ -88,49 +94,122 @@ class _Evaluation:
             self._loop.log.write(finished)
 
     def _evaluate(self) -> list[Any]:
-        run = self._start()
         try:
-            self._drive(run)
-            self._follow(run)
-            self._evaluate_deferred(run)
-            if run.failures:
-                self._leave_out(run)
+            if not self._loop.measured or self._is_worth_sending():
+                self._evaluate_on_engines()
+            self._evaluate_deferred()
+            if self._outcome.failures:
+                self._leave_out(self._outcome)
         except BaseException:
-            self._keep_known(run)
+            self._keep_known()
             raise
-        return run.values
+        return self._outcome.values
 
-    def _leave_out(self, run: Run) -> None:
+    def _leave_out(self, outcome: Run | Results) -> None:
         """Give failed elements another value if the loop goes on without them; raise if not."""
         if self._loop.leave_out is None:
-            raise module_error(self._loop, run.failures)
-        self._keep_known(run)
-        value = self._loop.leave_out(run.failures)
-        for index in sorted(run.failures):
-            run.values[index] = value
+            raise module_error(self._loop, outcome.failures)
+        self._keep_known()
+        value = self._loop.leave_out(outcome.failures)
+        for index in sorted(outcome.failures):
+            outcome.values[index] = value
             if self._replay is not None:
                 self._replay.close(index)
-        self._follow(run)
-        told_as_left_out(run.progress, run.failures, value)
+        self._follow()
+        told_as_left_out(outcome.progress, outcome.failures, value)
 
-    def _keep_known(self, run: Run) -> None:
-        self._known.keep({i: run.values[i] for i in run.done | self._in_session})
+    def _keep_known(self) -> None:
+        if self._known is not None:
+            done = self._outcome.done | self._here.done
+            self._known.keep({i: self._outcome.values[i] for i in done})
 
-    def _start(self) -> Run:
-        """Return a run on the cluster's engines, of which some may have to be started."""
+    def _is_worth_sending(self) -> bool:
+        """Evaluate elements here until it shows that the others are worth sending.
+
+        If they are not, all are evaluated here; where one waits for a job, the others are deferred.
+        """
+        loop, outcome = self._loop, self._outcome
+        total = len(loop.elements)
+        trial = Trial(total, self._manager.alive())
+        for index in range(total):
+            if trial.says_send:
+                return True
+            self._show_progress()
+            begin = time.perf_counter()
+            succeeded = self._here.evaluate(outcome, index)
+            if (not succeeded and loop.stop_on_error) or self._here.waits:
+                outcome.deferred.update(range(index + 1, total if succeeded else index + 1))
+                return False
+            if index in self._here.done:
+                seconds = time.perf_counter() - begin
+                trial.note(seconds, loop.elements[index], outcome.values[index])
+        show_once("cheap", cheap_line(loop, trial))
+        return False
+
+    def _evaluate_on_engines(self) -> None:
+        """Evaluate on engines what has not been evaluated.
+
+        What cannot be evaluated there is deferred, unless the loop takes that for an error.
+        """
+        try:
+            run = self._start()
+            if run is not None:
+                self._outcome = run
+                self._drive(run)
+                self._follow()
+                unable = first_unable(self._loop, run.failures)
+                if unable is not None:
+                    self._defer_rest(str(unable))
+        except ParallelFlowError as e:
+            if not self._loop.serial_if_unable:
+                raise
+            self._defer_rest(str(e))
+
+    def _defer_rest(self, why: str) -> None:
+        """Leave the elements that have no value yet to this process."""
+        loop, outcome = self._loop, self._outcome
+        done = outcome.done | self._here.done
+        for index, failure in list(outcome.failures.items()):
+            if is_unable(failure):
+                del outcome.failures[index]
+                outcome.progress.failed -= 1
+        outcome.deferred.update(i for i in range(len(loop.elements)) if i not in done)
+        show_once(f"{type(loop.module)} {why}", stays_line(loop, why))
+
+    def _start(self) -> Run | None:
+        """Return a run on the cluster's engines, of which some may have to be started.
+
+        None where there is no cluster, or a constant input cannot be sent, and the elements are
+        deferred.
+        """
         loop = self._loop
+        self._begun = time.monotonic()
+        started = not self._manager.alive()
         client = self._manager.ensure_engines()
+        if started and client is not None:
+            sending_cost.learn_start(time.monotonic() - self._begun)
+            self._begun = time.monotonic()
         if client is None:
+            if loop.serial_if_unable:
+                self._defer_rest("there is no cluster with an engine")
+                return None
             raise ModuleError(
                 loop.module,
                 "There is no cluster with an engine. Start engines (Packages > Parallel Flow > "
                 f"Start new engine processes), or {loop.alternative}.",
             )
-        known = self._known.take()
+        self._known = KnownValues(loop)
+        known = {i: self._outcome.values[i] for i in self._here.done}
+        earlier = {} if known else self._known.take()
         if not self._known.can_be_pickled:
-            self._check_inputs()
-        if loop.on_value is not None:
-            self._replay = Replay(loop.on_value, known)
+            obstacle = unsendable_input(loop)
+            if obstacle and loop.serial_if_unable:
+                self._defer_rest(obstacle)
+                return None
+            if obstacle:
+                raise ModuleError(loop.module, obstacle)
+        if self._replay is not None:
+            self._replay.begin_with(earlier)
         run = Run(
             client,
             prepare,
@@ -141,42 +220,24 @@ class _Evaluation:
             policy=ElementPolicy(loop.stop_on_error, loop.time_limit, loop.retries),
             on_chunk=self._take_chunk,
             pool=self._manager.engine_pool(),
-            finished=known,
+            finished=known | earlier,
         )
-        for index in known:
+        for index in sorted(known | earlier):
             self._output.add(index, 1, {})
         return run
-
-    def _check_inputs(self) -> None:
-        """Raise on the module if a value for another port of the function cannot be pickled."""
-        for value in self._loop.spec.values:
-            try:
-                payload.dump(value.value)
-            except Exception as e:
-                [owner, *_] = (
-                    module
-                    for module in self._loop.copied_modules
-                    if module.moduleInfo["moduleId"] == value.module
-                )
-                raise ModuleError(
-                    self._loop.module,
-                    f"the value on port {value.port} of {type(owner).__name__} cannot be sent "
-                    f"to an engine: {type(e).__name__}: {e}. Make it a value that pickle takes, or "
-                    "compute it inside the function (a Group).",
-                ) from e
 
     # -- on the engines -------------------------------------------------------------------
 
     def _drive(self, run: Run) -> None:
         """Poll the run to its end, reporting to VisTrails; on any exception cancel it."""
-        for function in self._loop.functions:
+        for function in self._loop.other_functions:
             function.logging.begin_update(function)
             function.logging.set_computing(function)
 
         def look() -> None:
             self._loop.log.build(POLL_SECONDS)
-            self._show_progress(run)
-            self._follow(run)
+            self._show_progress()
+            self._follow()
             if self._manager.interaction.leaving():  # nobody waits for the rest of the workflow
                 raise AbortExecution("Execution aborted")
 
@@ -198,20 +259,21 @@ class _Evaluation:
     def _end_functions(self, run: Run, finished: bool) -> None:
         """Tell VisTrails how the functions have ended."""
         if finished:
-            for function in self._loop.functions:
+            for function in self._loop.other_functions:
                 function.logging.end_update(function)
         self._signal_success(run)
 
-    def _follow(self, run: Run) -> None:
+    def _follow(self) -> None:
         """Carry out what follows the values that have come, in the elements' order."""
+        outcome = self._outcome
         if self._replay is not None:
-            if run.hosts - {self._loop.spec.host}:
+            if isinstance(outcome, Run) and outcome.hosts - {self._loop.spec.host}:
                 pool = self._loop.module.interpreter.filePool
                 self._replay.prepare = lambda value: unpack(value, pool)
-            self._replay.advance(run.values)
+            self._replay.advance(outcome.values)
 
-    def _show_progress(self, run: Run) -> None:
-        finished = run.progress.done + run.progress.failed
+    def _show_progress(self) -> None:
+        finished = self._outcome.progress.done + self._outcome.progress.failed
         module = self._loop.module
         module.logging.update_progress(module, finished / len(self._loop.elements))
 
@@ -228,6 +290,9 @@ class _Evaluation:
 
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
         """Take the executions and the output of a chunk."""
+        if self._begun:
+            sending_cost.learn_set_up(time.monotonic() - self._begun - sum(result.seconds))
+            self._begun = 0.0
         self._output.add(start, result.count, result.outputs)
         if self._replay is not None:
             self._replay.add(start, result.count, [start + i for i in result.failures])
@@ -248,47 +313,23 @@ class _Evaluation:
 
     # -- in this session's process ----------------------------------------------------------
 
-    def _evaluate_deferred(self, run: Run) -> None:
+    def _evaluate_deferred(self) -> None:
         """Evaluate here what needs this session, or has lost its cluster.
 
-        Failures are added to the run's.
+        Failures are added to the outcome's.
 
         Raises
         ------
         ModuleSuspended
             On the module if elements wait for their jobs and none has failed.
         """
-        loop, suspended = self._loop, []
-        total = len(loop.elements)
+        loop, outcome = self._loop, self._outcome
         # VisTrails' own loop ends at a failure, and that is what it tells then.
-        end = min(run.failures, default=total) if loop.stop_on_error else total
-        for index in sorted(index for index in run.deferred if index < end):
-            self._show_progress(run)
-            try:
-                run.values[index] = loop.evaluate_in_session(loop, index)
-            except ModuleSuspended as e:
-                suspended.append(e)
-                self._close(run, index, skip=True)
-            except ModuleError as e:
-                if is_stop(e):
-                    raise
-                run.failures[index] = failure_in_session(loop, index, e)
-                run.progress.failed += 1
-                if loop.stop_on_error:
-                    break
-            else:
-                self._in_session.add(index)
-                run.progress.done += 1
-                self._close(run, index)
-        if suspended and (not run.failures or loop.leave_out is not None):
-            raise ModuleSuspended(
-                loop.module,
-                f"function module suspended in {len(suspended)}/{total} iterations",
-                children=suspended,
-            )
-
-    def _close(self, run: Run, index: int, skip: bool = False) -> None:
-        """Take note of an element that was evaluated here, for what follows it."""
-        if self._replay is not None:
-            self._replay.close(index, skip)
-            self._replay.advance(run.values)
+        total = len(loop.elements)
+        end = min(outcome.failures, default=total) if loop.stop_on_error else total
+        for index in sorted(index for index in outcome.deferred if index < end):
+            self._show_progress()
+            if not self._here.evaluate(outcome, index) and loop.stop_on_error:
+                break
+        if not outcome.failures or loop.leave_out is not None:
+            self._here.raise_if_suspended()

@@ -9,12 +9,21 @@ from typing import Any
 from vistrails.core.interpreter.base import AbortExecution
 from vistrails.core.modules.vistrails_module import ModuleError
 
+from parallelflow.engine import payload
 from parallelflow.engine.remote_failure import short
 from parallelflow.errors import ElementError, ElementFailure
 
 from .loop import Loop
 
-__all__ = ["failure_in_session", "is_stop", "module_error", "ran_once"]
+__all__ = [
+    "failure_in_session",
+    "first_unable",
+    "is_stop",
+    "is_unable",
+    "module_error",
+    "ran_once",
+    "unsendable_input",
+]
 
 #: Stages of a failure at which no module of the function has run.
 OUTSIDE_THE_FUNCTION = ("pickle", "input", "result")
@@ -78,6 +87,36 @@ def is_stop(error: ModuleError) -> bool:
     VisTrails makes errors of a module out of Ctrl-C and of its own Cancel.
     """
     return error.abort or isinstance(error.__context__, (KeyboardInterrupt, AbortExecution))
+
+
+def is_unable(failure: ElementFailure) -> bool:
+    """Return True if an element, or its value, could not travel: it may well run here."""
+    return failure.stage in OUTSIDE_THE_FUNCTION
+
+
+def first_unable(loop: Loop, failures: Mapping[int, ElementFailure]) -> ElementFailure | None:
+    """Return the first element that could not travel, of a loop that evaluates such ones here."""
+    unable = [index for index, failure in failures.items() if is_unable(failure)]
+    return failures[min(unable)] if loop.serial_if_unable and unable else None
+
+
+def unsendable_input(loop: Loop) -> str:
+    """Say which value for another port of the function cannot be pickled; empty if all can."""
+    for value in loop.spec.values:
+        try:
+            payload.dump(value.value)
+        except Exception as e:  # of any kind: pickling runs the value's own code
+            [owner, *_] = (
+                module
+                for module in loop.copied_modules
+                if module.moduleInfo["moduleId"] == value.module
+            )
+            return (
+                f"the value on port {value.port} of {type(owner).__name__} cannot be sent "
+                f"to an engine: {type(e).__name__}: {e}. Make it a value that pickle takes, or "
+                "compute it inside the function (a Group)."
+            )
+    return ""
 
 
 def ran_once(failures: Mapping[int, ElementFailure]) -> bool:

@@ -14,7 +14,7 @@ from vistrails.packages.controlflow.utils import Map as SerialMap
 from parallelflow.settings import STOP
 
 from .checks import check_elements, check_output_port
-from .describe import describe
+from .choice import Wish
 from .element_policy import NoteFailures, element_policy
 from .evaluation import evaluate
 from .loop import Loop
@@ -25,7 +25,10 @@ __all__ = ["fold_on_engines"]
 
 
 def fold_on_engines(
-    module: Any, append: Any = SerialMap.operation, note_failures: NoteFailures | None = None
+    module: Any,
+    append: Any = SerialMap.operation,
+    note_failures: NoteFailures | None = None,
+    why: Wish = Wish.MARKED,
 ) -> None:
     """Do what ``FoldWithModule.updateFunctionPort`` does, with the function on the engines.
 
@@ -38,6 +41,8 @@ def fold_on_engines(
         An ``operation()`` that is known to do nothing but append the value.
     note_failures : callable, optional
         Called with the failed elements, by index, if the fold goes on without them.
+    why : Wish
+        Why it is wanted on the engines.
 
     Raises
     ------
@@ -75,7 +80,8 @@ def fold_on_engines(
             module=module,
             functions=functions,
             elements=elements,
-            spec=describe(module, functions, ports, output_port, log=log.wanted),
+            input_ports=ports,
+            output_port=output_port,
             log=log,
             stop_on_error=policy.on_error == STOP,
             time_limit=policy.time_limit,
@@ -84,6 +90,8 @@ def fold_on_engines(
             evaluate_in_session=evaluate_in_session,
             alternative=f"use Control Flow's {name}",
             on_value=None if appends else operate,
+            measured=why is Wish.SESSION,
+            serial_if_unable=why is Wish.SESSION,
         )
     )
     if appends:

@@ -11,7 +11,7 @@ from typing import Any
 from parallelflow.engine.spec import FunctionSpec
 from parallelflow.errors import ElementFailure
 
-from .describe import modules_to_send
+from .describe import describe, modules_to_send
 from .provenance import LoopLog
 
 __all__ = ["Loop"]
@@ -28,20 +28,23 @@ class Loop:
     module : Module
         The module that loops. Errors that are no element's are raised on it.
     functions : sequence of Module
-        The modules that are evaluated for each element, at least one.
+        The modules that are evaluated for each element, at least one. In a list that iterates by
+        itself it is the looping module.
     elements : sequence
         The elements, at least one.
-    spec : FunctionSpec
-        The functions as engines get them.
+    input_ports : sequence of str
+        The ports that take an element or its parts.
+    output_port : str or None
+        The port that gives the value; None if the value is a dict of all output ports.
     log : LoopLog
         Where the elements' executions are logged.
-    stop_on_error : bool
-        Whether the first failed element ends the loop, or the others are finished first.
     evaluate_in_session : callable
         Called with this loop and an element's index; returns the element's value, computed in
         this process as VisTrails does. What it raises is VisTrails' own.
     alternative : str
         What the user can do without a cluster, as the end of a sentence.
+    stop_on_error : bool
+        Whether the first failed element ends the loop, or the others are finished first.
     on_value : callable, optional
         Called with an element's index and value, in the elements' order, as soon as all before it
         have values; what it raises ends the loop.
@@ -52,26 +55,59 @@ class Loop:
     leave_out : callable or None
         Called with the failed elements, by index, if the loop is to go on without them; returns
         the value that each of them has. None: they fail the loop.
+    measured : bool
+        Whether the first elements are evaluated here and timed, and the others too if they would
+        take less than sending them costs.
+    serial_if_unable : bool
+        Whether elements that cannot travel, or find no engine, are evaluated here; that is an
+        error if not.
+    list_depth : int or None
+        See `FunctionSpec`.
+    first : int
+        The number of the first iteration, as the log has it.
     """
 
     name: str
     module: Any
     functions: Sequence[Any]
     elements: Sequence[Any]
-    spec: FunctionSpec
+    input_ports: Sequence[str]
+    output_port: str | None
     log: LoopLog
-    stop_on_error: bool
     evaluate_in_session: Callable[[Loop, int], Any]
     alternative: str
+    stop_on_error: bool = True
     on_value: Callable[[int, Any], None] | None = None
     time_limit: float | None = None
     retries: int = 0
     leave_out: Callable[[Mapping[int, ElementFailure]], Any] | None = None
+    measured: bool = False
+    serial_if_unable: bool = False
+    list_depth: int | None = None
+    first: int = 0
+
+    @cached_property
+    def spec(self) -> FunctionSpec:
+        """The functions as engines get them."""
+        return describe(
+            self.module,
+            self.functions,
+            self.input_ports,
+            self.output_port,
+            log=self.log.wanted,
+            list_depth=self.list_depth,
+            first=self.first,
+        )
 
     @cached_property
     def copied_modules(self) -> list[Any]:
         """The session's own modules that the engines have copies of."""
-        return modules_to_send(self.functions, self.spec.input_ports)
+        return modules_to_send(self.functions, self.input_ports)
+
+    @property
+    def other_functions(self) -> list[Any]:
+        """The functions but the looping module itself, which reports its own execution."""
+        return [function for function in self.functions if function is not self.module]
 
     @cached_property
     def label(self) -> str:

@@ -8,7 +8,12 @@ from typing import Any, TextIO
 
 from parallelflow.work.output import Written, write
 
-__all__ = ["show_line", "show_marked"]
+from .loop import Loop
+from .trial import Trial
+
+__all__ = ["cheap_line", "forget_shown", "show_line", "show_marked", "show_once", "stays_line"]
+
+_shown: set[str] = set()
 
 
 def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
@@ -51,3 +56,38 @@ def show_line(line: str, stream: str) -> None:
         write(target, f"{line}\n")
         if target is not None:
             target.flush()
+
+
+def show_once(subject: str, line: str) -> None:
+    """Show a warning, but once only in a session.
+
+    Parameters
+    ----------
+    subject : str
+        What it is about.
+    line : str
+        Without its end.
+    """
+    if subject not in _shown:
+        _shown.add(subject)
+        show_line(line, "stderr")
+
+
+def cheap_line(loop: Loop, trial: Trial) -> str:
+    """Return what is said of a loop whose elements were not worth sending."""
+    n = len(loop.elements)
+    return (
+        f"Parallel Flow: the {n} element{'s' * (n != 1)} of {loop.label} stayed here: at "
+        f"{1000 * trial.mean_seconds:.1f} ms each, engines would have taken longer. "
+        "(This is told once; other loops are measured in the same way.)"
+    )
+
+
+def stays_line(loop: Loop, why: str) -> str:
+    """Return what is said of a loop that engines cannot evaluate."""
+    return f"Parallel Flow: {loop.label} stays in this process: {why}"
+
+
+def forget_shown() -> None:
+    """Show each warning again, the next time."""
+    _shown.clear()

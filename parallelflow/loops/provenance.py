@@ -29,16 +29,20 @@ class LoopLog:
     ----------
     loop : object
         What ``logging.begin_loop_execution`` gave.
+    first : int
+        The number of the first iteration.
     """
 
-    def __init__(self, loop: Any) -> None:
+    def __init__(self, loop: Any, first: int = 0) -> None:
         self._loop = loop
+        self._first = first
         # VisTrails' dummy controllers stand in for all of these when the log is off.
         self._controller: Any = getattr(loop.log, "controller", None)
         self._records: deque[tuple[int, list[Record], Worker]] = deque()
         self._iterations: dict[int, list[LoopIteration]] = {}
         self._machines: dict[str, int] = {}
-        self._here = False
+        #: Elements that run in this process, whatever an engine has recorded of them.
+        self._here: set[int] = set()
 
     @property
     def wanted(self) -> bool:
@@ -66,8 +70,8 @@ class LoopLog:
 
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""
-        self._here = True
-        self._loop.begin_iteration(module, index)
+        self._here.add(index)
+        self._loop.begin_iteration(module, index + self._first)
 
     def end_iteration(self, module: Any) -> None:
         """Note that an element that ran in this process has ended."""
@@ -83,7 +87,7 @@ class LoopLog:
         """
         if self._controller is not None:
             self.build()
-            for index in sorted(self._iterations):
+            for index in sorted(self._iterations.keys() - self._here):
                 for iteration in self._iterations[index]:
                     self._loop.log.loop_exec.add_loop_iteration(iteration)
             if self._here:

@@ -15,8 +15,6 @@ class Replay:
     ----------
     follow : callable
         Called with index and value.
-    known : container of int
-        The elements that have had a value from the beginning.
 
     Attributes
     ----------
@@ -24,15 +22,19 @@ class Replay:
         Makes of a value what takes its place, before the function is called with it.
     """
 
-    def __init__(self, follow: Callable[[int, Any], None], known: Container[int]) -> None:
+    def __init__(self, follow: Callable[[int, Any], None]) -> None:
         self._follow = follow
         self.prepare: Callable[[Any], Any] | None = None
-        self._known = known
+        self._known: Container[int] = ()
         self._next = self._end = 0
         self._counts: dict[int, int] = {}
         #: Elements that have come back without a value, and may get one here.
         self._open: set[int] = set()
         self._skipped: set[int] = set()
+
+    def begin_with(self, known: Container[int]) -> None:
+        """Take note of elements that have a value already, by their indices."""
+        self._known = known
 
     def add(self, start: int, count: int, without_value: Sequence[int] = ()) -> None:
         """Take note of elements that have come back.

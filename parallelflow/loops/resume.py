@@ -59,6 +59,6 @@ def _identity(loop: Loop) -> Any:
     spec = loop.spec
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
-        spec.configuration, spec.input_ports, spec.output_port,
+        spec.configuration, spec.input_ports, spec.output_port, spec.list_depth, spec.first,
         [id(one) for one in module_classes(loop.copied_modules)], session_state.identity(),
     )  # fmt: skip

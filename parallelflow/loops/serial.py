@@ -27,7 +27,7 @@ def evaluate_in_session(loop: Loop, index: int) -> Any:
     ModuleError, ModuleSuspended
         As VisTrails raises them.
     """
-    ports, output_port = loop.spec.input_ports, loop.spec.output_port
+    ports, output_port = loop.input_ports, loop.output_port
     element = loop.elements[index]
     parts = [element] if len(ports) == 1 else element
     value = None
@@ -40,7 +40,7 @@ def evaluate_in_session(loop: Loop, index: int) -> Any:
             module.update()
         finally:
             loop.log.end_iteration(module)
-        if output_port not in module.outputPorts:
+        if output_port is None or output_port not in module.outputPorts:
             raise ModuleError(module, f"Invalid output port: {output_port}")
         value = module.get_output(output_port)
     return value

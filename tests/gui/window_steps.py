@@ -37,8 +37,9 @@ ENTRIES = [
     "Map over a list...",
     "Make this Map parallel",
     "Make all Maps parallel",
+    "Run all loops on engines",
 ]
-START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN, MAP_OVER, SWITCH, SWITCH_ALL = ENTRIES
+START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN, MAP_OVER, SWITCH, SWITCH_ALL, RUN_ALL = ENTRIES
 
 KNOWN: dict[str, Any] = {}
 """What one step leaves for another."""
@@ -153,7 +154,7 @@ def the_entries_are_there() -> Iterator[None]:
     assert texts() == ENTRIES
     assert [a.isSeparator() for a in menu().actions()].index(True) == ENTRIES.index(MAP_OVER)
     yield from until(lambda: not entry(CLEANUP).isEnabled(), "Cleanup to be greyed")
-    about_maps = [MAP_OVER, SWITCH, SWITCH_ALL]
+    about_maps = [MAP_OVER, SWITCH, SWITCH_ALL, RUN_ALL]
     usable = [a.text() for a in menu().actions() if a.isEnabled() and not a.isSeparator()]
     assert usable == [START, INFORMATION, PROFILE, *about_maps], usable
     for action in menu().actions():

@@ -59,7 +59,7 @@ def main() -> None:
 @contextlib.contextmanager
 def _parallel() -> Iterator[None]:
     from parallelflow.engine_manager import get_manager
-    from parallelflow.loops import activation, folds
+    from parallelflow.loops import activation, choice, folds
 
     evaluate = folds.evaluate
 
@@ -71,7 +71,7 @@ def _parallel() -> Iterator[None]:
     manager = get_manager()
     manager.configure(engines=1, private=True)
     try:
-        with activation.parallel_maps():
+        with activation.running(choice.Scope.MAPS):
             yield
     finally:
         manager.stop()

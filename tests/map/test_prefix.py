@@ -86,12 +86,13 @@ def test_engines_find_packages_where_the_session_has_them(tmp_path: Path) -> Non
         import vistrails.tests.resources
         from parallelflow.cli.target import Target
         from parallelflow.cli.workflow import Workflow
-        from parallelflow.loops.activation import parallel_maps
+        from parallelflow.loops.activation import running
+        from parallelflow.loops.choice import Scope
         file = Path(vistrails.tests.resources.__file__).with_name("jobs.vt")
         jobs = Workflow(Target(file, "SuspendMap"))
         from vistrails.core.configuration import get_vistrails_configuration
         get_vistrails_configuration().jobAutorun = True
-        with parallel_maps():
+        with running(Scope.MAPS):
             for suspended in (True, False):
                 (result,), _ = jobs.controller.execute_current_workflow()
                 assert result.errors == {}, [e.msg for e in result.errors.values()]

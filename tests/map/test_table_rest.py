@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from parallelflow.loops.activation import parallel_maps
+from parallelflow.loops.activation import running
+from parallelflow.loops.choice import Scope
 from tests.map.test_table import both, doubling, same
 from tests.support.loops import Jobs
 from tests.support.workflows import (
@@ -269,7 +270,7 @@ def test_map_is_cached_and_runs_again_only_when_its_upstream_does() -> None:
 def test_each_element_has_the_signature_that_the_serial_map_gives() -> None:
     workflow = mapped(source("o = self.signature", ("i", "j")), [(1, 2), (3, 4)], "['i', 'j']")
     serial = run(workflow, CONTROL_FLOW)
-    with parallel_maps():
+    with running(Scope.MAPS):
         ours = run(workflow, CONTROL_FLOW)
     assert ours.values[1] == serial.values[1]
     assert len(set(ours.values[1])) == 2

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def test_vistrails_own_tests_of_map_pass_with_ours(monkeypatch: Any) -> None:
     from vistrails.packages.controlflow.utils import TestMap
 
-    from parallelflow.loops import activation, folds
+    from parallelflow.loops import activation, choice, folds
 
     runs = []
     evaluate = folds.evaluate
@@ -24,7 +24,7 @@ def test_vistrails_own_tests_of_map_pass_with_ours(monkeypatch: Any) -> None:
 
     monkeypatch.setattr(folds, "evaluate", counted)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(TestMap)
-    with activation.parallel_maps():
+    with activation.running(choice.Scope.MAPS):
         result = unittest.TextTestRunner(verbosity=0).run(suite)
     assert result.wasSuccessful(), result.failures + result.errors
     assert result.testsRun == len(runs) == 3

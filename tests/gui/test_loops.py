@@ -1,0 +1,28 @@
+"""Loops chosen to run on engines, in VisTrails' real window: by module and for the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.gui.test_window import opened_once, walk
+
+pytest.importorskip("PyQt5.QtWidgets")
+pytestmark = [pytest.mark.gui]
+
+__all__ = ["opened_once"]
+
+
+def test_a_module_is_marked_and_all_loops_are_switched(opened_once: Path) -> None:
+    walk(
+        opened_once,
+        "make_the_function",
+        "mark_a_module",
+        "copy_a_marked_module",
+        "a_map_of_ours_is_always_there",
+        "switch_all_loops",
+        "forget_changes",
+        "quit_by_menu",
+        program="loop_steps",
+    )

@@ -16,7 +16,7 @@ from tests.support.workflows import group
 pytestmark = pytest.mark.usefixtures("cluster")
 
 GENERATED = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
@@ -66,7 +66,7 @@ def test_lists_of_any_depth_in_any_order(case: Any) -> None:
     same(iterated(function, *(a_list(value, depth) for depth, value in lists)), loops=None)
 
 
-@settings(GENERATED, max_examples=10)
+@settings(GENERATED, max_examples=5)
 @given(st.lists(numbers, max_size=12))
 def test_groups_that_sometimes_fail(values: list[int]) -> None:
     inner = typed("o = 12 // i")

@@ -59,10 +59,10 @@ def test_finish_others_has_run_them_all() -> None:
 
 
 def test_the_settings_choose_the_policy_where_the_port_does_not(monkeypatch: Any) -> None:
-    import parallelflow.loops.folds as folds
+    from parallelflow.loops import element_policy
     from parallelflow.settings import Settings
 
-    monkeypatch.setattr(folds, "settings", lambda: Settings(onError="finish others"))
+    monkeypatch.setattr(element_policy, "settings", lambda: Settings(onError="finish others"))
     ours = run(mapped(source("o = 1 / i"), [0, 1, 0]), PARALLEL_FLOW)
     assert ours.errors[0][1].startswith("2 of 3 elements failed")
 

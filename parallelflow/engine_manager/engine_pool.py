@@ -28,12 +28,18 @@ class EnginePool:
         gets no work, and its end is no element's fault.
     crashed : callable
         Returns whether an engine that has left, by its id, ended by itself: not stopped by its
-        owner or at the end of the session that had started it, not frozen.
+        owner or at the end of the session that had started it, not frozen, not taken away by a
+        batch system or with its host. None while that is being found out.
+    frozen : callable
+        Returns whether the process of an engine that has left, by its id, still runs.
     expected : callable
         Returns whether engines are being started that will take part.
     start_beside : callable
         Called with the ids of engines that have answered nothing for long; may have others started
         beside them. Returns how many.
+    coming : callable
+        Returns what the batch jobs are doing that will bring engines, such as ``job 17 (slurm)
+        queued: Resources``; empty if none will.
     stopped : callable
         Returns whether this session has ended its cluster on purpose since the pool was made: work
         is not to go on then.
@@ -43,7 +49,9 @@ class EnginePool:
     fault: Callable[[], str] = str
     replace: Callable[[int], object] = lambda engine: None
     retired: Callable[[int], bool] = lambda engine: False
-    crashed: Callable[[int], bool] = lambda engine: True
+    crashed: Callable[[int], bool | None] = lambda engine: True
+    frozen: Callable[[int], bool] = lambda engine: False
     expected: Callable[[], bool] = lambda: False
     start_beside: Callable[[Collection[int]], int] = lambda engines: 0
+    coming: Callable[[], str] = str
     stopped: Callable[[], bool] = lambda: False

@@ -11,9 +11,9 @@ from parallelflow.errors import EnginesFailed, StartCancelled
 from . import stop
 from .cluster import Cluster
 from .engine_pool import EnginePool
+from .losses import LossInquiry
 from .start_request import StartRequest
 from .starter import EngineStarter
-from .system.records import read_all
 
 if TYPE_CHECKING:
     from .connection.cluster_connection import ClusterConnection
@@ -40,6 +40,7 @@ class EngineReplacer:
     def __init__(self, cluster: Cluster, starter: EngineStarter) -> None:
         self._cluster = cluster
         self._starter = starter
+        self._losses = LossInquiry(cluster)
         self._replacements: set[int] = set()
         self._replacements_lock = threading.Lock()
 
@@ -51,8 +52,10 @@ class EngineReplacer:
             fault=self._cluster.fault,
             replace=self.replace_in_background,
             retired=self._is_retired,
-            crashed=self._has_crashed,
+            crashed=self._losses.has_crashed,
+            frozen=self._losses.is_frozen,
             expected=lambda: self.expected() > 0,
+            coming=self._losses.coming,
             stopped=lambda: self._cluster.ends_on_purpose != ends,
         )
 
@@ -137,19 +140,3 @@ class EngineReplacer:
     def _is_retired(self, engine: int) -> bool:
         connection = self._cluster.connection
         return connection is not None and engine in connection.retired
-
-    def _has_crashed(self, engine: int) -> bool:
-        """Return True if an engine that has left ended by itself, as far as can be known."""
-        connection = self._cluster.live_connection()
-        if connection is None or engine in connection.retired:
-            return False
-        connection.meet()
-        process = connection.gone_processes.get(engine)
-        if process is not None and process.alive():
-            return False  # frozen: the controller has given it up
-        facts = connection.gone.get(engine)
-        if facts is None or not facts.mark or facts.mark in self._cluster.tokens():
-            return True
-        # Another session's: its end, or its order, has ended the engine.
-        records = read_all(self._cluster.folder)
-        return any(r.token == facts.mark and not r.abandoned for r in records)

@@ -134,6 +134,8 @@ class StartTransaction:
             self._wait_for_registration(cluster.connection)
             if self._request.until is Stage.READY:
                 self._wait_for_vistrails(cluster.connection)
+            assert self._engines is not None
+            self._engines.end_watch()
             assert cluster.connection is not None
             session.note_facts(cluster.connection)
         return self._n
@@ -160,6 +162,7 @@ class StartTransaction:
                 self._progress.set_engine(number, Stage.WAITING, note="stopped again")
         self._progress.report()
         if self._engines is not None:
+            self._engines.end_watch()
             for path in session.keep_logs(self._engines):
                 self._cluster.interaction.tell(f"The job's log stays in {path}")
         started, session.record.jobs = session.record.jobs[jobs:], session.record.jobs[:jobs]
@@ -337,6 +340,9 @@ class StartTransaction:
                 self._progress.set_engine(number, Stage.FAILED, note="its process ended")
         ready = self._count(Stage.REGISTERED)
         lost = self._jobs.trouble() if ready < self._n else ""
+        if not lost and (ended := self._engines.ended_elsewhere()) and ready < self._n:
+            hosts = ", ".join(sorted({engine.host for engine in ended}))
+            lost = f"{len(ended)} ended at once (on {hosts})"
         if dead or lost or self._arrivals.quiet_for > seconds:
             self._progress.report()
             why = f"{len(dead)} ended at once" if dead else f"{too_late} in {seconds:.0f} s"

@@ -18,8 +18,8 @@ __all__ = ["MAX_DEATHS", "MAX_LOSSES", "Loss", "fail_as_lost", "judge_loss"]
 # not given to another one. Engines are killed for reasons that are none of the elements' (memory,
 # other people's tools); a second time, alone, is hardly by chance.
 MAX_DEATHS = 2
-# The same for engines that were lost otherwise, such as one that was stopped (SIGSTOP): most of
-# them are not its fault, but no element may take engines without an end.
+# The same for engines of this machine that have stopped to answer, such as one that was stopped
+# (SIGSTOP): most of them are not its fault, but no element may take engines without an end.
 MAX_LOSSES = 4
 # Of a chunk whose engine has ended, so many parts go alone. Elements that travel by more are so
 # short that going singly would take minutes; one that ends engines takes one more to be found.
@@ -31,7 +31,8 @@ class Loss(enum.Enum):
 
     STOPPED = "its owner has stopped it"
     CRASHED = "its process has ended by itself"
-    UNKNOWN = "it does not answer any more"
+    FROZEN = "its process runs, and does not answer any more"
+    TAKEN_AWAY = "its host, its job or its session has gone"
 
 
 def judge_loss(
@@ -62,6 +63,9 @@ def judge_loss(
         single = len(chunk.elements) == 1
         if time_limit is not None and when - chunk.began >= time_limit + LEAST_END_SECONDS:
             decisions += _judge_overdue(chunk, time_limit)
+            continue
+        if loss is Loss.TAKEN_AWAY:
+            decisions.append(Quarantine(chunk) if chunk.losses else Requeue(chunk))
             continue
         crashes = chunk.crashes + (loss is Loss.CRASHED and chunk.alone and single)
         lost = replace(chunk, losses=[*chunk.losses, (engine, when)], crashes=crashes)

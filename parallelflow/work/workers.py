@@ -78,6 +78,7 @@ class Workers:
         self._setup_failed: SetupFailed | None = None
         self._nobody_since: float | None = None
         self._other_state_since: float | None = None
+        self._told_of_jobs = ""
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._workers.values()))
@@ -233,16 +234,24 @@ class Workers:
             worker.mark_gone()
             if worker.gone_for < GRACE_SECONDS:
                 continue
-            del self._workers[worker.id]
             loss = self._find_loss(worker.id)
+            if loss is None:
+                continue  # it is being found out
+            del self._workers[worker.id]
             if loss is Loss.CRASHED and worker.state is WorkerState.LOST_IN_SETUP:
                 self._count_setup_death(worker)
             yield worker, loss
 
-    def _find_loss(self, engine: int) -> Loss:
+    def _find_loss(self, engine: int) -> Loss | None:
+        """Return why an engine has left, None while that is being found out."""
         if self._pool.retired(engine):
             return Loss.STOPPED
-        return Loss.CRASHED if self._pool.crashed(engine) else Loss.UNKNOWN
+        if self._pool.frozen(engine):
+            return Loss.FROZEN
+        crashed = self._pool.crashed(engine)
+        if crashed is None:
+            return None
+        return Loss.CRASHED if crashed else Loss.TAKEN_AWAY
 
     def _count_setup_death(self, worker: Worker) -> None:
         """Count an engine that ended while the function was set up; give up after two."""
@@ -254,6 +263,9 @@ class Workers:
 
     def seconds_without_any(self) -> float:
         """Return for how long no engine could do the run's work and none was being started."""
+        if self.are_excluded() and not self._workers and self._wait_for_jobs():
+            self._nobody_since = None
+            return 0.0
         since = self._other_state_since
         waited = since is not None and time.monotonic() - since > OTHER_STATE_SECONDS
         if not self.are_excluded() or (self._pool.expected() and not waited):
@@ -262,6 +274,14 @@ class Workers:
         now = time.monotonic()
         self._nobody_since = self._nobody_since or now
         return now - self._nobody_since
+
+    def _wait_for_jobs(self) -> bool:
+        """Return True if batch jobs will bring engines, and say what they are doing."""
+        coming = self._pool.coming()
+        if coming and coming != self._told_of_jobs:
+            self._progress.warn(f"No engine is left; the work waits for those of {coming}.")
+        self._told_of_jobs = coming
+        return bool(coming)
 
     def raise_setup_failure(self) -> None:
         """Raise why the function cannot be set up, if there are engines and that is why."""

@@ -91,7 +91,7 @@ def test_engines_by_ssh_are_started_told_and_stopped(
     pid = info.engines[0].pid
     assert pid is not None and pid not in manager.started()
     [engine] = [p for p in manager.inventory().processes if p.kind == "engine"]
-    assert engine.host == "127.0.0.1" and engine.text == f"engine {pid} (ssh)"
+    assert engine.host == "127.0.0.1" and engine.text == "1 engine on 127.0.0.1 (ssh)"
     manager.stop()
     wait_until(lambda: not psutil.pid_exists(pid), 20)
 
@@ -114,7 +114,7 @@ def test_a_host_that_cannot_be_reached_undoes_the_others(
 ) -> None:
     hosts = {"127.0.0.1": 1, "no-such-host.invalid": 1}
     configure_ssh(profile, server, hosts, tmp_path / "remote")
-    with pytest.raises(EnginesFailed, match="could not be started"):
+    with pytest.raises(EnginesFailed, match=r"could not be started: no-such-host\.invalid: ssh"):
         manager.start_engines(2, "ssh")
     wait_until(lambda: running(profile) == {}, 20)
 

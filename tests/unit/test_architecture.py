@@ -40,6 +40,7 @@ ENGINE_MANAGER = Layers(
     rooms=(
         "provision",
         "replacement",
+        "losses",
         "starter",
         "start",
         "arrivals",

@@ -225,14 +225,25 @@ def test_an_element_fails_when_two_engines_have_crashed_while_it_was_alone() -> 
     assert isinstance(third, Fail) and third.failure.message == "it ended 3 engines"
 
 
-def test_an_element_fails_when_many_engines_were_lost_for_unknown_reasons() -> None:
+def test_an_element_fails_when_many_engines_have_frozen_while_it_was_alone() -> None:
     chunk = Chunk(0, ["a"])
     for number in range(1, MAX_LOSSES):
-        [again] = judge_loss([alone(0, chunk)], number, Loss.UNKNOWN, 1.0)
+        [again] = judge_loss([alone(0, chunk)], number, Loss.FROZEN, 1.0)
         assert isinstance(again, Quarantine) and again.chunk.crashes == 0
         chunk = again.chunk
-    [last] = judge_loss([alone(0, chunk)], 9, Loss.UNKNOWN, 1.0)
+    [last] = judge_loss([alone(0, chunk)], 9, Loss.FROZEN, 1.0)
     assert isinstance(last, Fail) and last.failure.stage == "lost"
+
+
+def test_an_element_is_innocent_of_engines_that_were_taken_away_however_often() -> None:
+    chunk = Chunk(0, ["a"])
+    for number in range(20):
+        [again] = judge_loss([alone(0, chunk)], number, Loss.TAKEN_AWAY, 1.0)
+        assert isinstance(again, Requeue)
+        chunk = again.chunk
+    assert chunk.losses == [] and chunk.crashes == 0
+    suspect = Chunk(0, ["a"], [(1, 1.0)], 1, alone=True)
+    assert judge_loss([suspect], 2, Loss.TAKEN_AWAY, 1.0) == [Quarantine(suspect)]
 
 
 def test_several_elements_never_fail_together_by_a_loss() -> None:

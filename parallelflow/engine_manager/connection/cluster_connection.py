@@ -12,6 +12,7 @@ import functools
 import logging
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -120,6 +121,10 @@ class ClusterConnection:
         The same, of the engines that have left: one that was frozen may still be there.
     gone : dict of int to EngineMetadata or None
         Of the engines that have left.
+    gone_since : dict of int to float
+        When they have left, on the monotonic clock.
+    identities : dict of int to str
+        By engine id, what the controller calls it; also of those that have left.
     retired : set of int
         Engines that this session stops, or has stopped.
     replaced : set of int
@@ -145,6 +150,8 @@ class ClusterConnection:
         self.answers: Counter[int] = Counter()
         self.gone: dict[int, EngineMetadata | None] = {}
         self.gone_processes: dict[int, ProcessRecord] = {}
+        self.gone_since: dict[int, float] = {}
+        self.identities: dict[int, str] = {}
         self.retired: set[int] = set()
         self.replaced: set[int] = set()
         self._asked: dict[int, ResendTimer] = {}
@@ -251,6 +258,7 @@ class ClusterConnection:
             known = recorded_metadata(self.file.path.parent.parent) if new else {}
             for engine in new:
                 self._asked[engine] = ResendTimer()
+                self.identities[engine] = self.identity(engine)
                 told = known.get(self.identity(engine))
                 if told is not None:
                     self._take(engine, told)
@@ -263,6 +271,7 @@ class ClusterConnection:
             for engine in self._asked.keys() - present:
                 del self._asked[engine]
                 self.gone[engine] = self.facts.pop(engine, None)
+                self.gone_since[engine] = time.monotonic()
                 process = self.processes.pop(engine, None)
                 if process is not None:
                     self.gone_processes[engine] = process

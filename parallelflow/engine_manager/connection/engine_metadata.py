@@ -37,7 +37,14 @@ def answer(variable):
         "parallelflow": "",
         "vistrails": "",
         "mark": os.environ.get(variable, ""),
+        "job": "",
     }
+    jobs = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
+    for name, system in jobs.items():
+        number = os.environ.get(name, "").partition(".")[0].partition("[")[0]
+        if number.isdigit():
+            told["job"] = system + ":" + number
+            break
     try:
         import parallelflow
         told["parallelflow"] = parallelflow.version
@@ -73,6 +80,8 @@ class EngineMetadata:
         Versions; empty if the package is not there.
     mark : str
         The mark of the session that started it (see `processes.MARK`), empty if none did.
+    job : str
+        The batch job that it runs in, such as ``slurm:17``; empty if in none.
     """
 
     host: str
@@ -83,6 +92,7 @@ class EngineMetadata:
     parallelflow: str
     vistrails: str
     mark: str
+    job: str = ""
 
 
 def recorded_metadata(profile_folder: Path) -> dict[str, EngineMetadata]:

@@ -37,6 +37,7 @@ from .engine_set import EngineSet, log_names, log_of, make_private
 from .environment import child_environment
 from .event_loop import EventLoop
 from .programs import keep_what_programs_say
+from .ssh_hosts import HostFailed
 
 __all__ = ["ClusterLauncher"]
 
@@ -44,6 +45,8 @@ Check = Callable[[], object]
 
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
+# Each host has a bound of its own, and they are asked side by side.
+SSH_SECONDS = 3600.0
 
 COMPLETE = "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
 CONFIGURED = "Check the launcher, which the profile's ipcluster_config.py configures."
@@ -272,7 +275,8 @@ class ClusterLauncher:
                 options |= launchers.local_command(own, connection)
             options |= self._job_script(launcher_class, set_id)
             starting = self.cluster.start_engines(n, set_id, **options)
-            self._loop.run(starting, LAUNCH_SECONDS, check)
+            by_ssh = launcher_class is ipp_launcher.SSHEngineSetLauncher  # each host has its bound
+            self._loop.run(starting, SSH_SECONDS if by_ssh else LAUNCH_SECONDS, check)
         except BaseException as e:
             if set_id in self.cluster.engines:
                 # Some may have been started, on hosts that come before the one that fails.
@@ -336,6 +340,8 @@ def _whole(path: Path) -> bool:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, HostFailed):
+        return str(error)
     said = getattr(error, "stderr", None)
     if isinstance(error, subprocess.CalledProcessError) and said:
         program = error.cmd if isinstance(error.cmd, str) else error.cmd[0]

@@ -14,6 +14,7 @@ from parallelflow.system.safe_files import read_text
 
 from ..system.jobs import JobRecord, end_all
 from ..system.processes import ProcessRecord, record_of, stop_trees
+from .ssh_hosts import EndedEngine, SshWatch, kill_command
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]
 
@@ -50,6 +51,12 @@ class EngineSet:
         self.jobs: list[JobRecord] = []
         for one in self.launchers:
             self._take(name, one)
+        hosts: dict[str, list[Any]] = {}
+        for one in self.launchers:
+            if isinstance(one, ipp_launcher.SSHLauncher) and getattr(one, "pid", -1) > 0:
+                hosts.setdefault(one.location, []).append(one)
+        self.jobs += [_of_host(location, engines) for location, engines in hosts.items()]
+        self._watch = SshWatch([engine for engines in hosts.values() for engine in engines])
 
     def _take(self, name: str, one: Any) -> None:
         now, pid = time.time(), getattr(one, "pid", -1)
@@ -58,18 +65,19 @@ class EngineSet:
                 stop = (*one.delete_command, one.job_id)
                 text = f"job {one.job_id} ({name})"
                 self.jobs.append(JobRecord("job", text, stop, now, name))
-        elif pid <= 0:
-            return  # it could not be started
-        elif isinstance(one, ipp_launcher.SSHLauncher):
-            # Its pid is one of the other host's, which may give it to another process.
-            end = f"if ps -o args= -p {pid} | grep -q ipyparallel; then kill {pid}; fi"
-            stop = (*one.ssh_cmd, *one.ssh_args, one.location, end)
-            self.jobs.append(JobRecord("engine", f"engine {pid} (ssh)", stop, now, one.location))
-        else:
+        elif pid > 0 and not isinstance(one, ipp_launcher.SSHLauncher):
             kind = "engine" if isinstance(one, ipp_launcher.LocalEngineLauncher) else "launcher"
             record = record_of(pid, kind)
             if record is not None:
                 self.processes.append(record)
+
+    def ended_elsewhere(self) -> list[EndedEngine]:
+        """Return the engines of other hosts that are known to have ended; returns at once."""
+        return self._watch.ended()
+
+    def end_watch(self) -> None:
+        """Look no more which engines of other hosts have ended: the cluster tells it now."""
+        self._watch.close()
 
     def stop(self) -> None:
         """Stop all, whether they were recorded or not."""
@@ -97,10 +105,23 @@ class EngineSet:
         wanted = self.failed() or self.launchers
         elsewhere = any(isinstance(one, ipp_launcher.SSHLauncher) for one in wanted)
         some = wanted[: MAX_LOGS_ELSEWHERE if elsewhere else MAX_LOGS]
-        logs = [log for log in map(log_of, some) if log]
+        fetched = {(ended.host, ended.pid): ended.log for ended in self._watch.ended()}
+        logs = [
+            fetched.get((getattr(one, "hostname", ""), getattr(one, "pid", -1))) or log_of(one)
+            for one in some
+        ]
+        logs = [log for log in logs if log]
         if len(wanted) > len(some):
             logs.insert(0, f"The logs of {len(some)} of {len(wanted)} engines:")
         return "\n\n".join(logs)
+
+
+def _of_host(location: str, engines: list[Any]) -> JobRecord:
+    """Return the record of one host's engines: one connection ends them all."""
+    number = len(engines)
+    text = f"{number} engine{'s' * (number != 1)} on {location} (ssh)"
+    stop = kill_command(engines[0], [engine.pid for engine in engines])
+    return JobRecord("engine", text, stop, time.time(), location)
 
 
 def log_of(launcher: Any) -> str:

@@ -16,6 +16,10 @@ from dataclasses import dataclass
 __all__ = ["BATCH_SYSTEMS", "BatchSystem", "JobState", "JobStatus"]
 
 
+# How a job ends whose engine has ended by itself: in Slurm's, PBS' and LSF's words.
+OWN_ENDS = ("FAILED", "OUT_OF_MEMORY", "exit status 1", "EXIT, code 1")
+
+
 class JobState(enum.Enum):
     """Where a job stands."""
 
@@ -44,6 +48,16 @@ class JobStatus:
     def text(self) -> str:
         """What the user reads, such as ``queued: Resources``."""
         return f"{self.state.value}: {self.reason}" if self.reason else self.state.value
+
+    @property
+    def blames_engine(self) -> bool | None:
+        """Whether an engine of the job that has ended did so by itself; None: not known yet.
+
+        Not if the job was requeued, cancelled, preempted, or has run out of its time.
+        """
+        if self.state is JobState.RUNNING:
+            return None if self.reason else True
+        return self.state is JobState.ENDED and self.reason.startswith(OWN_ENDS)
 
 
 @dataclass(frozen=True)

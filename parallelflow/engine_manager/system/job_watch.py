@@ -78,13 +78,21 @@ class JobWatch:
     def __init__(self, pause: float = PAUSE_SECONDS) -> None:
         self._pause = pause
         self._known: dict[JobRecord, JobStatus] = {}
+        self._told_at: dict[JobRecord, float] = {}
         self._asked_at = float("-inf")
         self._thread: threading.Thread | None = None
 
-    def states(self, jobs: Iterable[JobRecord]) -> dict[JobRecord, JobStatus]:
+    def states(
+        self, jobs: Iterable[JobRecord], since: float = float("-inf")
+    ) -> dict[JobRecord, JobStatus]:
         """Return what is known of jobs, and ask again in a thread if it is old.
 
-        A job that has ended is not asked for any more.
+        Parameters
+        ----------
+        jobs : iterable of JobRecord
+            The jobs; one that has ended is not asked for any more.
+        since : float
+            What was asked for before this moment of the monotonic clock is left out.
         """
         wanted = [job for job in jobs if job.system]
         known = dict(self._known)
@@ -101,10 +109,13 @@ class JobWatch:
                 target=self._ask, args=(open_jobs,), name="parallelflow-jobs", daemon=True
             )
             self._thread.start()
-        return {job: known[job] for job in wanted if job in known}
+        return {job: known[job] for job in wanted if job in known and self._told_at[job] >= since}
 
     def _ask(self, jobs: list[JobRecord]) -> None:
+        began = time.monotonic()
         try:
-            self._known = {**self._known, **ask_jobs(jobs)}
+            found = ask_jobs(jobs)
+            self._told_at |= dict.fromkeys(found, began)
+            self._known = {**self._known, **found}
         except Exception:
             logger.exception("the batch system's answer could not be read")

@@ -1,0 +1,257 @@
+"""Engines of other machines by ssh: hosts side by side, one connection for each.
+
+ipyparallel 9.2 opens nine connections for each engine, one after the other. Here a host is sent
+one script, which makes the profile's folder, writes the connection file and starts the host's
+engines; another one tells which of them still run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ipyparallel.cluster import launcher as ipp_launcher
+
+from parallelflow.system.safe_files import read_text
+
+__all__ = ["HostFailed", "SshWatch", "kill_command", "start_hosts_side_by_side"]
+
+# A host that is up answers within a second or two; through several hops in some more.
+CONNECT_SECONDS = 20
+# What a host's script does takes a second; a home on a slow file server may take much longer.
+HOST_SECONDS = 90.0
+# Hosts that are asked at once.
+MOST_AT_ONCE = 64
+# Between two looks at the engines of a host while they register.
+LOOK_SECONDS = 3.0
+LOG_BYTES = 6000
+
+STARTED = re.compile(r"__started (\d+) (\d+)__")
+ENDED = re.compile(r"__ended (\d+)__\n(.*?)__end__", re.DOTALL)
+NO_PYTHON = "__no_python__"
+
+
+class HostFailed(Exception):
+    """Engines could not be started on some hosts; the text names each with its reason."""
+
+
+def start_hosts_side_by_side() -> None:
+    """Let ipyparallel's ssh launcher start the engines of all hosts at once."""
+    ipp_launcher.SSHEngineSetLauncher.start = _start
+
+
+async def _start(self: Any, n: int) -> list[str]:
+    """Start engines on their hosts; in the place of ``SSHEngineSetLauncher.start``."""
+    hosts = _launchers(self, n)
+    starts = [_HostStart(location, engines) for location, engines in hosts.items()]
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(min(len(starts), MOST_AT_ONCE)) as pool:
+        running = [loop.run_in_executor(pool, start.run) for start in starts]
+        try:
+            failed = [error for error in await asyncio.gather(*running) if error]
+        except BaseException:  # cancelled: what is under way is not waited for
+            for start in starts:
+                start.give_up()
+            raise
+    if failed:
+        raise HostFailed("; ".join(failed))
+    self.n = sum(map(len, hosts.values()))
+    self.notify_start(list(self.launchers))
+    return list(self.launchers)
+
+
+def _launchers(self: Any, n: int) -> dict[str, list[Any]]:
+    """Make ipyparallel's launcher of each engine, as its own ``start`` does; by location."""
+    traits = set(self.traits(config=True)) & set(self.launcher_class.class_traits(config=True))
+    traits -= {"location", "user", "hostname", "to_send", "to_fetch"}
+    traits |= {"profile_dir", "cluster_id"}
+    hosts: dict[str, list[Any]] = {}
+    for name, given in self.engines.items():
+        overrides = dict(given) if isinstance(given, dict) else {}
+        number = overrides.pop("n", 1) if isinstance(given, dict) else given
+        user, _, rest = name.rpartition("@")
+        host, _, port = rest.partition(":")
+        for i in range(min(int(number), n - len(self.launchers))):
+            options = {trait: getattr(self, trait) for trait in traits} | overrides
+            key = f"{name}/{i}"
+            engine = self.launcher_class(**options, parent=self, identifier=key)
+            engine.user, engine.hostname = user, host
+            engine.ssh_args = [*engine.ssh_args, *(["-p", port] if port else [])]
+            engine.remote_output_file = "/".join(
+                (engine.remote_profile_dir, "log", f"ipengine-{self.engine_set_id}-{host}-{i}.log")
+            )
+            engine.on_stop(self._notice_engine_stopped)
+            self.launchers[key] = engine
+            hosts.setdefault(name, []).append(engine)
+    return hosts
+
+
+def _command_to(engine: Any) -> list[str]:
+    """Return the command that runs a script on an engine's host; it asks nobody for a password."""
+    command = [*map(str, engine.ssh_cmd), *map(str, engine.ssh_args)]
+    if Path(command[0]).name == "ssh":
+        command[1:1] = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+    return [*command, engine.location, "sh", "-s"]
+
+
+class _HostStart:
+    """The start of one host's engines."""
+
+    def __init__(self, name: str, engines: list[Any]) -> None:
+        self._name = name
+        self._engines = engines
+        self._process: subprocess.Popen[str] | None = None
+        self._given_up = False
+
+    def run(self) -> str:
+        """Start them; return what has failed, with the host's name, or nothing."""
+        try:
+            script = _start_script(self._engines)
+            if self._given_up:
+                return f"{self._name}: given up"
+            self._process = subprocess.Popen(
+                _command_to(self._engines[0]),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+            output, error = self._process.communicate(script, HOST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.give_up()
+            return f"{self._name}: it has not answered for {HOST_SECONDS:.0f} s"
+        except OSError as e:
+            return f"{self._name}: {e}"
+        for number, pid in STARTED.findall(output):
+            engine = self._engines[int(number)]
+            engine.pid = int(pid)
+            engine.notify_start({"host": engine.location, "pid": engine.pid})
+        if all(engine.state == "running" for engine in self._engines):
+            return ""
+        if NO_PYTHON in output:
+            return f"{self._name}: there is no {self._engines[0].engine_cmd[0]}"
+        said = " ".join((error.strip() or output.strip()).split())
+        return f"{self._name}: {said or f'ssh ended with code {self._process.returncode}'}"
+
+    def give_up(self) -> None:
+        self._given_up = True
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                self._process.kill()
+
+
+def _start_script(engines: Sequence[Any]) -> str:
+    """Return shell that starts engines of one host and prints their process ids."""
+    first = engines[0]
+    folder = first.remote_profile_dir
+    program = shlex.quote(first.engine_cmd[0])
+    lines = ["umask 077", f"command -v {program} >/dev/null || {{ echo {NO_PYTHON}; exit 1; }}"]
+    folders = [f"{folder}/{name}" for name in ("security", "log", "pid", "startup")]
+    lines.append(f"mkdir -p {shlex.join(folders)} || exit 1")
+    for local, remote in first.to_send:
+        lines += _written(Path(local), remote)
+    for number, engine in enumerate(engines):
+        command = shlex.join([*engine.program, *engine.program_args])
+        given = shlex.join(["env", *(f"{k}={v}" for k, v in engine.get_env().items())])
+        lines.append(
+            f"nohup {given} {command} > {shlex.quote(engine.remote_output_file)} 2>&1 "
+            f"</dev/null & echo __started {number} $!__"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _written(local: Path, remote: str) -> list[str]:
+    """Return shell that writes a file; where homes are shared, it is there already."""
+    end = f"END_{os.urandom(8).hex()}"
+    target = shlex.quote(remote)
+    content = read_text(local)
+    return [
+        f"cat > {target}.new <<'{end}' || exit 1",
+        content.removesuffix("\n"),
+        end,
+        f"if cmp -s {target}.new {target}; then rm {target}.new; else mv {target}.new {target}; fi",
+    ]
+
+
+def kill_command(engine: Any, pids: Iterable[int]) -> tuple[str, ...]:
+    """Return the command that ends engines of one host, if their process ids are still theirs."""
+    each = "if ps -o args= -p $p | grep -q ipyparallel; then kill $p; fi"
+    script = f"for p in {' '.join(map(str, pids))}; do {each}; done"
+    return (*_command_to(engine)[:-2], script)
+
+
+@dataclass(frozen=True)
+class EndedEngine:
+    """An engine of another host that has ended: where, its process id there, and its log."""
+
+    host: str
+    pid: int
+    log: str
+
+
+class SshWatch:
+    """Looks now and then, in the background, which engines of other hosts have ended.
+
+    Parameters
+    ----------
+    launchers : sequence of SSHEngineLauncher
+        The engines.
+    """
+
+    def __init__(self, launchers: Sequence[Any]) -> None:
+        hosts: dict[tuple[str, ...], list[Any]] = {}
+        for one in launchers:
+            hosts.setdefault(tuple(_command_to(one)), []).append(one)
+        self._hosts = list(hosts.values())
+        self._ended: dict[tuple[str, int], EndedEngine] = {}
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def ended(self) -> list[EndedEngine]:
+        """Return those that are known to have ended; begins to look when it is first called."""
+        if self._thread is None and self._hosts and not self._closed.is_set():
+            self._thread = threading.Thread(target=self._look, name="parallelflow-ssh", daemon=True)
+            self._thread.start()
+        return list(self._ended.values())
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closed.set()
+
+    def _look(self) -> None:
+        with ThreadPoolExecutor(min(len(self._hosts), MOST_AT_ONCE)) as pool:
+            while not self._closed.wait(LOOK_SECONDS):
+                list(pool.map(self._look_at, self._hosts))
+
+    def _look_at(self, engines: list[Any]) -> None:
+        lines = [
+            f"kill -0 {one.pid} 2>/dev/null || {{ echo __ended {one.pid}__; "
+            f"tail -c {LOG_BYTES} {shlex.quote(one.remote_output_file)}; echo; echo __end__; }}"
+            for one in engines
+        ]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            output = subprocess.run(
+                _command_to(engines[0]),
+                input="\n".join([*lines, ""]),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=HOST_SECONDS,
+                check=False,
+            ).stdout
+            by_pid = {one.pid: one for one in engines}
+            for pid, log in ENDED.findall(output):
+                one = by_pid[int(pid)]
+                one.state = "after"  # by which its `poll` knows
+                self._ended[one.location, one.pid] = EndedEngine(one.hostname, one.pid, log.strip())

@@ -1,0 +1,102 @@
+"""Maps whose engines a batch system takes away: nothing is lost, doubled or blamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.batch import Slurm
+from tests.support.waiting import wait_until
+
+from .commands import Command, slurm_profile
+
+SESSION = str(Path(__file__).with_name("session.py"))
+
+
+@pytest.fixture(autouse=True)
+def no_job_is_left(slurm: Slurm) -> Iterator[None]:
+    yield
+    slurm.cancel_all()
+
+
+class Cluster:
+    """A profile with engines, each of a job of its own, left running on a Slurm."""
+
+    def __init__(self, slurm: Slurm, profile: str, jobs: int, each: int = 1) -> None:
+        self.slurm, self.profile = slurm, profile
+        self.notes = slurm.machines.folder / f"notes-{profile}"
+        self.notes.mkdir()
+        slurm_profile(slurm, profile)
+        for _ in range(jobs):
+            assert self.command("start", "-n", str(each)).wait() == 0
+        self.jobs = list(slurm.jobs())
+
+    def command(self, name: str, *arguments: str) -> Command:
+        environment = self.slurm.environment()
+        return Command.parallelflow(
+            self.slurm.machines, name, "--profile", self.profile, *arguments, env=environment
+        )
+
+    def map(self, n: int, seconds: float, *more: str) -> Command:
+        arguments = (self.profile, str(n), str(self.notes), str(seconds), *more)
+        return Command(self.slurm.machines, SESSION, *arguments, env=self.slurm.environment())
+
+    def begun(self) -> list[int]:
+        return sorted(int(path.name.partition("-")[0]) for path in self.notes.iterdir())
+
+    def close(self) -> None:
+        assert self.command("cleanup", "-y").wait() == 0
+
+
+def values(session: Command) -> list[int]:
+    assert session.wait() == 0, session.text
+    [line] = [line for line in session.text.splitlines() if line.startswith("RESULT ")]
+    return list(json.loads(line.removeprefix("RESULT "))["values"])
+
+
+def wait_for_more(cluster: Cluster, n: int) -> None:
+    wanted = len(cluster.begun()) + n
+    wait_until(lambda: len(cluster.begun()) >= wanted)
+
+
+def test_elements_of_a_cancelled_job_run_elsewhere_and_are_innocent(slurm: Slurm) -> None:
+    cluster = Cluster(slurm, "cancelled", jobs=2)
+    session = cluster.map(16, 1.0)
+    wait_until(lambda: len(cluster.begun()) >= 4)
+    slurm.run(f"scancel {cluster.jobs[0]}")
+    assert values(session) == [i * i for i in range(16)]
+    # What the lost engine had goes again, and nothing else does.
+    begun = cluster.begun()
+    assert sorted(set(begun)) == list(range(16)) and len(begun) <= 18
+    cluster.close()
+
+
+def test_a_map_waits_for_the_engines_of_a_job_that_was_requeued(slurm: Slurm) -> None:
+    cluster = Cluster(slurm, "requeued", jobs=1)
+    [job] = cluster.jobs
+    session = cluster.map(8, 1.0)
+    for _ in range(3):
+        wait_for_more(cluster, 2)
+        slurm.run(f"scontrol requeue {job}")
+        wait_until(lambda: slurm.jobs().get(job) == "PENDING")
+        session.wait_for("the work waits for those of job")
+        # Slurm lets a requeued job wait for two minutes.
+        wait_until(
+            lambda: "fail" not in slurm.run(f"scontrol update job {job} starttime=now || true")
+        )
+        wait_until(lambda: slurm.jobs().get(job) == "RUNNING")
+    assert values(session) == [i * i for i in range(8)]
+    assert f"job {job} (slurm) queued" in session.text
+    cluster.close()
+
+
+def test_an_element_that_ends_its_engines_is_blamed_on_other_hosts_too(slurm: Slurm) -> None:
+    cluster = Cluster(slurm, "blamed", jobs=1, each=6)
+    session = cluster.map(12, 0.5, "5")
+    assert session.wait() != 0
+    assert "it ended 3 engines" in session.text
+    assert cluster.begun().count(5) == 3
+    cluster.close()

@@ -11,10 +11,16 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Progress", "RunState", "Snapshot", "listen"]
+from parallelflow.trace import RunTrace
+
+__all__ = ["Progress", "RunState", "Snapshot", "listen", "recent"]
+
+#: The latest runs whose elements are remembered: 8 bytes for each element.
+MOST_RECENT = 12
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +62,10 @@ class Snapshot:
         Time since the run began, seconds.
     note : str
         One line worth telling now, such as the loss of an engine; empty if none.
+    known : int
+        Those of `done` whose values an earlier run had computed.
+    running_seconds : float
+        Time since the first element was sent, seconds.
     """
 
     run: int
@@ -68,20 +78,32 @@ class Snapshot:
     element_seconds: float
     wall_seconds: float
     note: str = ""
+    known: int = 0
+    running_seconds: float = 0.0
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Time left at the pace so far, seconds; None while nothing has finished."""
-        finished = self.done + self.failed
-        if not finished or self.state is RunState.PREPARING:
+        """Time left at the pace of this run, seconds; None while nothing has finished."""
+        finished = self.done + self.failed - self.known
+        if finished <= 0 or self.state is RunState.PREPARING:
             return None
-        return self.wall_seconds / finished * (self.total - finished)
+        left = self.total - self.done - self.failed
+        if finished < 2 * self.engines:  # the others are about to finish one, too
+            return self.element_seconds / finished * left / self.engines
+        return self.running_seconds / finished * left
 
 
 Listener = Callable[[Snapshot], None]
 _listeners: list[Listener] = []
 _numbers = itertools.count(1)
 _lock = threading.Lock()
+_recent: deque[Progress] = deque(maxlen=MOST_RECENT)
+
+
+def recent() -> list[Progress]:
+    """Return the latest runs of this process, the oldest first, under way or over."""
+    with _lock:
+        return list(_recent)
 
 
 def listen(listener: Listener) -> Callable[[], None]:
@@ -128,10 +150,22 @@ class Progress:
     element_seconds: float = 0.0
     engines: set[int] = field(default_factory=set)
     run: int = field(default_factory=lambda: next(_numbers))
+    trace: RunTrace = field(default_factory=RunTrace)
     _started: float = field(default_factory=time.monotonic)
+    _running: float | None = None
+    _known: int = 0
+    _ended: float | None = None
+
+    def __post_init__(self) -> None:
+        self._known = self.done
+        with _lock:
+            for earlier in _recent:  # lists may be large: only the latest run's is looked at
+                earlier.trace.shown_input = None
+            _recent.append(self)
 
     def snapshot(self, note: str = "") -> Snapshot:
         """Return what is known now."""
+        now = self._ended or time.monotonic()
         return Snapshot(
             run=self.run,
             label=self.label,
@@ -141,8 +175,10 @@ class Progress:
             failed=self.failed,
             engines=len(self.engines),
             element_seconds=self.element_seconds,
-            wall_seconds=time.monotonic() - self._started,
+            wall_seconds=now - self._started,
+            running_seconds=now - (self._running or now),
             note=note,
+            known=self._known,
         )
 
     def announce(self, note: str = "") -> None:
@@ -159,9 +195,14 @@ class Progress:
     def enter(self, state: RunState, note: str = "") -> None:
         """Change the state and announce it."""
         self.state = state
+        if state is RunState.RUNNING and self._running is None:
+            self._running = time.monotonic()
+        if state.over:
+            self._ended = time.monotonic()
         self.announce(note)
 
     def warn(self, note: str) -> None:
         """Write a line about an engine or the cluster to the log, and announce it."""
         logger.warning("%s", note)
+        self.trace.note(note)
         self.announce(note)

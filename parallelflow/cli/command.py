@@ -93,6 +93,10 @@ def _dispatch(options: Namespace) -> int:
                 from .check import check
 
                 return check(options)
+            if options.command == "runs":
+                from .records import show_runs
+
+                return show_runs(options)
             if options.command in cluster_parser.COMMANDS:
                 from .cluster import run_command
 

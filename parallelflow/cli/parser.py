@@ -45,6 +45,7 @@ examples:
   parallelflow run sweep.vt
   parallelflow run sweep.vt:final --set folds=10 --set "C=[0.1, 1.0]"
   parallelflow run sweep.vt:57 --profile cluster > table.txt
+  parallelflow run sweep.vt --report run.html --trace run.csv
   parallelflow run sweep.vt --table values.csv --out results.csv --engines 4
   parallelflow run first.vt second.vt:final --out results.csv
 
@@ -94,6 +95,20 @@ exit codes:
   there is no working directory or home folder.
 """
 
+_RUNS_DESCRIPTION = """\
+List the runs of the past, the latest last: those of 'parallelflow run' and of
+VisTrails' window, each Map a line.
+"""
+
+_RUNS_EPILOG = """\
+examples:
+  parallelflow runs
+  parallelflow runs -n 100 --json | python3 -m json.tool
+
+exit codes:
+  0 there are some; 1 there are none.
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all errors of the command."""
@@ -124,6 +139,7 @@ def build() -> argparse.ArgumentParser:
     explore_parser.add(commands, _engines)
     _add_gui(commands)
     _add_check(commands)
+    _add_runs(commands)
     cluster_parser.add(commands)
     return parser
 
@@ -216,6 +232,16 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "one",
     )
     run.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write a page of HTML about the run: timeline, durations, engines, errors",
+    )
+    run.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="write a table of the elements as CSV: state, input, engine, start, seconds, error",
+    )
+    run.add_argument(
         "-v",
         "--verbose",
         action="store_true",
@@ -251,6 +277,31 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         epilog=_CHECK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _add_runs(commands: argparse._SubParsersAction[_Parser]) -> None:
+    runs = commands.add_parser(
+        "runs",
+        help="list the runs of the past",
+        description=_RUNS_DESCRIPTION,
+        epilog=_RUNS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    runs.add_argument(
+        "-n",
+        "--number",
+        metavar="N",
+        type=_number,
+        default=20,
+        help="how many, the latest ones (default: 20)",
+    )
+    runs.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text[:9]):
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of runs: 1 or more")
+    return int(text[:9])
 
 
 def _engines(text: str) -> int:

@@ -11,10 +11,12 @@ from vistrails.core.modules.vistrails_module import ModuleError
 from parallelflow.engine.files import unpack
 from parallelflow.engine.function import prepare
 from parallelflow.engine.package_preload import PackagePreloader
+from parallelflow.engine.remote_failure import short
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
 from parallelflow.settings import settings
+from parallelflow.trace import Place
 from parallelflow.work.left_out import told_as_left_out
 from parallelflow.work.output import OutputOrder
 from parallelflow.work.policy import ElementPolicy
@@ -221,6 +223,15 @@ class _Evaluation:
             on_chunk=self._take_chunk,
             pool=self._manager.engine_pool(),
             finished=known | earlier,
+        )
+        trace = run.progress.trace
+        elements = loop.elements
+        trace.shown_input = lambda index: short(elements[index])
+        info = loop.module.moduleInfo
+        trace.place = Place(
+            module=int(info.get("moduleId", -1)),
+            function=int(loop.functions[0].moduleInfo.get("moduleId", -1)),
+            version=int(info.get("version") or -1),
         )
         for index in sorted(known | earlier):
             self._output.add(index, 1, {})

@@ -83,6 +83,16 @@ class Actions:
         """Keep what has finished of a chunk, and report it to whoever wants to know."""
         chunk, result = decision.chunk, decision.result
         self._results.keep(chunk.start, result)
+        if worker is not None:
+            self._results.progress.trace.add(
+                chunk.start,
+                result.seconds[: result.count],
+                result.started,
+                result.wall,
+                worker.id,
+                worker.host,
+                1 + len(chunk.attempts) + len(chunk.losses),
+            )
         self._backlog.sizer.observe(result.seconds, chunk.bytes_for(result.count))
         if self._on_chunk is not None and worker is not None:
             self._on_chunk(chunk.start, result, worker)

@@ -49,6 +49,8 @@ class Results:
         self.unfinished: set[int] = set()
         self.progress = Progress(label, total, done=len(known))
         self._known = known.keys()
+        self.progress.trace.known = set(known)
+        self.progress.trace.failures = self.failures
         self._ranges: list[tuple[int, int]] = []
         for index, value in known.items():
             self.make_room(index)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,8 @@ class Run:
         self.workers = Workers(
             client, self._pool, function, self.progress, queue_events(self._events)
         )
+        sent = weakref.WeakMethod(self.workers.sent)
+        self.progress.trace.sent = lambda: (sent() or list)()
         self._sender = Sender(self._backlog, self.workers, self._results, key, self._shared, policy)
         # None of these refers to the run: with a cycle, Python would free the values late.
         self._stopper = Stopper(self._pool, self.workers, self._events)

@@ -11,6 +11,7 @@ from parallelflow.engine.remote_failure import failure_of
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import SetupFailed
 from parallelflow.progress import Progress
+from parallelflow.trace import Sent
 
 from .chunks import Chunk
 from .losses import MAX_DEATHS, Loss
@@ -103,6 +104,14 @@ class Workers:
     def were_stopped(self) -> bool:
         """Return True if this session has ended the cluster on purpose."""
         return self._pool.stopped()
+
+    def sent(self) -> list[Sent]:
+        """Return what the engines have and have not answered, in the order in which they got it."""
+        return [
+            Sent(chunk.start, len(chunk.elements), worker.id, worker.host or "", not position)
+            for worker in self
+            for position, chunk in enumerate(list(worker.jobs))
+        ]
 
     # -- set-up -------------------------------------------------------------------------
 

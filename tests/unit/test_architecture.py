@@ -30,7 +30,7 @@ LAYERS = Layers(
         "data",
         "host",
     ),
-    shared=("settings", "progress", "system", "errors", "names"),
+    shared=("settings", "progress", "trace", "system", "errors", "names"),
 )
 
 #: The same within the engine manager: what it offers, who does it, and the folders below.

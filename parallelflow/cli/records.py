@@ -1,0 +1,133 @@
+"""What a command keeps of its runs: a report, a table of the elements, the history; and runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from parallelflow.engine_manager.model.information import aligned
+from parallelflow.errors import UserMistake
+from parallelflow.progress import Progress, recent
+from parallelflow.runs import history
+from parallelflow.runs.report import About, write_report
+from parallelflow.runs.trace_file import write_trace
+
+from .exits import Exit
+from .messages import tell
+
+__all__ = ["check_files", "keep", "show_runs"]
+
+
+def check_files(options: Namespace) -> None:
+    """Check, before anything runs, that the files that are asked for can be written.
+
+    Raises
+    ------
+    UserMistake
+        If one cannot.
+    """
+    for option in ("report", "trace"):
+        name = getattr(options, option)
+        if name is None:
+            continue
+        path = Path(name)
+        wrong = ""
+        if path.is_dir():
+            wrong = "it is a folder"
+        elif path.exists() and not path.is_file():
+            wrong = "it is no ordinary file"
+        elif not path.parent.is_dir():
+            wrong = f"there is no folder {path.parent}"
+        elif not os.access(path.parent, os.W_OK):
+            wrong = f"the folder {path.parent} cannot be written"
+        if wrong:
+            raise UserMistake(f"--{option} {name}: {wrong}.")
+
+
+def keep(options: Namespace, seconds: float, workflow: str) -> bool:
+    """Write what the options ask for of this process' runs, and remember them.
+
+    Parameters
+    ----------
+    options : Namespace
+        The options of ``run``.
+    seconds : float
+        How long the workflow took.
+    workflow : str
+        The file and version, as it was given.
+
+    Returns
+    -------
+    bool
+        Whether everything could be written; what could not is told.
+    """
+    runs = recent()
+    history.remember_runs(runs, workflow)
+    written = True
+    for name, write in (("report", _report), ("trace", _trace)):
+        path = getattr(options, name)
+        if path is None:
+            continue
+        try:
+            write(Path(path), options, seconds, workflow, runs)
+        except OSError as e:
+            tell(f"--{name} {path}: {e.strerror or e}")
+            written = False
+    return written
+
+
+def _report(
+    path: Path, options: Namespace, seconds: float, workflow: str, runs: list[Progress]
+) -> None:
+    facts = [("Workflow", workflow), ("The whole workflow took", f"{seconds:.1f} s")]
+    if options.aliases:
+        facts.append(("Parameters", ", ".join(f"{name} = {value}" for name, value in options.aliases)))
+    facts.append(("ipyparallel", importlib.metadata.version("ipyparallel")))
+    write_report(path, About(workflow, facts), runs)
+
+
+def _trace(path: Path, _: Namespace, __: float, ___: str, runs: list[Progress]) -> None:
+    write_trace(path, runs)
+
+
+
+
+def show_runs(options: Namespace) -> int:
+    """List the runs of the past, the latest last.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if there is none.
+    """
+    found = history.past_runs()[-options.number :]
+    if options.json:
+        json.dump([asdict(run) for run in found], sys.stdout, indent=1)
+        print()
+        return Exit.OK
+    if not found:
+        print("There are no runs yet: 'parallelflow run FILE' makes one.")
+        return Exit.FAILED
+    rows = [("began", "workflow", "run", "state", "elements", "failed", "time", "engines")]
+    for run in found:
+        rows.append(
+            (
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
+                os.path.basename(run.workflow) or "-",
+                run.label,
+                run.state,
+                str(run.total),
+                str(run.failed) if run.failed else "no",
+                f"{run.seconds:.1f} s",
+                str(run.engines),
+            )
+        )
+    for line in aligned(rows):
+        print(line)
+    return Exit.OK

@@ -1,0 +1,1 @@
+"""What is known of runs: a table of the elements, a report, and the runs of the past."""

@@ -1,0 +1,121 @@
+"""The runs of the past: a line for each in a file of the user's, the latest ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from parallelflow.progress import Progress
+from parallelflow.system import safe_files
+
+__all__ = ["PastRun", "history_file", "past_runs", "remember_runs"]
+
+#: Runs that are kept, and the largest file that is read: a line has some hundred bytes.
+MOST_RUNS = 500
+MAX_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that is over.
+
+    Attributes
+    ----------
+    began : float
+        When, seconds since the epoch.
+    workflow : str
+        The workflow's file and version; empty if it was no workflow's.
+    label : str
+        What the user calls the run.
+    state : str
+        How it ended.
+    total, done, failed, known : int
+        Elements: all, finished well, failed, and known from an earlier execution.
+    seconds : float
+        How long it took.
+    work : float
+        The sum of the elements' times, seconds.
+    engines : int
+        Engines that took part.
+    first_error : str
+        The error of the first element that failed; empty if none did.
+    """
+
+    began: float
+    workflow: str
+    label: str
+    state: str
+    total: int
+    done: int
+    failed: int
+    known: int
+    seconds: float
+    work: float
+    engines: int
+    first_error: str = ""
+
+
+def history_file() -> Path:
+    """Return where the runs are kept."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    folder = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    return folder / "parallelflow" / "runs.jsonl"
+
+
+def past_runs() -> list[PastRun]:
+    """Return the runs that are kept, the oldest first; lines that cannot be read are left out."""
+    try:
+        text = safe_files.read_text(history_file(), MAX_BYTES)
+    except (OSError, safe_files.UnusableFile):
+        return []
+    found = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, TypeError):
+            found.append(PastRun(**json.loads(line)))
+    return found
+
+
+def remember_runs(runs: list[Progress], workflow: str = "") -> bool:
+    """Add runs to those that are kept; return whether that could be done.
+
+    Parameters
+    ----------
+    runs : list of Progress
+        Runs that are over.
+    workflow : str
+        The workflow's file and version.
+    """
+    if not runs:
+        return True
+    path = history_file()
+    kept = [*past_runs(), *(_past(run, workflow) for run in runs)][-MOST_RUNS:]
+    try:
+        safe_files.make_folder(path.parent)
+        safe_files.replace_text(path, "".join(f"{json.dumps(asdict(run))}\n" for run in kept))
+    except (OSError, safe_files.UnusableFile):
+        return False  # nobody waits for it
+    return True
+
+
+def _past(run: Progress, workflow: str) -> PastRun:
+    snapshot = run.snapshot()
+    failures: Any = run.trace.failures
+    first = str(failures[min(failures)])[:500] if failures else ""
+    return PastRun(
+        began=run.trace.began,
+        workflow=workflow,
+        label=run.label,
+        state=snapshot.state.value,
+        total=snapshot.total,
+        done=snapshot.done,
+        failed=snapshot.failed,
+        known=snapshot.known,
+        seconds=round(snapshot.wall_seconds, 3),
+        work=round(snapshot.element_seconds, 3),
+        engines=snapshot.engines,
+        first_error=first,
+    )

@@ -170,6 +170,32 @@ def look_at_a_run(window: Any) -> Iterator[None]:
     during(window, running, lambda progress: (save(progress, "run"), save(information, "info")))
     information.close()
     yield
+    yield from look_at_elements(window)
+
+
+def look_at_elements(window: Any) -> Iterator[None]:
+    """Take the panel with the rows and the timeline of the run."""
+    trigger(window, "Show runs")
+    yield from until(lambda: window.findChild(dock_class(), "parallelflow-runs"))
+    dock = window.findChild(dock_class(), "parallelflow-runs")
+    panel = dock.widget()
+    panel.choose_latest()
+    window.resizeDocks([dock], [260], 2)
+    yield
+    yield
+    save(panel, "runs")
+    panel.tabs.setCurrentIndex(1)
+    yield
+    save(panel, "timeline")
+    dock.close()
+    yield
+
+
+def dock_class() -> Any:
+    """Return Qt's class; importing it needs VisTrails' repairs."""
+    from PyQt5 import QtWidgets
+
+    return QtWidgets.QDockWidget
 
 
 def questions(window: Any) -> Iterator[None]:

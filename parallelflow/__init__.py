@@ -1,9 +1,14 @@
-"""Parallel Flow: run a workflow step over a whole list in parallel on IPython engines.
+"""Run a step of a workflow for each element of a list, on many engines at a time.
 
-VisTrails reads the attributes of this module when it looks for packages, so
-importing it loads a file of constants and nothing else (not even typing: the
-distribution's .pth file imports it at the start of every Python) and cannot fail.
+The Map of this package takes the place of Control Flow's: the same ports and results,
+the elements side by side, on this machine or on others. Start with a module selected:
+Packages > Parallel Flow > Map over a list... The Parallel Flow entry of Help has the guide.
 """
+
+# The text above is the package's description in VisTrails' Preferences. VisTrails reads the
+# attributes of this module when it looks for packages, so importing it loads a file of constants
+# and nothing else (not even typing: the distribution's .pth file imports it at the start of every
+# Python) and cannot fail.
 
 from parallelflow.names import IDENTIFIER
 

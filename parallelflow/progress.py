@@ -20,7 +20,7 @@ from parallelflow.trace import RunTrace
 __all__ = ["Progress", "RunState", "Snapshot", "listen", "recent"]
 
 #: The latest runs whose elements are remembered: 8 bytes for each element.
-MOST_RECENT = 12
+MOST_RECENT = 24
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +159,8 @@ class Progress:
     def __post_init__(self) -> None:
         self._known = self.done
         with _lock:
-            for earlier in _recent:  # lists may be large: only the latest run's is looked at
-                earlier.trace.shown_input = None
+            for earlier in _recent:
+                earlier.trace.drop_lists()
             _recent.append(self)
 
     def snapshot(self, note: str = "") -> Snapshot:

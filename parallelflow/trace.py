@@ -21,7 +21,7 @@ SKEW_SECONDS = 2.0
 MOST_EVENTS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChunkTrace:
     """What came back of elements that travelled together.
 
@@ -114,8 +114,8 @@ class RunTrace:
         Returns what the engines have now.
     events : deque of (float, str)
         What happened to engines: seconds since the epoch, and a line.
-    shown_input : callable or None
-        Returns an element's input as text by its index, as long as the run's list is there.
+    element_of, value_of : callable or None
+        Return an element and its value by its index, as long as the run's lists are there.
     place : Place or None
         Where the run belongs in a workflow.
     """
@@ -126,7 +126,8 @@ class RunTrace:
     failures: Mapping[int, Any] = field(default_factory=dict)
     sent: Callable[[], list[Sent]] = _nothing_sent
     events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
-    shown_input: Callable[[int], str] | None = None
+    element_of: Callable[[int], Any] | None = None
+    value_of: Callable[[int], Any] | None = None
     place: Place | None = None
 
     def add(
@@ -164,6 +165,10 @@ class RunTrace:
             start, len(seconds), engine, host or "", begun, array("d", seconds), attempt
         )
         self.chunks.append(chunk)
+
+    def drop_lists(self) -> None:
+        """Forget elements and values: they may be large."""
+        self.element_of = self.value_of = None
 
     def note(self, line: str) -> None:
         """Note what happened to an engine or the cluster."""

@@ -299,7 +299,7 @@ def _add_runs(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text[:9]):
+    if not text.isdecimal() or not int(text[:9]) > 0:
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of runs: 1 or more")
     return int(text[:9])
 

@@ -87,15 +87,15 @@ def _report(
 ) -> None:
     facts = [("Workflow", workflow), ("The whole workflow took", f"{seconds:.1f} s")]
     if options.aliases:
-        facts.append(("Parameters", ", ".join(f"{name} = {value}" for name, value in options.aliases)))
+        facts.append(
+            ("Parameters", ", ".join(f"{name} = {value}" for name, value in options.aliases))
+        )
     facts.append(("ipyparallel", importlib.metadata.version("ipyparallel")))
     write_report(path, About(workflow, facts), runs)
 
 
 def _trace(path: Path, _: Namespace, __: float, ___: str, runs: list[Progress]) -> None:
     write_trace(path, runs)
-
-
 
 
 def show_runs(options: Namespace) -> int:

@@ -10,10 +10,11 @@ from typing import Any
 
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
+from parallelflow.progress import recent
 from parallelflow.settings import override
 from parallelflow.work.python_value import python_value
 
-from . import peek, report, signals, streams, target
+from . import peek, records, report, signals, streams, target
 from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -40,7 +41,19 @@ def run(options: Namespace) -> int:
     ParallelFlowError
         Of the user's mistakes; nothing was run.
     """
+    records.check_files(options)
     began = time.monotonic()
+    written = True
+    try:
+        code = _run_files(options, began)
+    finally:
+        if recent() or options.report or options.trace:
+            seconds = time.monotonic() - began
+            written = records.keep(options, seconds, " ".join(options.files))
+    return code if written or code else Exit.FAILED
+
+
+def _run_files(options: Namespace, began: float) -> int:
     _override_settings(options)
     if options.table or options.out or len(options.files) > 1:
         from .batch import run_batch

@@ -20,7 +20,7 @@ from parallelflow.engine_manager.model import State
 from .parts import PlainDialog, icon_label, label
 from .start_dialog import MOST
 from .start_view import StartView
-from .wording import count
+from .wording import count, too_many
 
 __all__ = ["AskDialog", "StartingDialog"]
 
@@ -62,7 +62,7 @@ class AskDialog(PlainDialog):
         row.addWidget(icon_label(QStyle.SP_MessageBoxQuestion, self))
         row.addWidget(label(what, bold=True), 1)
         self.number = QSpinBox()
-        self.number.setRange(1, MOST)
+        self.number.setRange(0, MOST)
         self.number.setValue(suggested)
         self.number.selectAll()
         form = QFormLayout()
@@ -86,7 +86,19 @@ class AskDialog(PlainDialog):
         self.not_now_button.clicked.connect(self.reject)
         self.column.addWidget(buttons)
         self.start_button.setDefault(True)
+        self.warning = label()
+        self.column.insertWidget(2, self.warning)
+        self.number.valueChanged.connect(self._warn)
+        self._warn(suggested)
         self.resize(460, 200)
+
+    def _warn(self, n: int) -> None:
+        """Say what is questionable about a number of engines."""
+        cores = os.cpu_count() or 1
+        self.warning.setText(too_many(n, cores, cores) if n else "Choose at least one engine.")
+        self.warning.setVisible(bool(self.warning.text()))
+        for button in (self.start_button, self.always_button):
+            button.setEnabled(n > 0)
 
     def _accept(self, always: bool) -> None:
         self.engines, self.always = self.number.value(), always

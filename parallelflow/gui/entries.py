@@ -15,6 +15,7 @@ class Entry(enum.Enum):
 
     START = "Start new engine processes..."
     INFORMATION = "Show information on the cluster"
+    RUNS = "Show runs"
     PROFILE = "Change profile..."
     CLEANUP = "Cleanup started processes..."
     SHUTDOWN = "Request cluster shutdown..."
@@ -37,6 +38,7 @@ class LoopEntry(enum.Enum):
 TIPS: dict[Entry | MapEntry | LoopEntry, str] = {
     Entry.START: "Start engines, on this machine or by a launcher, and a controller if none runs",
     Entry.INFORMATION: "Show controller, engines and running Maps, each second anew",
+    Entry.RUNS: "Show the elements of Maps: state, input, engine, time, error; and past runs",
     Entry.PROFILE: "Use the cluster of another IPython profile, or make a new profile",
     Entry.CLEANUP: "See what Parallel Flow has started, and stop it or leave it running",
     Entry.SHUTDOWN: "Have the hub stop the whole cluster, also what was started elsewhere",
@@ -54,6 +56,7 @@ TIPS: dict[Entry | MapEntry | LoopEntry, str] = {
 SHORTCUTS: dict[Entry | MapEntry | LoopEntry, str] = {
     Entry.START: "Ctrl+Shift+E",
     Entry.INFORMATION: "Ctrl+Shift+I",
+    Entry.RUNS: "Ctrl+Shift+R",
     Entry.PROFILE: "Ctrl+Shift+P",
     Entry.CLEANUP: "Ctrl+Shift+K",
     Entry.SHUTDOWN: "Ctrl+Shift+D",

@@ -1,8 +1,12 @@
-"""Progress of a Map in VisTrails' own dialog: elements done and the time left."""
+"""Progress of a Map in VisTrails' own dialog: elements done, the time left, a way to the rows."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+from PyQt5.QtCore import QEvent, QObject
+from PyQt5.QtWidgets import QProgressBar, QProgressDialog, QPushButton
 
 from parallelflow.progress import Snapshot, listen
 
@@ -13,12 +17,20 @@ __all__ = ["MapProgress"]
 
 # Shorter steps cannot be read.
 STEP_SECONDS = 0.2
+MARGIN = 8
 
 
 class MapProgress:
-    """Writes how far a Map has come into the dialog that VisTrails shows while it executes."""
+    """Writes how far a Map has come into the dialog that VisTrails shows while it executes.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    show_runs : callable
+        Called when the user wants to see the elements.
+    """
+
+    def __init__(self, show_runs: Callable[[], object]) -> None:
+        self._show_runs = show_runs
         self._shown_at = 0.0
         self.close = listen(self.take)
 
@@ -32,3 +44,39 @@ class MapProgress:
         self._shown_at = now
         for dialog in main_window.progress_dialogs():
             dialog.setLabelText(run_line(snapshot))
+            if not snapshot.state.over:
+                self._follow(dialog, snapshot)
+
+    def _follow(self, dialog: QProgressDialog, snapshot: Snapshot) -> None:
+        """Let the bar follow the elements; VisTrails counts modules, of which there are few."""
+        # Not the dialog's own setValue, which would handle events in the middle of a poll.
+        bar = dialog.findChild(QProgressBar)
+        if bar is not None and snapshot.total:
+            done = snapshot.done + snapshot.failed
+            bar.setValue(int(bar.maximum() * done / snapshot.total))
+        if dialog.findChild(_RunsButton) is None:
+            _RunsButton(dialog, self._show_runs)
+
+
+class _RunsButton(QPushButton):
+    """A button in a progress dialog, which has no place for one: it stands at the left edge."""
+
+    def __init__(self, dialog: QProgressDialog, show_runs: Callable[[], object]) -> None:
+        super().__init__("&Elements...", dialog)
+        self.setToolTip("Show each element: its state, engine, time and error")
+        self.setAutoDefault(False)
+        self.clicked.connect(lambda: show_runs())
+        dialog.installEventFilter(self)
+        self._place()
+        self.show()
+
+    def _place(self) -> None:
+        dialog = self.parentWidget()
+        self.adjustSize()
+        self.move(MARGIN, dialog.height() - self.height() - MARGIN)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the place when the dialog changes its size."""
+        if event.type() == QEvent.Resize:
+            self._place()
+        return False

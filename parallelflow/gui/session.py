@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PyQt5 import sip
-from PyQt5.QtCore import QObject
+from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtWidgets import QDialog
 
 from parallelflow.engine_manager import get_manager
@@ -15,19 +15,25 @@ from parallelflow.settings import remember
 
 from . import main_window, tasks
 from .assistant import ParallelAssistant
+from .configuration_page import ConfigurationPage
 from .entries import Entry, LoopEntry, MapEntry
 from .interaction import WindowInteraction
 from .loop_choice import ModuleOption, choose_all_loops
+from .main_window_parts import MainWindowParts
 from .map_actions import MapActions
 from .map_progress import MapProgress
 from .menu import Menu
 from .module_menu import ModuleMenu
+from .runs_session import RunsSession
 
 __all__ = ["close", "entries", "is_shown", "session"]
 
 # Tasks give up when the manager stops; the longest of its steps (ending a process that hangs
 # in the system) takes this long.
 END_SECONDS = 10.0
+
+# The line in the status bar follows the cluster; reading what is known costs nothing.
+LOOK_MS = 1000
 
 is_shown = main_window.is_shown
 
@@ -51,16 +57,28 @@ class Session(QObject):
         self.module_menu = ModuleMenu(self.maps)
         self.module_option = ModuleOption()
         self.assistant = ParallelAssistant()
-        self.progress = MapProgress()
+        self.configuration_page = ConfigurationPage()
+        self.parts = MainWindowParts()
+        self.timer = QTimer(self)
+        self.timer.setInterval(LOOK_MS)
+        self.timer.timeout.connect(self._show_engines)
+        self.timer.start()
+        self.runs = RunsSession()
+        self.progress = MapProgress(self.runs.show)
         self.dialogs: dict[Entry, Any] = {}
 
     def open(self, entry: Entry) -> None:
         """Open the dialog of an entry, or show the one that is open."""
+        if entry is Entry.RUNS:
+            self.runs.show()
+            return
         dialog = self.dialogs.get(entry)
         if dialog is None or sip.isdeleted(dialog):
             dialog = self.dialogs[entry] = self._make(entry)
             if isinstance(dialog, QDialog):
                 dialog.finished.connect(self.menu.follow)
+            else:
+                _put_aside(dialog)
         if isinstance(dialog, QDialog):
             # Modal to its window without a nested event loop, which would hold a Map up.
             dialog.open()
@@ -95,6 +113,11 @@ class Session(QObject):
 
         return ShutdownDialog(self.manager, parent)
 
+    def _show_engines(self) -> None:
+        link = self.manager.cluster.connection
+        engines = 0 if link is None else len(link.ids)
+        self.parts.show(self.manager.profile, self.manager.state, engines)
+
     def _note_start(self) -> None:
         dialog = self.dialogs.get(Entry.START)
         self.menu.starting = dialog is not None and dialog.under_way
@@ -104,11 +127,15 @@ class Session(QObject):
     def close(self) -> None:
         """Close everything; nothing of it is left, no thread and no timer."""
         self.progress.close()
+        self.runs.close()
         self.maps.close()
         self.module_menu.close()
         self.module_option.close()
         choose_all_loops(False)
         self.assistant.close()
+        self.configuration_page.close()
+        self.timer.stop()
+        self.parts.close()
         self.menu.close()
         self.interaction.close()
         self.manager.interaction = ConsoleInteraction()
@@ -118,6 +145,14 @@ class Session(QObject):
                 dialog.hide()
                 sip.delete(dialog)
         self.dialogs.clear()
+
+
+def _put_aside(window: Any) -> None:
+    """Put a window into the main window's lower right corner: the toolbar is at the top."""
+    behind = main_window.main_window()
+    if behind is not None:
+        corner = behind.frameGeometry().bottomRight()
+        window.move(max(corner.x() - window.width(), 0), max(corner.y() - window.height(), 0))
 
 
 _session: Session | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from PyQt5.QtCore import Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import (
     QComboBox,
     QDialogButtonBox,
     QFormLayout,
-    QGroupBox,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -27,12 +28,14 @@ from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
 from .start_view import StartView
 from .tasks import Task
-from .wording import count, memory
+from .wording import machine_line, too_many
 
 __all__ = ["StartDialog"]
 
 # The preview follows the keys that are typed, but not each of them.
 PREVIEW_MS = 250
+# How long the status bar says that a start in the background has ended.
+SAID_MS = 20_000
 
 
 class StartDialog(PlainDialog):
@@ -73,7 +76,7 @@ class StartDialog(PlainDialog):
         self._timer.timeout.connect(self._ask_preview)
         self.number.valueChanged.connect(lambda _: self._timer.start())
         self.launcher.currentIndexChanged.connect(lambda _: self._timer.start())
-        self.resize(620, 360)
+        self.resize(620, 260)
         self._load()
 
     # -- the question ---------------------------------------------------------------------
@@ -86,26 +89,44 @@ class StartDialog(PlainDialog):
         form.setFieldGrowthPolicy(QFormLayout.ExpandingFieldsGrow)
         self.cluster = label(f"{self._manager.profile}: looking for a running cluster ...")
         self.number = QSpinBox()
-        self.number.setRange(1, MOST)
+        self.number.setRange(0, MOST)  # 0 is said to be none, not silently made 1
         self._suggested = self._manager.suggested_engines()
         self.number.setValue(self._suggested)
         self.number.selectAll()
         self.machine = QLabel(self._machine())
+        self.warning = label()
+        self.warning.hide()
         self.launcher = QComboBox()
+        self.launcher.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        self.launcher.setMinimumContentsLength(30)
         self.launcher.addItem("looking for launchers ...")
         form.addRow("Profile:", self.cluster)
         form.addRow("&Number of engines:", self.number)
         form.addRow("", self.machine)
+        form.addRow("", self.warning)
         form.addRow("&Launcher:", self.launcher)
         column.addLayout(form)
-        box = QGroupBox("What is run")
+        self.what_button = QPushButton("&What is run...")
+        self.what_button.setCheckable(True)
+        self.what_button.setAutoDefault(False)
+        self.what_button.setToolTip("Show the commands, or the job script, before they are run")
+        box = QWidget()
         inside = QVBoxLayout(box)
+        inside.setContentsMargins(0, 0, 0, 0)
         self.preview = code(lines=4)
         self.notes = label()
         self.notes.hide()
         inside.addWidget(self.preview, 1)
-        inside.addWidget(self.notes)
+        box.hide()
+        self.what_button.toggled.connect(box.setVisible)
+        self.what_button.toggled.connect(lambda _: self.refit())
+        row = QHBoxLayout()
+        row.addWidget(self.what_button)
+        row.addStretch()
+        column.addWidget(self.notes)
+        column.addLayout(row)
         column.addWidget(box, 1)
+        column.addStretch()
         self.busy = Busy()
         self.trouble = label()
         self.trouble.hide()
@@ -114,12 +135,16 @@ class StartDialog(PlainDialog):
         return page
 
     def _machine(self) -> str:
-        cores = os.cpu_count() or 1
-        free = self._manager.free_cores()
-        return (
-            f"{count(cores, 'core')}, {free} not yet used by engines; "
-            f"{memory(free_memory())} of memory free"
-        )
+        return machine_line(os.cpu_count() or 1, self._manager.free_cores(), free_memory())
+
+    def _warn(self, choice: LauncherChoice | None, n: int) -> None:
+        """Say what is questionable about a number of engines; what cannot be is said elsewhere."""
+        here = choice is None or choice.name == "local"
+        text = too_many(n, self._manager.free_cores(), os.cpu_count() or 1) if here else ""
+        if not n:
+            text = "None would be started: choose at least one engine."
+        self.warning.setText(text)
+        self.warning.setVisible(bool(text))
 
     def _load(self) -> None:
         self.busy.show()
@@ -177,7 +202,13 @@ class StartDialog(PlainDialog):
 
     def _ask_preview(self) -> None:
         choice, n = self.chosen(), self.number.value()
+        self._warn(choice, n)
         if choice is None:
+            return
+        if not n:
+            self._preview_number += 1  # an answer that is still to come is not waited for
+            self.preview.setPlainText("")
+            self.start_button.setEnabled(False)
             return
         name, manager = choice.name, self._manager
         self._preview_number += 1
@@ -228,6 +259,11 @@ class StartDialog(PlainDialog):
         self.start_button = box.addButton("&Start", QDialogButtonBox.AcceptRole)
         self.hide_button = QPushButton("Continue in the &background")
         box.addButton(self.hide_button, QDialogButtonBox.ActionRole)
+        self.back_button = QPushButton("&Back")
+        self.back_button.setToolTip("Try with another number or launcher")
+        box.addButton(self.back_button, QDialogButtonBox.ActionRole)
+        self.back_button.clicked.connect(self._go_back)
+        self.back_button.hide()
         self.cancel_button = box.addButton(QDialogButtonBox.Cancel)
         self.start_button.clicked.connect(self._begin)
         self.hide_button.clicked.connect(self.hide)
@@ -243,6 +279,8 @@ class StartDialog(PlainDialog):
         self.start_button.hide()
         self.hide_button.show()
         self.error.hide()
+        self.view.bar.show()
+        self.view.table.show()
         self._set_under_way(True)
 
         def start(task: Task) -> None:
@@ -260,8 +298,12 @@ class StartDialog(PlainDialog):
 
     def _succeed(self, _: object) -> None:
         self._end()
-        if not self.isVisible():
-            super().reject()
+        if self.isVisible():
+            return
+        window: Any = self.parentWidget()
+        if window is not None and hasattr(window, "statusBar"):  # nobody has seen it end
+            window.statusBar().showMessage(f"Parallel Flow: {self.view.line.text()}", SAID_MS)
+        super().reject()
 
     def _fail(self, error: Exception) -> None:
         self._end()
@@ -272,8 +314,20 @@ class StartDialog(PlainDialog):
         self.view.bar.hide()
         self.view.table.setVisible(self.view.snapshot is not None)
         self.error.show_error(error)
+        self.back_button.show()
         self.show()
         self.refit()
+
+    def _go_back(self) -> None:
+        """Ask again after a start that has failed."""
+        self.pages.setCurrentIndex(0)
+        self.back_button.hide()
+        self.error.hide()
+        self.cancel_button.setText("Cancel")
+        self.start_button.show()
+        self.start_button.setDefault(True)
+        self.number.setFocus()
+        self._ask_preview()
 
     def _end(self) -> None:
         self.view.end()

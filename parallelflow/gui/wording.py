@@ -12,12 +12,14 @@ __all__ = [
     "controller_line",
     "count",
     "duration",
+    "machine_line",
     "memory",
     "plan_lines",
     "policy",
     "run_line",
     "start_line",
     "state_line",
+    "too_many",
     "when",
 ]
 
@@ -58,7 +60,8 @@ def run_line(run: Snapshot) -> str:
     if run.failed:
         text += f", {run.failed} failed"
     if run.state.over:
-        return f"{text}, {run.state.value}"
+        told = run.failed and run.state is RunState.FAILED
+        return text if told else f"{text}, {run.state.value}"
     left = run.remaining_seconds
     return text if left is None else f"{text}, about {duration(left)} left"
 
@@ -152,6 +155,25 @@ def _engines(plan: ShutdownPlan) -> str:
         return " on ".join([engines, *plan.engines])
     hosts = ", ".join(f"{host} ({number})" for host, number in plan.engines.items())
     return f"{engines} on {len(plan.engines)} hosts: {hosts}"
+
+
+def machine_line(cores: int, unused: int, free: int) -> str:
+    """Return what this machine has for engines: cores, those without one, and bytes of memory."""
+    return (
+        f"{count(cores, 'core')}, {unused} not yet used by engines; {memory(free)} of memory free"
+    )
+
+
+def too_many(n: int, free: int, cores: int) -> str:
+    """Return what is questionable about n new engines on this machine, empty if nothing is."""
+    if n > cores:
+        return (
+            f"{n} engines share {count(cores, 'core')}: they compute no faster than "
+            f"{count(cores, 'engine')}, and take memory {n} times."
+        )
+    if n > max(free, 1):
+        return f"Only {count(free, 'core')} {'has' if free == 1 else 'have'} no engine yet."
+    return ""
 
 
 def policy(word: str) -> str:

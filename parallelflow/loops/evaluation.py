@@ -11,7 +11,6 @@ from vistrails.core.modules.vistrails_module import ModuleError
 from parallelflow.engine.files import unpack
 from parallelflow.engine.function import prepare
 from parallelflow.engine.package_preload import PackagePreloader
-from parallelflow.engine.remote_failure import short
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
@@ -225,8 +224,8 @@ class _Evaluation:
             finished=known | earlier,
         )
         trace = run.progress.trace
-        elements = loop.elements
-        trace.shown_input = lambda index: short(elements[index])
+        trace.element_of = loop.elements.__getitem__
+        trace.value_of = run.values.__getitem__
         info = loop.module.moduleInfo
         trace.place = Place(
             module=int(info.get("moduleId", -1)),

@@ -10,7 +10,7 @@ from parallelflow.progress import Progress
 
 from .figures import timeline
 
-__all__ = ["histogram", "timeline_chart"]
+__all__ = ["histogram", "round_step", "timeline_chart"]
 
 WIDTH, LEFT, ROW, AXIS = 900, 150, 22, 30
 #: Engines that are drawn; of more only the busiest part of the page would be bars.
@@ -73,14 +73,16 @@ def histogram(seconds: Sequence[float]) -> str:
         x = LEFT + share * (WIDTH - LEFT - 10)
         anchor = ("start", "middle", "end")[round(2 * share)]
         value = low + share * step * BINS
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="{anchor}">{value:.3g} s</text>')
+        parts.append(
+            f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="{anchor}">{value:.3g} s</text>'
+        )
     return _picture(bottom + AXIS, parts, "How long elements took")
 
 
 def _axis(last: float, y: float, scale: float) -> str:
     """Return a line with marks at round numbers of seconds."""
     parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - 10}" y1="{y}" y2="{y}"/>']
-    step = _round_step(last / 6)
+    step = round_step(last / 6)
     for number in range(int(last / step) + 1 if step else 1):
         moment = number * step
         x = LEFT + moment * scale
@@ -89,7 +91,7 @@ def _axis(last: float, y: float, scale: float) -> str:
     return "".join(parts)
 
 
-def _round_step(least: float) -> float:
+def round_step(least: float) -> float:
     """Return 1, 2 or 5 times a power of ten, not below a number."""
     if least <= 0:
         return 0.0

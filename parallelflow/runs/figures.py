@@ -121,7 +121,7 @@ def figures(progress: Progress, seconds: Sequence[float]) -> Figures:
 
 
 def timeline(progress: Progress) -> dict[tuple[str, int], list[Busy]]:
-    """Return when each engine worked, by host and engine; neighbours are one span if there are many."""
+    """Return when each engine worked, by host and id; neighbours are joined if there are many."""
     chunks, failed = progress.trace.chunks, progress.trace.failures
     began = progress.trace.began
     spans: dict[tuple[str, int], list[Busy]] = defaultdict(list)

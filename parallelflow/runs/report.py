@@ -135,8 +135,14 @@ def _summary(run: Progress, numbers: Figures) -> Iterable[tuple[str, str]]:
     yield "State", snapshot.state.value
     yield "Elements", elements
     yield "Began", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.trace.began))
-    yield "Time", f"{snapshot.wall_seconds:.1f} s, of it {numbers.wall:.1f} s with the engines ready"
-    yield "Work", f"{numbers.work:.1f} s of elements, {numbers.speed_up:.1f} times as much as the time"
+    yield (
+        "Time",
+        f"{snapshot.wall_seconds:.1f} s, of it {numbers.wall:.1f} s with the engines ready",
+    )
+    yield (
+        "Work",
+        f"{numbers.work:.1f} s of elements, {numbers.speed_up:.1f} times as much as the time",
+    )
     if numbers.slowest:
         yield (
             "One element",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from array import array
 from bisect import bisect_right
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from parallelflow.engine.remote_failure import short
 from parallelflow.progress import Progress
 from parallelflow.trace import ChunkTrace
 
@@ -135,7 +137,7 @@ class RunTable:
                 start,
                 seconds,
                 chunk.attempt if chunk is not None else int(failure.engine is not None),
-                f"{failure.error_type}: {failure.message}",
+                _message(failure),
             )
         if chunk is not None:
             start, seconds = _times(chunk, index)
@@ -163,10 +165,10 @@ class RunTable:
         failure = self._trace.failures.get(index)
         if failure is not None:
             return str(failure.input)
-        if self._trace.shown_input is None:
+        if self._trace.element_of is None:
             return ""
         try:
-            return self._trace.shown_input(index)
+            return short(self._trace.element_of(index))
         except Exception as e:
             return f"<cannot be shown: {type(e).__name__}>"
 
@@ -251,9 +253,22 @@ class RunTable:
         return [chosen[place] for place in (*known, *rest)]
 
 
+def _message(failure: Any) -> str:
+    """Return why an element failed; VisTrails' own kind of error says nothing by its name."""
+    if failure.error_type == "ModuleError":
+        return str(failure.message).removeprefix("Uncaught exception: ")
+    return f"{failure.error_type}: {failure.message}"
+
+
+@functools.lru_cache(maxsize=8)  # a screen of rows is of a few chunks
+def _begins(chunk: ChunkTrace) -> list[float]:
+    """Return when each element of a chunk began."""
+    return list(accumulate(chunk.seconds, initial=chunk.started))
+
+
 def _times(chunk: ChunkTrace | None, index: int) -> tuple[float | None, float | None]:
     """Return when an element of a chunk began, and how long it took."""
     if chunk is None:
         return None, None
     place = index - chunk.start
-    return chunk.started + sum(chunk.seconds[:place]), chunk.seconds[place]
+    return _begins(chunk)[place], chunk.seconds[place]

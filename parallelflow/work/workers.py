@@ -217,6 +217,7 @@ class Workers:
         for note in worker.info.get("notes", ()):
             self._progress.warn(f"{worker}: {note}")
         self._progress.engines.add(worker.id)
+        self._progress.trace.note(f"{worker} takes part")
         self.hosts.update(filter(None, [worker.host]))
 
     def exclude(self, worker: Worker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -252,3 +253,38 @@ def test_a_long_result_is_whole_in_a_file_and_short_on_a_screen(
         os.close(master)
         os.close(slave)
     assert shown.endswith("x... (4004 characters in all)\r\n") and len(shown) < 2100
+
+
+def test_a_report_a_table_and_the_history_are_kept(
+    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+) -> None:
+    page, table = tmp_path / "run.html", tmp_path / "run.csv"
+    state = {**environment(), "XDG_STATE_HOME": str(tmp_path)}
+    none = parallelflow("runs", env=state)
+    assert (none.returncode, none.stderr) == (1, "") and "no runs yet" in none.stdout
+    files = ("--report", page, "--trace", table)
+    result = parallelflow("run", f"{cases}:element_fails", "--profile", running, *files, env=state)
+    assert result.returncode == 1
+    text = page.read_text(encoding="utf-8")
+    assert "Failed elements" in text and f"{cases}:element_fails" in text
+    assert "failed" in table.read_text(encoding="utf-8")
+    listed = parallelflow("runs", env=state)
+    assert listed.returncode == 0 and "cases.vt:element_fails" in listed.stdout
+    (kept,) = json.loads(parallelflow("runs", "--json", env=state).stdout)
+    assert kept["failed"] == 1 and kept["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--report", "/nowhere/run.html"), "--report /nowhere/run.html: there is no folder"),
+        (("--trace", "/tmp"), "--trace /tmp: it is a folder."),
+        (("--report", "/dev/null"), "--report /dev/null: it is no ordinary file."),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_anything_runs(
+    parallelflow: Run, cases: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    result = parallelflow("run", f"{cases}:serial_map", *arguments)
+    assert result.returncode == 2 and result.stdout == ""
+    assert result.stderr.startswith(f"parallelflow: {told}"), result.stderr

@@ -32,7 +32,12 @@ def endless(build: Builder) -> None:
     mapped(build, COMPUTE.format(seconds=0.2), list(range(10_000)))
 
 
-CASES = [quick, endless]
+def failing(build: Builder) -> None:
+    """An element that fails after others."""
+    mapped(build, "if i == 7: raise ValueError('seven')\no = i", list(range(60)))
+
+
+CASES = [quick, endless, failing]
 
 
 def make(path: Path) -> None:

@@ -117,7 +117,7 @@ def nothing_to_map_over_is_told() -> Iterator[None]:
 
     base.scene().clearSelection()
     menu().aboutToShow.emit()
-    assert [entry(text).isEnabled() for text in ENTRIES[5:8]] == [False, False, False]
+    assert [entry(text).isEnabled() for text in ENTRIES[6:9]] == [False, False, False]
     menu().aboutToHide.emit()
     window().activateWindow()
     QTest.keyClick(window(), Qt.Key_M, Qt.ControlModifier | Qt.ShiftModifier)

@@ -106,6 +106,11 @@ def test_a_failure_is_shown_with_its_log_even_if_the_dialog_was_hidden(
     assert whole.text.toPlainText() == log
     whole.close()
     assert asked.height() <= 520 and asked.width() <= 960
+    manager.error = None
+    asked.back_button.click()
+    assert asked.start_button.isVisible() and not asked.error.isVisible()
+    asked.start_button.click()
+    qtbot.waitUntil(lambda: asked.view.line.text() == "All 3 engines are ready.")
 
 
 def test_a_cluster_that_does_not_answer_is_told_and_engines_can_be_started_all_the_same(
@@ -131,3 +136,24 @@ def test_too_many_engines_cannot_be_started(qtbot: Any, asked: Any, manager: Fak
     asked.number.setValue(2)
     qtbot.waitUntil(lambda: "x 2" in asked.preview.toPlainText())
     assert asked.notes.text() == "a note" and asked.start_button.isEnabled()
+
+
+def test_none_and_more_than_there_are_cores_are_told(
+    qtbot: Any, asked: Any, manager: FakeManager
+) -> None:
+    asked.number.setValue(0)
+    qtbot.waitUntil(lambda: asked.warning.text().startswith("None would be started: "))
+    assert asked.number.value() == 0 and not asked.start_button.isEnabled()
+    asked.number.setValue(999)
+    qtbot.waitUntil(lambda: asked.warning.text().startswith("999 engines share "))
+    qtbot.waitUntil(asked.start_button.isEnabled)  # it may be meant
+    asked.number.setValue(1)
+    qtbot.waitUntil(lambda: asked.warning.isHidden() and asked.start_button.isEnabled())
+
+
+def test_what_is_run_is_behind_a_button(qtbot: Any, asked: Any) -> None:
+    assert not asked.preview.isVisible()
+    asked.what_button.click()
+    assert asked.preview.isVisible()
+    qtbot.waitUntil(lambda: asked.height() >= asked.minimumSizeHint().height())
+    assert asked.height() <= 520 and asked.width() <= 960

@@ -31,6 +31,7 @@ DEADLINE_SECONDS = 280
 ENTRIES = [
     "Start new engine processes...",
     "Show information on the cluster",
+    "Show runs",
     "Change profile...",
     "Cleanup started processes...",
     "Request cluster shutdown...",
@@ -39,7 +40,9 @@ ENTRIES = [
     "Make all Maps parallel",
     "Run all loops on engines",
 ]
-START, INFORMATION, PROFILE, CLEANUP, SHUTDOWN, MAP_OVER, SWITCH, SWITCH_ALL, RUN_ALL = ENTRIES
+START, INFORMATION, RUNS, PROFILE, CLEANUP, SHUTDOWN, MAP_OVER, SWITCH, SWITCH_ALL, RUN_ALL = (
+    ENTRIES
+)
 
 KNOWN: dict[str, Any] = {}
 """What one step leaves for another."""
@@ -156,7 +159,7 @@ def the_entries_are_there() -> Iterator[None]:
     yield from until(lambda: not entry(CLEANUP).isEnabled(), "Cleanup to be greyed")
     about_maps = [MAP_OVER, SWITCH, SWITCH_ALL, RUN_ALL]
     usable = [a.text() for a in menu().actions() if a.isEnabled() and not a.isSeparator()]
-    assert usable == [START, INFORMATION, PROFILE, *about_maps], usable
+    assert usable == [START, INFORMATION, RUNS, PROFILE, *about_maps], usable
     for action in menu().actions():
         if not action.isSeparator():
             known = TEXTS[action.text()]

@@ -120,3 +120,34 @@ def a_second_window_tells_where_its_file_is() -> None:
     singleton = application.VistrailsApplicationSingleton
     assert singleton.found_another_instance_running(Window(), None, ["x.vt"]) is True
     assert said == ["VisTrails is open already: its window has been asked to go on"], said
+
+
+@symptom("narrow-window", r"AssertionError: the widest page decides")
+def a_wide_page_does_not_decide_the_window() -> None:
+    start()
+    qt_application()
+    from PyQt5.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+    from vistrails.gui import vistrail_view
+
+    page = QWidget()
+    page.setMinimumWidth(1200)
+    owner: Any = vistrail_view.QVistrailView
+
+    class View(owner):
+        """The view without the vistrail, whose pages need the whole window around them."""
+
+    def make_pages(self: Any) -> None:
+        QWidget.__init__(self)
+        self.stack = QStackedWidget(self)
+        self.stack.addWidget(page)
+        QVBoxLayout(self).addWidget(self.stack)
+
+    # The repair wraps what makes the view: it is given another one to wrap.
+    wrapper = owner.__init__
+    if hasattr(wrapper, "__wrapped__"):
+        (cell,) = (c for c in wrapper.__closure__ if c.cell_contents is wrapper.__wrapped__)
+        cell.cell_contents = make_pages
+    else:
+        owner.__init__ = make_pages
+    view = View()
+    assert view.minimumSizeHint().width() < 600, "the widest page decides"

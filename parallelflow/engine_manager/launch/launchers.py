@@ -214,7 +214,9 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
     elif isinstance(launcher, ipp_launcher.LocalEngineSetLauncher):
         connection = Path(launcher.connection_files["engine"])
         program = local_command(launcher, connection).get("engine_cmd", launcher.engine_cmd)
-        command = f"{shlex.join([*program, *launcher.engine_args])}    ({n} times)"
+        command = (
+            f"{shlex.join([*program, *launcher.engine_args])}{f'    ({n} times)' if n > 1 else ''}"
+        )
     else:
         launcher.n = n
         command = shlex.join(map(str, launcher.args))

@@ -64,7 +64,30 @@ def _refuse_to_install(installbundle: Any) -> None:
     installbundle.install = install
 
 
+def _let_the_window_be_narrow(view: Any) -> None:
+    owner = view.QVistrailView
+    make = owner.__init__
+
+    @functools.wraps(make)
+    def make_narrow(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        # The largest of its pages, shown or not, would decide: they are 1000 pixels wide.
+        self.stack.setMinimumSize(320, 200)
+
+    owner.__init__ = make_narrow
+
+
 REPAIRS = (
+    Repair(
+        name="narrow-window",
+        symptom="the window cannot be made narrower than 1242 pixels: on a screen of 1024 x 600 "
+        "Module Info is outside",
+        cause="all pages of a vistrail are in one stack, which is as wide as the widest of them",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.vistrail_view",),
+        needed=always,
+        after=_let_the_window_be_narrow,
+    ),
     Repair(
         name="console",
         symptom="the window does not start: No module named 'qtconsole'",

@@ -1,0 +1,344 @@
+"""The panel Runs: a run's elements, when each engine worked, what happened to engines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt5.QtCore import QModelIndex, Qt, QTimer
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QTableView,
+    QTabWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from parallelflow.progress import Progress, RunState, recent
+from parallelflow.runs.figures import figures
+from parallelflow.runs.history import past_runs
+from parallelflow.runs.report import About, write_report
+from parallelflow.runs.table import ElementState
+from parallelflow.runs.trace_file import write_trace
+from parallelflow.trace import Place
+
+from .element_dialog import ElementDialog
+from .parts import Roomy, code, copy, label, table
+from .run_model import RunModel
+from .timeline import Timeline
+from .wording import count, run_line
+
+__all__ = ["RunsPanel"]
+
+#: Often enough to see a run move, seldom enough to cost it nothing.
+REFRESH_MS = 400
+PAST_TITLES = ("Began", "Workflow", "Run", "State", "Elements", "Failed", "Time", "Engines")
+
+
+class RunsPanel(QWidget):
+    """Shows the latest runs of this session, one at a time.
+
+    Parameters
+    ----------
+    cancel : callable
+        Cancels the workflow that is being executed.
+    execute : callable
+        Executes the workflow again.
+    go_to : callable
+        Called with a `Place`: shows the module there; returns whether it could be found.
+    """
+
+    def __init__(
+        self,
+        cancel: Callable[[], object],
+        execute: Callable[[], object],
+        go_to: Callable[[Place], bool],
+    ) -> None:
+        super().__init__()
+        self._go_to = go_to
+        self.run: Progress | None = None
+        self.setWindowTitle("Runs - Parallel Flow")
+        self.model = RunModel()
+        self.timer = QTimer(self)
+        self.timer.setInterval(REFRESH_MS)
+        self.timer.timeout.connect(self.refresh)
+        self._build(cancel, execute)
+        self.choose_latest()
+
+    # -- its parts --------------------------------------------------------------------------
+
+    def _build(self, cancel: Callable[[], object], execute: Callable[[], object]) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.setSpacing(4)
+        self.runs = QComboBox()
+        self.runs.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        self.runs.setMinimumContentsLength(18)
+        self.runs.setToolTip("The runs of this session, the latest first")
+        self.runs.activated.connect(lambda number: self.show_run(self.runs.itemData(number)))
+        self.bar = QProgressBar()
+        self.bar.setMaximumHeight(12)
+        self.bar.setTextVisible(False)
+        self.line = label()
+        self.cancel_button = QPushButton("&Cancel")
+        self.cancel_button.setToolTip("Cancel the workflow that is being executed")
+        self.cancel_button.clicked.connect(cancel)
+        self.again_button = QPushButton("&Execute again")
+        self.again_button.setToolTip("Execute the workflow: only what has not finished is computed")
+        self.again_button.clicked.connect(execute)
+        top = QHBoxLayout()
+        top.addWidget(self.runs)
+        top.addWidget(self.line, 1)
+        top.addWidget(self.cancel_button)
+        top.addWidget(self.again_button)
+        column.addLayout(top)
+        column.addWidget(self.bar)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(self._elements(), "E&lements")
+        self.tabs.addTab(self._timeline(), "&Timeline")
+        self.events = code(lines=3)
+        self.tabs.addTab(self.events, "E&vents")
+        self.past = table(PAST_TITLES, lines=3)
+        self.tabs.addTab(self.past, "&History")
+        self.tabs.currentChanged.connect(lambda _: self.refresh())
+        column.addWidget(self.tabs, 1)
+
+    def _elements(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 4, 0, 0)
+        self.states = QComboBox()
+        self.states.addItem("All elements", None)
+        for state in ElementState:
+            self.states.addItem(state.value.capitalize(), state)
+        self.text = QLineEdit()
+        self.text.setPlaceholderText("Find: an index, or words of the input or the error")
+        self.text.setClearButtonEnabled(True)
+        self.states.activated.connect(lambda _: self._filter())
+        self.text.returnPressed.connect(self._filter)
+        self.text.textChanged.connect(self._clear)
+        self.copy_button = QPushButton("C&opy")
+        self.copy_button.setToolTip("Copy the rows that are shown")
+        self.copy_button.clicked.connect(lambda: copy(self.model.as_text()))
+        self.module_button = QPushButton("&Go to module")
+        self.module_button.clicked.connect(self.go_to_module)
+        self.report_button = QPushButton("&Save report...")
+        self.report_button.clicked.connect(lambda: self._save("report"))
+        self.table_button = QPushButton("Save ta&ble...")
+        self.table_button.clicked.connect(lambda: self._save("table"))
+        row = QHBoxLayout()
+        buttons = (self.copy_button, self.module_button, self.report_button, self.table_button)
+        for part in (self.states, self.text, *buttons):
+            row.addWidget(part)
+        self.view = view = QTableView()
+        view.setModel(self.model)
+        view.setSortingEnabled(True)
+        view.sortByColumn(0, Qt.AscendingOrder)
+        view.setSelectionBehavior(QAbstractItemView.SelectRows)
+        view.setAlternatingRowColors(True)
+        view.setShowGrid(False)
+        view.setTabKeyNavigation(False)
+        view.setWordWrap(False)
+        view.setItemDelegate(Roomy(view))
+        view.verticalHeader().hide()
+        view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
+        view.verticalHeader().setDefaultSectionSize(view.fontMetrics().lineSpacing() + 6)
+        # Not to the contents: that would ask for many rows each time.
+        widths = (8, 12, 24, 9, 14, 11, 12, 10)
+        for number, width in enumerate(widths):
+            view.setColumnWidth(number, width * view.fontMetrics().averageCharWidth())
+        view.horizontalHeader().setStretchLastSection(True)
+        view.horizontalHeader().setHighlightSections(False)
+        view.setMinimumHeight(view.fontMetrics().lineSpacing() * 3)
+        view.activated.connect(self.show_element)
+        view.doubleClicked.connect(self.show_element)
+        column.addLayout(row)
+        column.addWidget(view, 1)
+        return page
+
+    def _timeline(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 4, 0, 0)
+        self.numbers = label()
+        self.timeline = Timeline()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(self.timeline)
+        column.addWidget(self.numbers)
+        column.addWidget(area, 1)
+        return page
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def choose_latest(self) -> None:
+        """Show the latest run."""
+        runs = recent()
+        self.show_run(runs[-1] if runs else None)
+
+    def show_run(self, run: Progress | None) -> None:
+        """Show a run, None for none."""
+        self.run = run
+        self.model.show_run(run)
+        self._list_runs()
+        self.refresh()
+
+    def show_failure(self) -> None:
+        """Show the first failed element of the run that is shown."""
+        if self.run is None or not self.run.trace.failures:
+            return
+        self.tabs.setCurrentIndex(0)
+        place = self.model.place(min(self.run.trace.failures))
+        if place is not None:
+            self.view.selectRow(place)
+            self.view.scrollTo(self.model.index(place, 0), QAbstractItemView.PositionAtCenter)
+
+    def _list_runs(self) -> None:
+        self.runs.clear()
+        for run in reversed(recent()):
+            began = time.strftime("%H:%M:%S", time.localtime(run.trace.began))
+            self.runs.addItem(f"{run.label}, {began}", run)
+            if run is self.run:
+                self.runs.setCurrentIndex(self.runs.count() - 1)
+        self.runs.setEnabled(self.runs.count() > 0)
+
+    def refresh(self) -> None:
+        """Show what has come back since."""
+        run, runs = self.run, recent()
+        if runs and self.runs.itemData(0) is not runs[-1]:
+            follow = run is None or run.state.over
+            self.show_run(runs[-1] if follow else run)
+            return
+        over = run is None or run.state.over
+        self.cancel_button.setEnabled(not over)
+        failed = run is not None and run.state in (RunState.FAILED, RunState.CANCELLED)
+        self.again_button.setEnabled(failed and run is not None and run.trace.place is not None)
+        for button in (self.report_button, self.table_button, self.copy_button):
+            button.setEnabled(run is not None)
+        self.module_button.setEnabled(run is not None and run.trace.place is not None)
+        if run is None:
+            self.line.setText("No run yet: execute a workflow with a Map.")
+        else:
+            snapshot = run.snapshot()
+            text = run_line(snapshot)
+            if snapshot.state is RunState.CANCELLED:
+                text += "; executing the workflow again goes on"
+            self.line.setText(text)
+            self.bar.setRange(0, max(snapshot.total, 1))
+            self.bar.setValue(snapshot.done + snapshot.failed)
+        self.model.refresh()
+        self._show_tab(run)
+        if over and not any(not other.state.over for other in runs):
+            self.timer.setInterval(3 * REFRESH_MS)
+        else:
+            self.timer.setInterval(REFRESH_MS)
+
+    def _show_tab(self, run: Progress | None) -> None:
+        tab = self.tabs.currentIndex()
+        if tab == 1:
+            self.timeline.show_run(run)
+            self.numbers.setText("" if run is None else _numbers(run))
+        elif tab == 2:
+            self.events.setPlainText("\n".join(_events(run)) or "Nothing has happened to engines.")
+        elif tab == 3 and not self.past.topLevelItemCount():
+            for past in reversed(past_runs()):
+                began = time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began))
+                self.past.addTopLevelItem(
+                    QTreeWidgetItem(
+                        [
+                            began,
+                            Path(past.workflow).name,
+                            past.label,
+                            past.state,
+                            str(past.total),
+                            str(past.failed),
+                            f"{past.seconds:.1f} s",
+                            str(past.engines),
+                        ]
+                    )
+                )
+
+    def _clear(self, text: str) -> None:
+        if not text:
+            self._filter()
+
+    def _filter(self) -> None:
+        self.model.filter(self.states.currentData(), self.text.text())
+
+    # -- what is done -------------------------------------------------------------------------
+
+    def show_element(self, index: QModelIndex) -> None:
+        """Show an element whole."""
+        run = self.run
+        if run is None or self.model.table is None or self.window().findChild(ElementDialog):
+            return  # activated and double-clicked are both told of one click
+        go = self.go_to_module if run.trace.place is not None else None
+        ElementDialog(self.model.table, self.model.element(index.row()), go, self.window()).open()
+
+    def go_to_module(self) -> None:
+        """Show the module that runs for each element, in the workflow."""
+        place = self.run.trace.place if self.run is not None else None
+        if place is not None and not self._go_to(place):
+            self.line.setText("The workflow of this run is not open any more.")
+
+    def _save(self, kind: str) -> None:
+        run = self.run
+        if run is None:
+            return
+        name, files = {
+            "report": ("run.html", "Web pages (*.html)"),
+            "table": ("run.csv", "Tables (*.csv)"),
+        }[kind]
+        start = str(Path.cwd() / name)
+        chosen, _ = QFileDialog.getSaveFileName(self, f"Save {kind}", start, files)
+        if chosen:
+            self.save(kind, Path(chosen))
+
+    def save(self, kind: str, path: Path) -> None:
+        """Write the report or the table of the run that is shown; say what came of it."""
+        assert self.run is not None
+        try:
+            if kind == "report":
+                write_report(path, About(self.run.label), [self.run])
+            else:
+                write_trace(path, [self.run])
+        except OSError as e:
+            self.line.setText(f"'{path}' could not be written: {e.strerror or e}.")
+        else:
+            self.line.setText(f"'{path}' was written.")
+
+    def showEvent(self, event: object) -> None:
+        """Refresh while it can be seen."""
+        self.refresh()
+        self.timer.start()
+
+    def hideEvent(self, event: object) -> None:
+        """Cost nothing while it cannot."""
+        self.timer.stop()
+
+
+def _numbers(run: Progress) -> str:
+    numbers = figures(run, ())
+    if not numbers.engines:
+        return ""
+    idle = sum(use.idle for use in numbers.engines) / len(numbers.engines)
+    return (
+        f"{count(len(numbers.engines), 'engine')}, idle {idle:.0%} of the time; {numbers.work:.1f} "
+        f"s of work in {numbers.wall:.1f} s: {numbers.speed_up:.1f} times as fast so far."
+    )
+
+
+def _events(run: Progress | None) -> list[str]:
+    if run is None:
+        return []
+    return [f"{moment - run.trace.began:8.1f} s  {line}" for moment, line in run.trace.events]

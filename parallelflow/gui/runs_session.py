@@ -1,0 +1,167 @@
+"""Where the panel Runs is shown, and when it comes up by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from PyQt5 import sip
+from PyQt5.QtCore import QObject, QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtWidgets import QApplication, QDockWidget
+
+from parallelflow.progress import Progress, RunState, Snapshot, listen, recent
+from parallelflow.runs.history import remember_runs
+from parallelflow.trace import Place
+
+from . import main_window
+from .runs_panel import RunsPanel
+
+__all__ = ["RunsSession"]
+
+#: A run that took so long, and ends while nobody looks, asks for attention; seconds.
+LONG_SECONDS = 30.0
+HEIGHT, FLOATING = 220, QSize(860, 320)
+
+
+class RunsSession(QObject):
+    """Shows the panel in VisTrails' window; beside its progress dialog, in one of its own.
+
+    VisTrails' progress dialog takes the input of its main window, with all that is in it.
+    """
+
+    _over = pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dock: QDockWidget | None = None
+        self.own: RunsPanel | None = None
+        self._over.connect(self._end, Qt.QueuedConnection)
+        self._stop_listening = listen(self._take)
+
+    def show(self) -> RunsPanel:
+        """Show the panel where it can be used now."""
+        window = main_window.main_window()
+        if window is None or any(True for _ in main_window.progress_dialogs()):
+            return self._show_own()
+        return self._show_dock(window)
+
+    def _show_own(self) -> RunsPanel:
+        if self.own is None or sip.isdeleted(self.own):
+            self.own = self._panel()
+            self.own.setWindowFlag(Qt.Window)
+            self.own.resize(860, 420)
+        self.own.show()
+        self.own.raise_()
+        self.own.activateWindow()
+        return self.own
+
+    def _show_dock(self, window: Any) -> RunsPanel:
+        if self.dock is None or sip.isdeleted(self.dock):
+            self.dock = dock = QDockWidget("Runs", window)
+            dock.setObjectName("parallelflow-runs")
+            dock.setAllowedAreas(Qt.AllDockWidgetAreas)
+            dock.setWidget(self._panel())
+            needed = window.minimumSizeHint().height() + dock.minimumSizeHint().height()
+            window.addDockWidget(Qt.BottomDockWidgetArea, dock)
+            if needed > max(window.height(), window.screen().availableSize().height()):
+                dock.setFloating(True)  # on a small screen the window would grow past it
+                dock.resize(FLOATING)
+            else:
+                window.resizeDocks([dock], [HEIGHT], Qt.Vertical)
+        self.dock.show()
+        self.dock.raise_()
+        panel: Any = self.dock.widget()
+        panel.refresh()
+        return panel
+
+    def _panel(self) -> RunsPanel:
+        return RunsPanel(_cancel, _execute, _go_to)
+
+    # -- the end of a run ---------------------------------------------------------------------
+
+    def _take(self, snapshot: Snapshot) -> None:
+        """Take an announcement, in the thread of its run."""
+        if snapshot.state.over:
+            self._over.emit(snapshot)
+
+    def _end(self, snapshot: Snapshot) -> None:
+        run = next((run for run in recent() if run.run == snapshot.run), None)
+        if run is None:
+            return
+        workflow = ""
+        with contextlib.suppress(Exception):  # a session without a file
+            workflow = str(_controller().locator.name) if run.trace.place is not None else ""
+        remember_runs([run], workflow)
+        if snapshot.wall_seconds >= LONG_SECONDS and QApplication.activeWindow() is None:
+            window = main_window.main_window()
+            if window is not None:
+                QApplication.alert(window)
+        if snapshot.state is RunState.FAILED and run.trace.place is not None:
+            QTimer.singleShot(0, self._show_failure)
+
+    def _show_failure(self) -> None:
+        """Show the first failed element, once VisTrails' progress dialog has gone."""
+        if any(True for _ in main_window.progress_dialogs()):
+            QTimer.singleShot(100, self._show_failure)
+            return
+        if main_window.main_window() is not None:
+            _explain(recent()[-1])
+            panel = self.show()
+            panel.choose_latest()
+            panel.show_failure()
+
+    def close(self) -> None:
+        """Take the panel away."""
+        self._stop_listening()
+        self._over.disconnect()
+        for widget in (self.dock, self.own):
+            if widget is not None and not sip.isdeleted(widget):
+                widget.hide()
+                sip.delete(widget)
+        self.dock = self.own = None
+
+
+def _controller() -> Any:
+    return main_window.main_window().get_current_controller()
+
+
+def _cancel() -> None:
+    for dialog in main_window.progress_dialogs():
+        dialog.cancel()
+
+
+def _execute() -> None:
+    _controller().execute_user_workflow()
+
+
+def _explain(run: Progress) -> None:
+    """Say in the failed module's tooltip, with which *Show Error* begins, which element it was."""
+    place, failures = run.trace.place, run.trace.failures
+    scene = getattr(_controller(), "current_pipeline_scene", None)
+    if place is None or not failures or scene is None:
+        return
+    failure = failures[min(failures)]
+    module = failure.where[0] if failure.where else place.function
+    item = scene.modules.get(module) or scene.modules.get(place.function)
+    if item is not None and str(failure) not in item.toolTip():
+        item.setToolTip(str(failure).capitalize())
+
+
+def _go_to(place: Place) -> bool:
+    """Select the function of a run in the workflow; return False if it is not there."""
+    window = main_window.main_window()
+    controller = _controller()
+    if controller.current_version != place.version:
+        if place.version not in controller.vistrail.actionMap:
+            return False
+        controller.change_selected_version(place.version)
+    scene = controller.current_pipeline_scene
+    if place.function not in scene.modules:
+        return False
+    window.qactions["pipeline"].trigger()
+    scene.clearSelection()
+    item = scene.modules[place.function]
+    item.setSelected(True)
+    for view in scene.views():
+        view.centerOn(item)
+    return True

@@ -1,0 +1,218 @@
+"""Steps in VisTrails' real window in which runs are looked at; run as a program.
+
+python -m tests.gui.runs_steps STEP [STEP ...] [-- VISTRAILS-ARGUMENTS]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from parallelflow.progress import recent
+from parallelflow.runs.table import ElementState
+from tests.gui import window_steps
+from tests.gui.map_steps import picture
+from tests.gui.window_steps import KNOWN, RUNS, click_entry, dialog, execute, later, press, until
+from tests.host import window_steps as base
+from tests.host.window_steps import step, window
+
+
+def panel() -> Any:
+    """Return the panel in the main window."""
+    from PyQt5.QtWidgets import QDockWidget
+
+    dock = window().findChild(QDockWidget, "parallelflow-runs")
+    assert dock is not None and dock.isVisible()
+    return dock.widget()
+
+
+def cell(row: int, column: int) -> str:
+    """Return what a cell shows."""
+    model = panel().model
+    return str(model.data(model.index(row, column)))
+
+
+@step
+def open_the_runs() -> Iterator[None]:
+    yield from click_entry(RUNS)
+    assert panel().line.text().startswith("No run yet") and panel().model.rowCount() == 0
+    assert not panel().cancel_button.isEnabled() and not panel().report_button.isEnabled()
+
+
+@step
+def the_rows_of_a_run() -> Iterator[None]:
+    """Beside VisTrails' progress dialog a window of its own; afterwards the panel has the rows."""
+    from PyQt5.QtWidgets import QProgressBar
+
+    bars: set[int] = set()
+
+    def look() -> bool:
+        progress = base.controller().progress
+        if progress is None:
+            return "ended" in KNOWN
+        (bar,) = progress.findChildren(QProgressBar)
+        bars.add(bar.value())
+        buttons = [c for c in progress.children() if type(c).__name__ == "_RunsButton"]
+        if buttons and "own" not in KNOWN:
+            press(buttons[0])
+            KNOWN["own"] = dialog("RunsPanel")
+            KNOWN["states"] = {KNOWN["own"].model.data(KNOWN["own"].model.index(0, 1))}
+            picture("runs_beside")
+        return "ended" in KNOWN
+
+    KNOWN.pop("ended", None)
+    later(look)
+    (result,) = execute("quick")
+    assert not result.errors, [e.msg for e in result.errors.values()]
+    yield
+    assert len(bars) > 5 and max(bars) > 80, bars  # it has followed the elements
+    KNOWN["own"].close()
+    yield from until(lambda: panel().run is recent()[-1], "the run")
+    panel().refresh()
+    assert panel().model.rowCount() == 200
+    assert (cell(3, 0), cell(3, 1), cell(3, 2)) == ("3", "done", "3")
+    assert cell(3, 3) in ("0", "1") and float(cell(3, 6)) >= 0.02
+    assert "200 of 200 elements, done" in panel().line.text()
+
+
+@step
+def sort_find_and_open_an_element() -> Iterator[None]:
+    from PyQt5.QtCore import QPoint, Qt
+    from PyQt5.QtGui import QGuiApplication
+    from PyQt5.QtTest import QTest
+
+    shown = panel()
+    shown.view.sortByColumn(6, Qt.DescendingOrder)
+    times = [float(cell(row, 6)) for row in range(200)]
+    assert times == sorted(times, reverse=True)
+    shown.view.sortByColumn(0, Qt.AscendingOrder)
+    QTest.keyClicks(shown.text, "42")
+    QTest.keyClick(shown.text, Qt.Key_Return)
+    assert shown.model.rowCount() == 1 and cell(0, 0) == "42"
+    yield
+    QTest.mouseClick(shown.view.viewport(), Qt.LeftButton, Qt.NoModifier, QPoint(20, 8))
+    at = shown.view.visualRect(shown.model.index(0, 0)).center()
+    QTest.mouseDClick(shown.view.viewport(), Qt.LeftButton, Qt.NoModifier, at)
+    yield
+    from parallelflow.gui.element_dialog import ElementDialog
+
+    (whole,) = window().findChildren(ElementDialog)
+    text = whole.text.toPlainText()
+    assert "Input\n42" in text and "Output\n84" in text, text
+    picture("element")
+    press(whole.copy_button)
+    assert QGuiApplication.clipboard().text() == text
+    press(whole.module_button)
+    yield
+    assert base.item_of("PythonSource").isSelected()
+    shown.text.clear()
+    assert shown.model.rowCount() == 200
+
+
+@step
+def the_timeline_and_the_report() -> Iterator[None]:
+    shown = panel()
+    shown.tabs.setCurrentIndex(1)
+    yield
+    assert len(shown.timeline.spans) == 2 and "2 engines, idle" in shown.numbers.text()
+    picture("timeline")
+    file = Path.home() / "run.html"
+    shown.save("report", file)
+    assert "<svg" in file.read_text(encoding="utf-8") and "was written" in shown.line.text()
+    shown.save("table", Path("/nowhere/run.csv"))
+    assert "could not be written" in shown.line.text()
+    shown.tabs.setCurrentIndex(0)
+
+
+@step
+def a_failed_map_says_so() -> Iterator[None]:
+    """The panel comes up at the failed element, and the module's tooltip names it."""
+    panel().parentWidget().close()
+    yield
+    (result,) = execute("failing")
+    assert result.errors
+    yield from until(lambda: _is_shown() and panel().view.selectedIndexes(), "the failed element")
+    chosen = panel().view.selectedIndexes()[0].row()
+    assert cell(chosen, 0) == "7" and cell(chosen, 1) == ElementState.FAILED.value
+    assert cell(chosen, 8) == "ValueError: seven", cell(chosen, 8)
+    tip = base.item_of("PythonSource").toolTip()
+    assert tip.startswith("Element 7 of 60, 7, failed on engine ") and "seven" in tip, tip
+    assert panel().again_button.isEnabled()
+    picture("failed")
+
+
+def _is_shown() -> bool:
+    try:
+        panel()
+    except AssertionError:
+        return False
+    return True
+
+
+@step
+def past_runs_are_listed() -> Iterator[None]:
+    shown = panel()
+    shown.tabs.setCurrentIndex(3)
+    yield
+    assert shown.past.topLevelItemCount() >= 2
+    states = {shown.past.topLevelItem(row).text(3) for row in range(2)}
+    assert states == {"done", "failed"}
+
+
+@step
+def the_window_around_it() -> Iterator[None]:
+    """The status bar, Help, and a window of 1024 x 600 with all that belongs to it."""
+    window().resize(1024, 560)
+    yield from until(lambda: "default: no cluster" in _status(), "the status bar")
+    assert window().width() == 1024, window().width()
+    assert "Parallel Flow" in [a.text() for a in window().qmenus["help"].actions()]
+    picture("window1024")
+    from parallelflow.gui.main_window_parts import guide
+
+    assert guide().name == "guide.md"
+
+
+def _status() -> list[str]:
+    from PyQt5.QtWidgets import QLabel
+
+    return [line.text() for line in window().statusBar().findChildren(QLabel)]
+
+
+@step
+def the_configuration_is_checked() -> Iterator[None]:
+    from vistrails.gui.preferences import QPackageConfigurationDialog
+
+    package = base.manager().get_package(base.OURS)
+    asked = QPackageConfigurationDialog(window(), package)
+    asked.show()
+    yield
+    tree = asked._configuration_widget._tree.treeWidget
+    top = tree.topLevelItem(0)
+    items = {item.name: item for item in map(top.child, range(top.childCount()))}
+    tree.setCurrentItem(items["engines"])
+    assert asked.about.text().startswith("engines: Engines to start for work that finds none")
+    picture("configuration_page")
+    before = {name: getattr(package.configuration, name) for name in items}
+    for name, wrong, told in (
+        ("engines", "-3", "'engines' cannot be -3: it is 0 or more."),
+        ("profile", "a/b", "'a/b' is not a valid profile name"),
+        ("launcher", "nosuch", "There is no launcher 'nosuch': choose one of local"),
+        ("onError", "maybe", "'onError' cannot be 'maybe'"),
+    ):
+        items[name].setText(1, wrong)
+        assert asked.about.text().startswith(f"Not changed. {told}"), asked.about.text()
+        assert items[name].text(1) == str(before[name])
+        assert getattr(package.configuration, name) == before[name]
+    items["engines"].setText(1, "3")
+    assert package.configuration.engines == 3
+    items["engines"].setText(1, "0")
+    assert all(item.toolTip(0) for item in items.values()), [
+        n for n in items if not items[n].toolTip(0)
+    ]
+    asked.close()
+    assert "Run a step of a workflow" in package.description
+
+
+if __name__ == "__main__":
+    window_steps.main()

@@ -1,0 +1,37 @@
+"""Runs are looked at in VisTrails' real window."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.gui.test_window import clusters, maps, opened_once, others, user, walk
+from tests.support import leaks
+
+pytest.importorskip("PyQt5.QtWidgets")
+pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
+
+__all__ = ["maps", "opened_once", "others", "user"]
+
+
+def test_a_run_is_looked_at(user: Path, others: set[leaks.Left]) -> None:
+    walk(
+        user,
+        "the_window_around_it",
+        "the_configuration_is_checked",
+        "open_the_runs",
+        "start_two_engines",
+        "the_rows_of_a_run",
+        "sort_find_and_open_an_element",
+        "the_timeline_and_the_report",
+        "a_failed_map_says_so",
+        "past_runs_are_listed",
+        "forget_changes",
+        "quit_by_menu",
+        vistrail=True,
+        program="runs_steps",
+    )
+    assert not clusters(others)
+    assert os.listdir(user / ".local" / "state" / "parallelflow") == ["runs.jsonl"]

@@ -75,9 +75,8 @@ class ConfigurationPage:
 
         @functools.wraps(note)
         def note_checked(dialog: Any, item: Any, value: Any) -> None:
-            if dialog._package.identifier == IDENTIFIER and not _check(dialog, item):
-                return
-            note(dialog, item, value)
+            if not hasattr(dialog, "kept") or _check(dialog, item):
+                note(dialog, item, value)
 
         self._owner.__init__ = make_explained
         self._owner.configuration_changed = note_checked

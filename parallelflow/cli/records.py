@@ -119,7 +119,7 @@ def show_runs(options: Namespace) -> int:
         rows.append(
             (
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
-                os.path.basename(run.workflow) or "-",
+                Path(run.workflow).name or "-",
                 run.label,
                 run.state,
                 str(run.total),

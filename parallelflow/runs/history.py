@@ -62,7 +62,7 @@ class PastRun:
 def history_file() -> Path:
     """Return where the runs are kept."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
+    folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
     return folder / "parallelflow" / "runs.jsonl"
 
 

@@ -449,9 +449,12 @@ def test_a_function_that_is_lost_on_its_way_is_sent_again(client: Any, monkeypat
 def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> None:
     pids = engine_pids(client)
     run = Run(client, plain_function, (pause,), [0.05] * 400, "test")
-    begin = time.monotonic()
-    while time.monotonic() - begin < 1:
+
+    def is_at_work() -> bool:
         run.poll(0.05)
+        return run.progress.done > 0
+
+    wait_until(is_at_work)
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL)
     begin = time.monotonic()

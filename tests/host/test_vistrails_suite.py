@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT
-from tests.host.vistrails_suite import PARALLEL, RAN_IN_PARALLEL
+from tests.host.vistrails_suite import EVERYTHING, PARALLEL, RAN_IN_PARALLEL
 
 pytest.importorskip("PyQt5.QtWidgets")
 
@@ -29,6 +29,9 @@ FAILS_AT_HOME = {
 
 #: How many tests VisTrails 3.0 has at least, with fewest optional libraries.
 FEWEST = 400
+
+#: How many loops run in them.
+FEWEST_LOOPS = 10
 
 
 def run_suite(home: Path, *arguments: str) -> str:
@@ -67,6 +70,20 @@ def test_vistrails_own_tests_pass_but_those_that_fail_at_home(tmp_path: Path) ->
     assert int(ran[1]) >= FEWEST
     # Nothing of it went into the home folder but the suite's own output.
     assert [path.name for path in tmp_path.iterdir() if path.name == ".vistrails"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.gui
+@pytest.mark.own_cluster
+@pytest.mark.timeout(LIMIT + 60)
+def test_with_all_loops_on_engines_nothing_else_fails(tmp_path: Path) -> None:
+    text = run_suite(tmp_path, EVERYTHING)
+    ran = re.search(r"^Ran (\d+) tests", text, re.MULTILINE)
+    assert ran is not None, text[-3000:]
+    failed = set(re.findall(r"^(?:FAIL|ERROR): (test\w+)", text, re.MULTILINE))
+    assert failed <= FAILS_AT_HOME.keys(), failed - FAILS_AT_HOME.keys()
+    assert int(ran[1]) >= FEWEST
+    assert text.count(RAN_IN_PARALLEL) >= FEWEST_LOOPS
 
 
 @pytest.mark.gui

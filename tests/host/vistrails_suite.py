@@ -1,7 +1,8 @@
 """Runs VisTrails' own test suite on the mended VisTrails; run as a program.
 
 Arguments are names of modules whose tests are to be run. `PARALLEL`, first, runs Control Flow's
-Map as ours; the output then has the line `RAN_IN_PARALLEL` for each Map that was ours.
+Map as ours, `EVERYTHING` all loops, whatever they cost; the output then has the line
+`RAN_IN_PARALLEL` for each loop that ran on engines.
 
 What is put back here is what the suite's tests themselves use and Python no longer has.
 """
@@ -15,12 +16,12 @@ import sys
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from parallelflow import host
 
 PARALLEL = "--parallel-maps"
-RAN_IN_PARALLEL = "a Map ran in parallel"
+EVERYTHING = "--parallel"
+RAN_IN_PARALLEL = "a loop ran in parallel"
 
 #: Names of `unittest.TestCase` that left Python in 3.12, and what they were.
 _OLD_NAMES = {
@@ -51,29 +52,37 @@ def main() -> None:
     import vistrails
 
     program = Path(vistrails.__file__).parent / "tests" / "runtestsuite.py"
-    with _parallel() if sys.argv[1:2] == [PARALLEL] else contextlib.nullcontext():
-        sys.argv = [str(program), *(name for name in sys.argv[1:] if name != PARALLEL)]
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    with _parallel(first) if first in (PARALLEL, EVERYTHING) else contextlib.nullcontext():
+        sys.argv = [str(program), *(name for name in sys.argv[1:] if not name.startswith("--par"))]
         runpy.run_path(str(program), run_name="__main__")
 
 
 @contextlib.contextmanager
-def _parallel() -> Iterator[None]:
+def _parallel(which: str) -> Iterator[None]:
+    from parallelflow import progress
     from parallelflow.engine_manager import get_manager
-    from parallelflow.loops import activation, choice, folds
+    from parallelflow.loops import activation, choice, trial
 
-    evaluate = folds.evaluate
+    told: set[int] = set()
 
-    def told(loop: Any) -> Any:
-        print(RAN_IN_PARALLEL, flush=True)
-        return evaluate(loop)
+    def tell(snapshot: progress.Snapshot) -> None:
+        if snapshot.run not in told:
+            told.add(snapshot.run)
+            print(RAN_IN_PARALLEL, flush=True)
 
-    folds.evaluate = told
+    scope = choice.Scope.MAPS
+    if which == EVERYTHING:
+        scope |= choice.Scope.WORTH_IT
+        trial.Trial.says_send = True  # type: ignore[assignment, method-assign]
     manager = get_manager()
     manager.configure(engines=1, private=True)
+    stop = progress.listen(tell)
     try:
-        with activation.running(choice.Scope.MAPS):
+        with activation.running(scope):
             yield
     finally:
+        stop()
         manager.stop()
 
 

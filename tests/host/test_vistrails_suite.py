@@ -31,7 +31,7 @@ FAILS_AT_HOME = {
 FEWEST = 400
 
 #: How many loops run in them.
-FEWEST_LOOPS = 10
+FEWEST_LOOPS = 5
 
 
 def run_suite(home: Path, *arguments: str) -> str:

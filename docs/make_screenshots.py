@@ -30,7 +30,7 @@ FONT = 9
 PAUSE = 400
 
 #: Seconds; guards for one wait and for all.
-WAIT, LIMIT = 60, 300
+WAIT, LIMIT = 120, 900
 
 #: Makes the engines of a profile fail, as a typing error in its configuration does.
 BROKEN = "c = get_config()\nc.IPEngine.max_heartbeat_misses = 'many'\n"

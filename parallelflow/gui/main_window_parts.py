@@ -1,14 +1,15 @@
-"""What Parallel Flow adds to VisTrails' main window: a line in the status bar, an entry of Help."""
+"""What Parallel Flow adds to VisTrails' main window: a line at the bottom, entries of two menus."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from PyQt5 import sip
 from PyQt5.QtCore import QUrl
 from PyQt5.QtGui import QDesktopServices
-from PyQt5.QtWidgets import QAction, QLabel
+from PyQt5.QtWidgets import QAction, QFileDialog, QLabel
 
 import parallelflow
 from parallelflow.engine_manager.model import State
@@ -38,6 +39,7 @@ class MainWindowParts:
     def __init__(self) -> None:
         self.line: QLabel | None = None
         self.action: QAction | None = None
+        self.examples: QAction | None = None
 
     def show(self, profile: str, state: State, engines: int) -> None:
         """Show where the session stands; does nothing while the window is being built."""
@@ -58,13 +60,38 @@ class MainWindowParts:
         self.action.setStatusTip("Open the user's guide of Parallel Flow")
         self.action.triggered.connect(lambda: open_guide())
         window.qmenus["help"].addAction(self.action)
+        self.examples = QAction("Open Examples...", window)
+        self.examples.setStatusTip("Open one of the examples that come with VisTrails")
+        self.examples.setEnabled(examples_folder() is not None)
+        self.examples.triggered.connect(lambda: open_example(window))
+        file, opens = window.qmenus["file"], window.qactions["openFile"]
+        after = file.actions()[file.actions().index(opens) + 1 :] if opens in file.actions() else []
+        file.insertAction(after[0] if after else None, self.examples)
 
     def close(self) -> None:
         """Leave the window as VisTrails has it."""
-        for part in (self.line, self.action):
+        for part in (self.line, self.action, self.examples):
             if part is not None and not sip.isdeleted(part):
                 sip.delete(part)
-        self.line = self.action = None
+        self.line = self.action = self.examples = None
+
+
+def examples_folder() -> Path | None:
+    """Return where VisTrails' examples are: in this environment, or Debian's; None if nowhere."""
+    places = (Path(sys.prefix) / "share", Path("/usr/share/doc"))
+    folders = (place / "vistrails" / "examples" for place in places)
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def open_example(window: Any) -> None:
+    """Ask for one of the examples and open it."""
+    name, _ = QFileDialog.getOpenFileName(
+        window, "Open Example", str(examples_folder() or ""), "VisTrails files (*.vt *.xml)"
+    )
+    if name:
+        from vistrails.core.db.locator import FileLocator
+
+        window.open_vistrail_without_prompt(FileLocator(name))
 
 
 def guide() -> Path:

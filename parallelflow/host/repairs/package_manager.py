@@ -62,8 +62,15 @@ def _report_quietly_at_first(manager: Any) -> None:
             return initialize(self, *args, **kwargs)
         debug, settings = manager.debug, self._startup.temp_configuration
         critical, install = debug.critical, settings.installBundles
+
+        def tell(text: str, *details: Any) -> None:
+            """Say in one line why; the log has the tracebacks."""
+            lasts = [str(detail).strip().splitlines()[-1:] for detail in details]
+            debug.warning(": ".join([text, *(line for last in lasts for line in last)]))
+            debug.log(text, *details)
+
         # A critical message is a box on the screen; the message panel shows warnings too.
-        debug.critical, settings.installBundles = debug.warning, False
+        debug.critical, settings.installBundles = tell, False
         try:
             return initialize(self, *args, **kwargs)
         finally:
@@ -103,7 +110,8 @@ REPAIRS = (
     Repair(
         name="first-start",
         symptom="the first start shows a box for each package of VisTrails' own list that this "
-        "machine cannot run (vtk, gmaps, sklearn, tej), and offers to install libraries",
+        "machine cannot run (vtk, gmaps, sklearn, tej), offers to install libraries, and prints "
+        "150 lines of tracebacks",
         cause="the list of packages enabled at first was made for other machines",
         affected="VisTrails 3.0",
         modules=(_MANAGER,),

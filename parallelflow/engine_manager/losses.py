@@ -11,6 +11,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from parallelflow.system.safe_files import open_to_read
+
 from .system.batch_systems import BATCH_SYSTEMS, JobState
 from .system.job_watch import JobWatch
 from .system.jobs import JobRecord
@@ -110,7 +112,7 @@ class LossInquiry:
         misses = re.compile(rf"missed b'{re.escape(identity)}' : (\d+)".encode())
         for name in names:
             try:
-                with (self._cluster.folder / name).open("rb") as log:
+                with open_to_read(self._cluster.folder / name) as log:
                     log.seek(0, 2)
                     log.seek(max(log.tell() - LOG_BYTES, 0))
                     counts = misses.findall(log.read())

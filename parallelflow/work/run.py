@@ -304,7 +304,8 @@ class Run:
             decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit)
             self._actions.apply(decisions, worker)
             if chunks and loss is not Loss.STOPPED:
-                self.progress.warn(f"{worker} was lost; its elements run again elsewhere")
+                how = "taken away" if loss is Loss.TAKEN_AWAY else "lost"
+                self.progress.warn(f"{worker} was {how}; its elements run again elsewhere")
                 self._pool.replace(worker.id)
 
     def _is_open(self) -> bool:

@@ -71,6 +71,27 @@ def test_elements_of_a_cancelled_job_run_elsewhere_and_are_innocent(slurm: Slurm
     # What the lost engine had goes again, and nothing else does.
     begun = cluster.begun()
     assert sorted(set(begun)) == list(range(16)) and len(begun) <= 18
+    assert "was taken away" in session.text
+    cluster.close()
+
+
+def test_elements_of_a_host_whose_network_was_cut_are_innocent(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A node for each job, and so a single engine for each host.
+    monkeypatch.setenv("SBATCH_EXCLUSIVE", "exclusive")
+    cluster = Cluster(slurm, "cut", jobs=2)
+    [victim, _] = (slurm.run(f"squeue -h -o %N -j {job}").strip() for job in cluster.jobs)
+    assert victim.startswith("node")
+    session = cluster.map(40, 2.0)
+    wait_for_more(cluster, 4)
+    slurm.machines.cut(victim)
+    try:
+        assert values(session) == [i * i for i in range(40)]
+    finally:
+        slurm.machines.join(victim)
+    assert f"({victim}) was taken away" in session.text
+    slurm.wait_for_nodes()
     cluster.close()
 
 

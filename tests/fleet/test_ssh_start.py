@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from parallelflow.engine_manager.model import Origin
 from tests.support.machines import Machines
 from tests.support.waiting import wait_until
 
@@ -59,6 +60,10 @@ def test_engines_of_three_hosts_start_by_few_connections(hosts: Machines) -> Non
     info = Command.parallelflow(hosts, "info", "--profile", "many")
     assert info.wait() == 0
     assert all(info.text.count(f"\n{node} ") == 4 for node in hosts.nodes)
+    # On the machine that has started it the controller is known, also by an outer address.
+    [controller] = [line for line in info.text.splitlines() if line.startswith("controller ")]
+    assert "10.77.0.1:" in controller and ", pid " in controller
+    assert controller.endswith(Origin.DETACHED.value)
     clean(hosts, "many")
 
 

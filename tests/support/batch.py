@@ -81,7 +81,7 @@ class Slurm:
         self._run("head", "slurmctld")
         for node in machines.nodes:
             self.start_node(node)
-        self._wait_for_nodes()
+        self.wait_for_nodes()
 
     def _start_munge(self) -> None:
         munge = self.folder / "munge"
@@ -107,9 +107,11 @@ class Slurm:
         """Start a node's slurmd, also again after the machine was killed."""
         self._run(node, f"mkdir -p /sys/fs/cgroup; slurmd -N {node}")
 
-    def _wait_for_nodes(self) -> None:
+    def wait_for_nodes(self) -> None:
+        """Wait until every node can take jobs."""
         deadline = time.monotonic() + UP_SECONDS
-        while self.run("sinfo -h -N -p short -o %T").split() != ["idle"] * len(self.machines.nodes):
+        fine = {"idle", "mixed", "allocated", "completing"}
+        while not set(self.run("sinfo -h -N -p short -o %T").split()) <= fine:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Slurm did not come up:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.2)

@@ -105,11 +105,8 @@ class ConnectionFile:
 
         None as well if it is another user's.
         """
-        try:
-            address = _address(self.host, ANSWER_SECONDS)
-            if address is None or not ipaddress.ip_address(address).is_loopback:
-                return None
-        except ValueError:
+        address = _address(self.host, ANSWER_SECONDS)
+        if address is None or not _is_own(address):
             return None
         pid = listening_pids().get(self.port)
         return None if pid is None else _main_process(pid)
@@ -276,12 +273,20 @@ def _host(info: dict[str, object]) -> str:
     return address
 
 
+def _is_own(address: str) -> bool:
+    """Return True if an address is one of this machine's: its loopback's, or an interface's."""
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(address).is_loopback:
+            return True
+    return address in {a.address for each in psutil.net_if_addrs().values() for a in each}
+
+
 def _is_this_machine(location: str) -> bool:
     """Whether a name or address that a controller has given for its machine is this one's."""
     if location in (socket.gethostname(), socket.getfqdn(), "localhost"):
         return True
-    own = {a.address for each in psutil.net_if_addrs().values() for a in each}
-    return _address(location, ANSWER_SECONDS) in own
+    address = _address(location, ANSWER_SECONDS)
+    return address is not None and _is_own(address)
 
 
 def _main_process(pid: int) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from vistrails.core.modules.vistrails_module import InvalidOutput, Module, NotCacheable
+from vistrails.core.modules.vistrails_module import InvalidOutput, Module
 
 from parallelflow.engine import payload
 from parallelflow.engine.workflow_parameters import parameters_of
@@ -13,11 +13,9 @@ from parallelflow.engine.workflow_results import failure_text, named
 from parallelflow.engine.workflow_spec import Given
 
 from .describe import BatchWorkflow
+from .reach import divide, may_be_cached
 
-__all__ = ["compute_constants", "recomputed"]
-
-CACHES = "cache_this"
-"""What a PythonSource calls to be cached."""
+__all__ = ["compute_constants", "recomputed", "take_constants"]
 
 
 def compute_constants(workflow: BatchWorkflow, varied: Collection[int]) -> str:
@@ -40,8 +38,8 @@ def compute_constants(workflow: BatchWorkflow, varied: Collection[int]) -> str:
     """
     pipeline = workflow.pipeline
     start = {m.id for m, parameter in parameters_of(pipeline) if parameter.db_id in varied}
-    start |= {m.id for m in pipeline.module_list if not _may_be_cached(m)}
-    travels, feeders = _divide(pipeline, start)
+    start |= {m.id for m in pipeline.module_list if not may_be_cached(m)}
+    travels, feeders = divide(pipeline, start)
     if not feeders:
         return ""
     info = workflow.info
@@ -55,18 +53,35 @@ def compute_constants(workflow: BatchWorkflow, varied: Collection[int]) -> str:
         return failure_text(pipeline, result.errors)
     if result.suspended:
         return failure_text(pipeline, result.suspended).replace(" failed: ", " waits for a job: ")
-    objects = result.objects
-    start |= {n for n in pipeline.modules if n not in travels and not objects[n].is_cacheable()}
-    while True:
-        travels, feeders = _divide(pipeline, start)
-        given = {n: _given(pipeline, objects[n], n, travels) for n in feeders}
-        stay = {number for number, values in given.items() if values is None}
-        if not stay:
-            break
-        start |= stay
-    workflow.given = {number: values for number, values in given.items() if values is not None}
-    workflow.travels = travels | feeders
+    workflow.given, travels = take_constants(pipeline, start, result.objects, set())
+    workflow.travels = travels | set(workflow.given)
     return ""
+
+
+def take_constants(
+    pipeline: Any, start: Collection[int], objects: Mapping[int, Any], stay: Collection[int]
+) -> tuple[dict[int, Given], set[int]]:
+    """Return what has been computed for the engines, and which modules they execute.
+
+    Parameters
+    ----------
+    pipeline : vistrails Pipeline
+        The workflow.
+    start : collection of int
+        The modules with parameters that vary, and those that are not cached.
+    objects : mapping
+        Module objects by id; those upstream have been executed.
+    stay : collection of int
+        Modules that engines do not execute, and nothing that is downstream of them.
+    """
+    start = {*start, *(n for n in objects if not objects[n].is_cacheable())} - {*stay}
+    while True:
+        travels, feeders = divide(pipeline, start, stay)
+        given = {n: _given(pipeline, objects[n], n, travels) for n in feeders}
+        unsendable = {number for number, values in given.items() if values is None}
+        if not unsendable:
+            return {n: values for n, values in given.items() if values is not None}, travels
+        start |= unsendable
 
 
 def recomputed(workflow: BatchWorkflow, varied: Collection[int]) -> list[str]:
@@ -86,47 +101,13 @@ def recomputed(workflow: BatchWorkflow, varied: Collection[int]) -> list[str]:
     """
     pipeline = workflow.pipeline
     start = {m.id for m, parameter in parameters_of(pipeline) if parameter.db_id in varied}
-    reached = _divide(pipeline, start)[0]
+    reached = divide(pipeline, start)[0]
     sinks = set(pipeline.graph.sinks())
     computed = set(pipeline.modules) if workflow.travels is None else workflow.travels
     return [
         named(pipeline.modules[number], number)
         for number in sorted(computed - reached - sinks - set(workflow.given))
     ]
-
-
-def _may_be_cached(module: Any) -> bool:
-    """Return False if VisTrails executes a module each time, as far as that is known before."""
-    if module.cache != 1:
-        return False
-    try:
-        kind = module.module_descriptor.module
-    except Exception:  # a Group has none of its own: its modules decide when it has run
-        return True
-    if not issubclass(kind, NotCacheable):
-        return True
-    return any(
-        CACHES in str(parameter.strValue)
-        for function in module.functions
-        if function.name == "source"
-        for parameter in function.params
-    )
-
-
-def _divide(pipeline: Any, start: Collection[int]) -> tuple[set[int], set[int]]:
-    """Return what is downstream of modules, and the other modules whose values are wanted."""
-    travels, open_ = set(start), list(start)
-    while open_:
-        for number, _ in pipeline.graph.edges_from(open_.pop()):
-            if number not in travels:
-                travels.add(number)
-                open_.append(number)
-    feeders = {
-        connection.sourceId
-        for connection in pipeline.connection_list
-        if connection.destinationId in travels and connection.sourceId not in travels
-    }
-    return travels, feeders | (set(pipeline.graph.sinks()) - travels)
 
 
 def _given(pipeline: Any, computed: Any, number: int, travels: set[int]) -> Given | None:

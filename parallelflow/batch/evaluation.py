@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vistrails.core.vistrail.module_param import ModuleParam
@@ -18,7 +18,8 @@ from parallelflow.engine.workflow_results import failure_text
 from parallelflow.engine.workflow_spec import Point
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementFailure, NoEngines
-from parallelflow.progress import Progress, RunState
+from parallelflow.loops.provenance import annotations_of
+from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.settings import settings
 from parallelflow.work.output import OutputOrder, Written
 from parallelflow.work.policy import ElementPolicy
@@ -59,10 +60,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a point: what was collected, or a failure; neither if it was not run."""
+    """What came of a point.
+
+    Attributes
+    ----------
+    collected : object
+        What was collected, None if nothing was.
+    failure : Failure or None
+        Why there is nothing; None, too, if the point was not run.
+    place : dict of str to str
+        Where it was executed, as annotations of VisTrails' log; empty for this process.
+    """
 
     collected: Any = None
     failure: Failure | None = None
+    place: dict[str, str] = field(default_factory=dict)
 
 
 class Batch:
@@ -174,6 +186,28 @@ class Batch:
             self.cancel()
             raise
 
+    def is_settled(self, position: int) -> bool:
+        """Return True if there is no more to wait for of a point.
+
+        Parameters
+        ----------
+        position : int
+            The point's position.
+        """
+        run = self._run
+        if run is None:
+            return True
+        self._take_failures(run)
+        if run.over or self._order.index(position) in run.deferred:
+            return True
+        outcome = self.outcomes[position]
+        return outcome.collected is not None or outcome.failure is not None
+
+    @property
+    def progress(self) -> Snapshot | None:
+        """How far the engines have come; None before the start."""
+        return None if self._run is None else self._run.progress.snapshot()
+
     def cancel(self) -> None:
         """Stop what runs; what has finished is kept in `outcomes`."""
         if self._run is not None:
@@ -192,9 +226,10 @@ class Batch:
             self._evaluate_here(self._order[index])
 
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
+        place = dict(annotations_of(worker))
         for offset, value in enumerate(result.values):
             if offset not in result.failures:
-                self.outcomes[self._order[start + offset]] = Outcome(value)
+                self.outcomes[self._order[start + offset]] = Outcome(value, None, place)
         self._output.add(start, result.count, result.outputs)
 
     def _take_failures(self, run: Run) -> None:

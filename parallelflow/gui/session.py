@@ -17,8 +17,9 @@ from . import main_window, tasks
 from .assistant import ParallelAssistant
 from .configuration_page import ConfigurationPage
 from .entries import Entry, LoopEntry, MapEntry
+from .exploration import Explorations
 from .interaction import WindowInteraction
-from .loop_choice import ModuleOption, choose_all_loops
+from .loop_choice import ModuleOption, all_loops, choose_all_loops
 from .main_window_parts import MainWindowParts
 from .map_actions import MapActions
 from .map_progress import MapProgress
@@ -57,6 +58,7 @@ class Session(QObject):
         self.module_menu = ModuleMenu(self.maps)
         self.module_option = ModuleOption()
         self.assistant = ParallelAssistant()
+        self.explorations = Explorations(all_loops)
         self.configuration_page = ConfigurationPage()
         self.parts = MainWindowParts()
         self.timer = QTimer(self)
@@ -131,6 +133,7 @@ class Session(QObject):
         self.maps.close()
         self.module_menu.close()
         self.module_option.close()
+        self.explorations.close()
         choose_all_loops(False)
         self.assistant.close()
         self.configuration_page.close()

@@ -23,6 +23,7 @@ from parallelflow.host import configuration
 from .package_needs import package_needs
 
 __all__ = [
+    "classes_of",
     "copy_to_send",
     "describe",
     "module_classes",
@@ -165,16 +166,23 @@ def module_classes(modules: Iterable[Any]) -> list[type]:
     return [
         found
         for module in modules
-        for found in _classes(module.moduleInfo["pipeline"].modules[_id(module)])
+        for found in classes_of(module.moduleInfo["pipeline"].modules[_id(module)])
     ]
 
 
-def _classes(module: Any) -> Iterable[type]:
+def classes_of(module: Any) -> Iterable[type]:
+    """Yield the class of a pipeline's module, and those of all that is inside it.
+
+    Parameters
+    ----------
+    module : vistrails.core.vistrail.module.Module
+        The module.
+    """
     with contextlib.suppress(Exception):  # a Group has none of its own
         yield module.module_descriptor.module
     if module.is_group() or module.is_abstraction():
         for member in module.pipeline.module_list:
-            yield from _classes(member)
+            yield from classes_of(member)
 
 
 def _pipeline(sent: Sequence[Any]) -> Pipeline:

@@ -19,7 +19,7 @@ from parallelflow.engine.payload import no_collection
 from parallelflow.engine.recorder import LOOP, Record
 from parallelflow.work.worker import Worker
 
-__all__ = ["LoopLog"]
+__all__ = ["LoopLog", "annotations_of"]
 
 
 class LoopLog:
@@ -126,7 +126,7 @@ class LoopLog:
         for position, child in enumerate(record.children):
             item = self._item(child, machine)
             if worker is not None and position == 0 and child.kind != LOOP:
-                for key, value in _place(worker):
+                for key, value in annotations_of(worker):
                     item.add_annotation(self._annotation(key, value))
             iteration.add_item_exec(item)
         return iteration
@@ -175,8 +175,14 @@ class LoopLog:
         return Annotation(id=self._new_id(Annotation.vtType), key=key, value=value)
 
 
-def _place(worker: Worker) -> list[tuple[str, str]]:
-    """Return where an element ran, as annotations."""
+def annotations_of(worker: Worker) -> list[tuple[str, str]]:
+    """Return where an element ran, as annotations.
+
+    Parameters
+    ----------
+    worker : Worker
+        The engine.
+    """
     return [
         ("parallelflow_engine", str(worker.id)),
         ("parallelflow_host", str(worker.host)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from .describe import module_classes
 
-__all__ = ["belongs_here"]
+__all__ = ["belongs_here", "classes_belong_here"]
 
 CLASSES = (
     ("vistrails.core.modules.output_modules", "OutputModule"),
@@ -44,10 +44,21 @@ def belongs_here(modules: Iterable[Any]) -> bool:
     modules = list(modules)
     if any(isinstance(module, _known(PLUMBING)) for module in modules):
         return True
+    return classes_belong_here(module_classes(modules))
+
+
+def classes_belong_here(classes: Iterable[type]) -> bool:
+    """Return True if a module of one of some classes has to run in this process.
+
+    Parameters
+    ----------
+    classes : iterable of type
+        Classes of modules, of those inside Groups and SubWorkflows, too.
+    """
     staying = _known(CLASSES)
     return any(
         issubclass(cls, staying) or any(c.__module__.startswith(PACKAGES) for c in cls.__mro__)
-        for cls in module_classes(modules)
+        for cls in classes
     )
 
 

@@ -23,7 +23,7 @@ VISTRAILS_ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow test-pythons test-fresh test-fleet examples docs bench lint clean FORCE
+.PHONY: help run gui test test-slow test-pythons test-fresh test-fleet test-packages examples docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -35,6 +35,7 @@ help:
 	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
 	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
 	@echo 'make test-fleet tests on several machines, made of namespaces: a real Slurm, real ssh servers (root)'
+	@echo 'make test-packages  the tests of VisTrails'\'' packages matplotlib, sklearn and vtk, with their libraries'
 	@echo 'make examples   run all of VisTrails'\''s own examples; a table of the results in docs/examples.md'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
@@ -69,6 +70,10 @@ test-fresh:
 test-fleet: $(STAMPS)/test
 	@sh tools/install-fleet.sh $(VENV)
 	$(BIN)/python -m pytest -m fleet tests/fleet $(PYTEST_OPTIONS)
+
+test-packages: $(STAMPS)/test $(STAMPS)/examples
+	$(BIN)/python -m pytest tests/host tests/map/test_bundled_packages.py tests/examples/test_measures.py \
+	    -k 'matplotlib or sklearn or vtk or measures' $(PYTEST_OPTIONS)
 
 examples: $(STAMPS)/examples
 	$(BIN)/python tools/examples_table.py --table docs/examples.md

@@ -204,12 +204,12 @@ def _vistrails() -> Iterator[Finding]:
 
 
 def _bundled_packages() -> Iterator[Finding]:
-    from parallelflow.host.bundled_packages import BUNDLED_PACKAGES
+    from parallelflow.host.bundled_packages import BUNDLED_PACKAGES, describe_others
 
     complete = [package.codepath for package in BUNDLED_PACKAGES if package.is_complete()]
     lacking = [package for package in BUNDLED_PACKAGES if not package.is_complete()]
-    if complete:
-        yield Finding(FINE, f"VisTrails' packages with their libraries: {', '.join(complete)}")
+    text = f"VisTrails' packages with their libraries: {', '.join(complete) or 'none'}"
+    yield Finding(FINE, text, describe_others())
     if lacking:
         libraries = " ".join(package.distribution for package in lacking)
         yield Finding(

@@ -22,6 +22,7 @@ def run_python(
     home: Path | None = None,
     environment: Mapping[str, str] | None = None,
     expect: int = 0,
+    limit: float = LIMIT,
 ) -> str:
     """Run code and return what it printed to stdout.
 
@@ -39,6 +40,8 @@ def run_python(
         Variables to add.
     expect : int
         The exit code it must have.
+    limit : float
+        Seconds, a guard against deadlocks.
     """
     variables = {**os.environ, **(environment or {})}
     if home is not None:
@@ -50,7 +53,7 @@ def run_python(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=limit,
     )
     assert result.returncode == expect, f"exit code {result.returncode}\n{result.stderr}"
     return result.stdout

@@ -215,6 +215,43 @@ def disable_in_preferences() -> Iterator[None]:
 
 
 @step
+def show_a_figure_in_the_spreadsheet() -> Iterator[None]:
+    from PyQt5.QtGui import QPixmap
+
+    for codepath in ("spreadsheet", "matplotlib"):
+        manager().late_enable_package(codepath)
+        yield
+    package = "org.vistrails.vistrails.matplotlib"
+    plot, figure, cell = (
+        controller().add_module(package, name)
+        for name in ("MplLinePlot", "MplFigure", "MplFigureCell")
+    )
+    for port, value in {"x": "[1, 2, 3]", "y": "[1, 4, 9]"}.items():
+        controller().update_function(plot, port, [value])
+        plot = controller().current_pipeline.modules[plot.id]
+    controller().add_connection(plot.id, "value", figure.id, "addPlot")
+    controller().add_connection(figure.id, "figure", cell.id, "figure")
+    yield
+    (result,), _ = controller().execute_current_workflow()
+    assert not result.errors, result.errors
+    yield
+    (shown,) = [each for each in app().allWidgets() if type(each).__name__ == "MplFigureCellWidget"]
+    assert shown.canvas.figure.axes[0].lines
+    picture = shown.grabWindowPixmap()
+    assert isinstance(picture, QPixmap) and not picture.isNull()
+    colors = {picture.toImage().pixel(x, y) for x in range(0, 60, 3) for y in range(0, 60, 3)}
+    assert len(colors) > 1, "the canvas is empty"
+    for suffix in ("png", "pdf"):
+        file = Path.home() / f"figure.{suffix}"
+        shown.dumpToFile(str(file))
+        assert file.stat().st_size
+    # Executed again, the figure stands in the place of the one that was there.
+    (result,), _ = controller().execute_current_workflow()
+    assert not result.errors, result.errors
+    yield
+
+
+@step
 def a_vistrail_is_open() -> None:
     assert controller().current_pipeline.module_list
     assert controller().locator.name.endswith(".vt")

@@ -10,6 +10,7 @@ machine cannot be mistaken for it.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,9 +49,12 @@ EFFECTS = {
 NEEDED = (HUB, "mux", "hb_ping")
 """Those that no run can do without."""
 
-# The schedulers listen within 0.1 s of the connection files on an idle machine. Where none
+# Whether children of this machine's Pythons are forked. Elsewhere (Python 3.14, macOS) each begins
+# as a new process, which imports ipyparallel first: seconds each, and many more if it is busy.
+FORKED = multiprocessing.get_all_start_methods()[0] == "fork"
+# Forked schedulers listen within 0.1 s of the connection files on an idle machine. Where none
 # listens after this time, it has ended before anybody looked.
-STARTING_SECONDS = 10.0
+STARTING_SECONDS = 10.0 if FORKED else 120.0
 # A stop by SIGSTOP may be somebody's Ctrl-Z or a debugger's, and short. A run hears of it
 # within 10 s: this, two looks of the watch and one of the run.
 STOPPED_SECONDS = 4.0

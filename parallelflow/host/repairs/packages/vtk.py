@@ -21,14 +21,15 @@ from parallelflow.system import safe_files
 from parallelflow.system.file_lock import try_to_lock
 
 from ..elementtree import private_elementtree
-from ..repair import Repair, always
+from ..repair import Repair, always, imported_module
+from . import vtk_upgrades
 
 _PACKAGE = "vistrails.packages.vtk"
 
 _BUILDER = "parallelflow.host.repairs.packages.vtk_specification"
 
 #: Raised when another specification is built of the same VTK.
-_EDITION = 1
+_EDITION = 2
 
 #: Classes that end the process when an object's methods are called, in VTK 9.
 _END_THE_PROCESS = ("vtkIOSSReader", "vtkIOSSCellGridReader")
@@ -135,6 +136,10 @@ def _read_with_children(specs: Any) -> None:
     specs.ET = private_elementtree()
 
 
+def _has_no_cells() -> bool:
+    return vtk_upgrades.has_no_cells(imported_module(f"{_PACKAGE}.init"))
+
+
 REPAIRS = (
     Repair(
         name="vtk-specification",
@@ -156,5 +161,55 @@ REPAIRS = (
         modules=(f"{_PACKAGE}.vtk_wrapper.specs",),
         needed=lambda: sys.version_info >= (3, 9),
         after=_read_with_children,
+    ),
+    Repair(
+        name="vtk-methods",
+        symptom="Missing input port GlobalImmediateModeRenderingOn, ThresholdBetween, "
+        "Missing module vtkVolumeRayCastMapper, and others, when an old workflow is opened",
+        cause="VTK 7 to 9.1 removed the methods and classes",
+        affected="VTK 7 and later",
+        modules=(f"{_PACKAGE}.vtk_wrapper.vtk_classes",),
+        needed=always,
+        after=vtk_upgrades.call_former_methods,
+    ),
+    Repair(
+        name="vtk-cells",
+        symptom="Missing module VTKCell in package edu.utah.sci.vistrails.vtk, without a window",
+        cause="cells are shown by the spreadsheet; the package makes outputs only of those that "
+        "have a renderer and nothing else",
+        affected="processes without VisTrails' window",
+        modules=(f"{_PACKAGE}.init",),
+        needed=_has_no_cells,
+        after=vtk_upgrades.upgrade_cells_to_outputs,
+    ),
+    Repair(
+        name="vtk-handlers",
+        symptom="Missing module vtkInteractionHandler in package edu.utah.sci.vistrails.vtk, "
+        "without a window",
+        cause="the package has the module only beside the spreadsheet",
+        affected="processes without VisTrails' window",
+        modules=(f"{_PACKAGE}.init",),
+        needed=_has_no_cells,
+        after=vtk_upgrades.add_handler_without_window,
+    ),
+    Repair(
+        name="vtk-versions",
+        symptom="Missing version 1.0.0 of package edu.utah.sci.vistrails.vtk, when a workflow "
+        "with vtkPLOT3DReader is opened",
+        cause="a step of the upgrade connects a module that is between two versions",
+        affected="VisTrails 3.0",
+        modules=(f"{_PACKAGE}.init",),
+        needed=always,
+        after=vtk_upgrades.connect_modules_between_versions,
+    ),
+    Repair(
+        name="vtk-overloads",
+        symptom="AttributeError: 'bool' object has no attribute 'sigstring', when an old workflow "
+        "is opened",
+        cause="the upgrade takes the numbers of overloaded ports for complete",
+        affected="VTK 9 and later",
+        modules=(f"{_PACKAGE}.init",),
+        needed=always,
+        after=vtk_upgrades.look_for_overloads_that_are_there,
     ),
 )

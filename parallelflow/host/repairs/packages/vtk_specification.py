@@ -21,6 +21,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from parallelflow.host.repairs.packages.vtk_former import (
+    FORMER_CLASSES,
+    FORMER_PORTS,
+    FormerPort,
+)
+
 _WRAPPER = "vistrails.packages.vtk.vtk_wrapper"
 
 #: Marks the lines that name a class.
@@ -127,10 +133,6 @@ def _look_at_each_class(parse: Any, skip: frozenset[str]) -> None:
     parse.create_module = create_or_skip
 
 
-#: Ports for methods that are gone, by class: name, the method that does it now, type.
-_FORMER_PORTS = {"vtkViewport": (("AddActor2D", "AddViewProp", "vtkProp"),)}
-
-
 def _types(port: Any) -> Iterator[str]:
     waiting = [port.port_type]
     while waiting:
@@ -141,20 +143,53 @@ def _types(port: Any) -> Iterator[str]:
             yield str(kind)
 
 
+def _add_what_is_gone(parse: Any, specs: list[Any]) -> None:
+    by_name = {spec.module_name: spec for spec in specs}
+    for name, (now, base) in FORMER_CLASSES.items():
+        if name not in by_name and now in by_name:
+            by_name[name] = parse.ClassSpec(
+                name,
+                base,
+                now,
+                f"{name}, which VTK has no more: {now} does it",
+                callback=by_name[now].callback,
+                cacheable=False,
+                input_port_specs=list(by_name[now].input_port_specs),
+                output_port_specs=list(by_name[now].output_port_specs),
+                compute=by_name[now].compute,
+                cleanup=by_name[now].cleanup,
+            )
+            specs.append(by_name[name])
+    for name, ports in FORMER_PORTS.items():
+        spec = by_name.get(name)
+        there = {port.name for port in spec.input_port_specs} if spec else set()
+        for port in ports:
+            if spec and port.name not in there:
+                spec.input_port_specs.append(_former_port(parse, port))
+
+
+def _former_port(parse: Any, port: FormerPort) -> Any:
+    # As the package makes these.
+    if port.kind == "OnOff":
+        attributes: dict[str, Any] = {"method_type": port.kind, "defaults": [True]}
+    else:
+        attributes = {"depth": 1, "show_port": str(port.type).startswith("vtk")}
+    return parse.InputPortSpec(
+        name=port.name,
+        method_name=port.method,
+        port_type=port.type if isinstance(port.type, str) else list(port.type),
+        **attributes,
+    )
+
+
 def _make_ports_that_can_be_used(parse: Any) -> None:
     make: Callable[[Any], Any] = parse.SpecList
 
-    def make_without_unknown(specs: Any) -> Any:
-        known = {spec.module_name for spec in specs} | {"TransferFunction"}
+    def make_without_unknown(specs: list[Any]) -> Any:
         for spec in specs:
             spec.input_port_specs = list(spec.input_port_specs)
-            for name, method, kind in _FORMER_PORTS.get(spec.module_name, ()):
-                if all(port.name != name for port in spec.input_port_specs):
-                    spec.input_port_specs.append(
-                        parse.InputPortSpec(
-                            name=name, method_name=method, port_type=kind, show_port=True, depth=1
-                        )
-                    )
+        _add_what_is_gone(parse, specs)
+        known = {spec.module_name for spec in specs} | {"TransferFunction"}
 
         def is_known(port: Any) -> bool:
             return all(kind in known or kind.startswith("basic:") for kind in _types(port))

@@ -1,0 +1,38 @@
+"""The example with figures: engines draw what the session draws."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.test_files import EXAMPLES, SECONDS
+
+
+def draw(version: str, sheet: Path, *options: str) -> list[str]:
+    command = [sys.executable, "-m", "parallelflow", "run", f"{EXAMPLES / 'measures.vt'}:{version}"]
+    settings = ["--set", f"sheet={sheet}", "--set", "count=7", "--set", "bins=8"]
+    result = subprocess.run(
+        [*command, *settings, *options],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.replace(str(sheet), "SHEET").splitlines()
+
+
+@pytest.mark.own_cluster
+def test_the_sheet_of_the_engines_figures_is_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the example draws with VisTrails' package matplotlib")
+    serial = draw("serial", tmp_path / "serial.png")
+    assert draw("parallel", tmp_path / "parallel.png", "--engines", "2") == serial
+    picture = (tmp_path / "serial.png").read_bytes()
+    assert (tmp_path / "parallel.png").read_bytes() == picture
+    # Two rows of five, of 300 times 200 pixels.
+    assert [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)] == [1500, 400]
+    assert serial[2] == "  mean perimeter: 0.947"
+    assert serial[-1] == "7 figures in SHEET, the best first"

@@ -219,7 +219,8 @@ def show_a_figure_in_the_spreadsheet() -> Iterator[None]:
     from PyQt5.QtGui import QPixmap
 
     for codepath in ("spreadsheet", "matplotlib"):
-        manager().late_enable_package(codepath)
+        if not manager().has_package(f"org.vistrails.vistrails.{codepath}"):
+            manager().late_enable_package(codepath)
         yield
     package = "org.vistrails.vistrails.matplotlib"
     plot, figure, cell = (

@@ -6,7 +6,7 @@ import functools
 import importlib.util
 from typing import Any
 
-from tests.host.symptoms import symptom
+from tests.host.symptoms import qt_application, symptom
 from tests.host.symptoms_core import add_source, execute, start
 
 MATPLOTLIB = "org.vistrails.vistrails.matplotlib"
@@ -163,3 +163,27 @@ def figures_do_not_pile_up() -> None:
     assert pyplot.get_fignums() == []
     # A figure that is closed can be drawn all the same.
     figure.canvas.draw()
+
+
+@symptom(
+    "matplotlib-cells",
+    r"super-class __init__\(\) of type MplNavigationToolbar|'datapath'",
+    here=lambda: _is_here() and importlib.util.find_spec("PyQt5") is not None,
+)
+def a_figure_is_shown_in_a_cell() -> None:
+    qt_application()
+    start_with_matplotlib()
+    from matplotlib import pyplot
+
+    cells = importlib.import_module("vistrails.packages.matplotlib.figure_cell")
+    figure = pyplot.figure()
+    figure.gca().plot([1, 2])
+    widget = cells.MplFigureCellWidget()
+    widget.updateContents((figure,))
+    widget.canvas.draw()
+    assert not widget.grabWindowPixmap().isNull()
+    widget.mplToolbar.pan()
+    widget.mplToolbar.home()
+    bar = cells.MplFigureCellToolBar(None)
+    assert not any(action.icon().isNull() for action in bar.actions() if action.text())
+    pyplot.close(figure)

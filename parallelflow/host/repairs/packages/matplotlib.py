@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..repair import Repair, always, copy_with_names
+from .matplotlib_cell import show_figures_in_cells
 from .matplotlib_pyplot import pyplot_as_before
 
 _PACKAGE = "vistrails.packages.matplotlib"
@@ -286,5 +287,15 @@ REPAIRS = (
         modules=(f"{_PACKAGE}.bases",),
         needed=always,
         after=_close_figures,
+    ),
+    Repair(
+        name="matplotlib-cells",
+        symptom="RuntimeError: super-class __init__() of type MplNavigationToolbar was never "
+        "called, KeyError: 'datapath', or no picture of a cell, in the spreadsheet",
+        cause="Matplotlib's toolbar is a widget now, and Qt 5 has no QPixmap.grab",
+        affected="Matplotlib 3.2 and later",
+        modules=(f"{_PACKAGE}.figure_cell",),
+        needed=lambda: _version() >= (3, 2),
+        after=show_figures_in_cells,
     ),
 )

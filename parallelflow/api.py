@@ -143,6 +143,7 @@ def parallel_map(
     element_timeout: float | None = ...,
     retries: int = ...,
     value_for_failed: Any = ...,
+    checkpoint: str | None = ...,
 ) -> list[T]: ...
 
 
@@ -161,6 +162,7 @@ def parallel_map(
     element_timeout: float | None = ...,
     retries: int = ...,
     value_for_failed: Any = ...,
+    checkpoint: str | None = ...,
 ) -> tuple[list[T], bool]: ...
 
 
@@ -179,6 +181,7 @@ def parallel_map(
     element_timeout: float | None = ...,
     retries: int = ...,
     value_for_failed: Any = ...,
+    checkpoint: str | None = ...,
 ) -> list[T] | tuple[list[T], bool]: ...
 
 
@@ -196,6 +199,7 @@ def parallel_map(
     element_timeout: float | None = None,
     retries: int = 0,
     value_for_failed: Any = None,
+    checkpoint: str | None = None,
 ) -> list[T] | tuple[list[T], bool]:
     """Return a list of ``function(*items)`` for the iterables' items, like ``map``.
 
@@ -245,6 +249,10 @@ def parallel_map(
         one. The error of the last attempt tells those before.
     value_for_failed : object
         What stands in the place of failed elements with ``on_error="continue"``.
+    checkpoint : str, optional
+        A name, under which finished values are kept on disk until all have ended well. Called
+        again with it, also in another session, only what is missing is computed, if function and
+        modules are the same; a line of the log tells it. The iterables' lengths must be known.
 
     Returns
     -------
@@ -278,6 +286,7 @@ def parallel_map(
     [1, ValueError("invalid literal for int() with base 10: 'one'"), 2]
     """
     from parallelflow.work import arguments, mapping, progress_bar
+    from parallelflow.work.checkpoint import named_checkpoint
     from parallelflow.work.policy import ElementPolicy
     from parallelflow.work.sendable import with_constants
 
@@ -299,6 +308,11 @@ def parallel_map(
     function, iterables = with_constants(function, iterables)
     total = arguments.element_count(iterables)
     elements = arguments.zipped(iterables, total)
+    kept = None
+    if checkpoint is not None:
+        checkpoint = arguments.checkpoint_name(checkpoint, total)
+        elements = known = list(elements)
+        kept = named_checkpoint(checkpoint, function, known)
     client = get_client(ask) if total != 0 else None
     if client is None:
         if total != 0:
@@ -312,6 +326,7 @@ def parallel_map(
             timeout=timeout,
             retries=policy.retries,
             value_for_failed=value_for_failed,
+            checkpoint=kept,
             tick=_keep_window_alive,
         )
         return (values, False) if ipython else values
@@ -331,6 +346,7 @@ def parallel_map(
         timeout=timeout,
         pool=manager.engine_pool(ask),
         find_client=lambda: manager.ensure_engines(ask=ask),
+        checkpoint=kept,
         tick=_keep_window_alive,
     )
     return (values, True) if ipython else values

@@ -302,6 +302,25 @@ class NoVersion(UserMistake):
         super().__init__(f"{shown(path)} has no version {shortened(version)}; {known}.")
 
 
+class NothingLeft(UserMistake):
+    """No run of the file has left failed or unfinished elements.
+
+    Parameters
+    ----------
+    path : str
+        The file as the user wrote it.
+    """
+
+    topic = "Nothing is left to compute"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{shown(path)}: no run of it has left failed or unfinished elements. Leave --failed "
+            "out to run all."
+        )
+
+
 class AliasError(UserMistake):
     """A value was given for an alias that the workflow lacks, or it does not fit.
 

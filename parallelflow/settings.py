@@ -66,6 +66,14 @@ class Settings:
         ipyparallel's launcher for engines; empty for the profile's own.
     sharedMemory : bool
         Whether large values go to engines of this machine, and come back, through shared memory.
+    checkpoints : bool
+        Whether finished elements of a loop are kept on disk until it ends well.
+    checkpointMegabytes : int
+        How much all checkpoints may take together; 0 for any size.
+    checkpointDays : int
+        After how many days a checkpoint is removed; 0 for never.
+    resume : bool
+        Whether a loop goes on from the checkpoint of an earlier session.
     sharedMemoryMegabytes : int
         The largest value that does; 0 for whatever there is room for.
     """
@@ -81,6 +89,10 @@ class Settings:
     launcher: str = ""
     sharedMemory: bool = True
     sharedMemoryMegabytes: int = 0
+    checkpoints: bool = True
+    checkpointMegabytes: int = 4096
+    checkpointDays: int = 30
+    resume: bool = True
 
 
 _overrides: dict[str, Any] = {}
@@ -204,6 +216,8 @@ def _sensible(found: Settings) -> Settings:
         chunkSize=max(found.chunkSize, 0),
         elementTimeout=found.elementTimeout if found.elementTimeout > 0 else 0.0,
         retries=max(found.retries, 0),
+        checkpointMegabytes=max(found.checkpointMegabytes, 0),
+        checkpointDays=max(found.checkpointDays, 0),
         launcher=found.launcher.strip(),
         sharedMemoryMegabytes=max(found.sharedMemoryMegabytes, 0),
     )

@@ -86,6 +86,15 @@ def no_process_outlives_the_test(request: pytest.FixtureRequest) -> Iterator[Non
         pytest.fail(f"left behind by this test, now killed:\n{leaks.report(left)}", pytrace=False)
 
 
+@pytest.fixture(autouse=True)
+def no_test_resumes_what_another_has_left() -> Iterator[None]:
+    """Remove what failed runs of a test have left in the home that all share."""
+    yield
+    left = HOME / ".vistrails" / "parallelflow" / "checkpoints"
+    if left.is_dir():
+        shutil.rmtree(left)
+
+
 def pytest_unconfigure() -> None:
     """Remove the temporary home, last of all."""
     shutil.rmtree(HOME, ignore_errors=True)

@@ -87,6 +87,10 @@ def _dispatch(options: Namespace) -> int:
         from .window import open_window
 
         return open_window(options)  # it has an event loop, and signal handlers that end it
+    if options.command == "checkpoints":
+        from .checkpoints import run_command as run_checkpoints
+
+        return run_checkpoints(options)
     with signals.handled(_stop_engines):
         try:
             if options.command == "check":

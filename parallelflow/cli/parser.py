@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 import textwrap
 from typing import NoReturn
 
 import parallelflow
 from parallelflow.errors import MOST_CHARACTERS, shortened
-from parallelflow.settings import POLICIES
 
-from . import cluster_parser, explore_parser
+from . import checkpoint_parser, cluster_parser, element_options, explore_parser
 from .exits import Exit
 
 __all__ = ["build"]
@@ -141,6 +139,7 @@ def build() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_runs(commands)
     cluster_parser.add(commands)
+    checkpoint_parser.add(commands)
     return parser
 
 
@@ -203,34 +202,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="give a value to an alias of the workflow; may be repeated",
     )
-    failing = run.add_argument_group(
-        "elements that fail or take long",
-        "These go before the ports of the Map modules and the configuration.",
-    )
-    failing.add_argument(
-        "--on-error",
-        choices=POLICIES,
-        metavar="WORD",
-        help="stop, 'finish others' first, or continue without those that have failed",
-    )
-    failing.add_argument(
-        "--value-for-failed",
-        metavar="VALUE",
-        help="what failed elements have with continue, as Python writes it (default: None)",
-    )
-    failing.add_argument(
-        "--element-timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        help="how long an element may take before it is interrupted, and fails (0: no limit)",
-    )
-    failing.add_argument(
-        "--retries",
-        metavar="N",
-        type=_retries,
-        help="how often an element that has raised is tried again, on another engine if there is "
-        "one",
-    )
+    element_options.add(run)
     run.add_argument(
         "--report",
         metavar="FILE",
@@ -312,22 +284,6 @@ def _engines(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of engines: 1 or more")
     return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of seconds")
-    return number
-
-
-def _retries(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of retries: 0 or more")
-    return int(text)
 
 
 def _alias(text: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from parallelflow.settings import override
 from parallelflow.work.python_value import python_value
 
 from . import peek, records, report, signals, streams, target
+from .checkpoints import check_something_is_left
 from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -60,6 +61,8 @@ def _run_files(options: Namespace, began: float) -> int:
 
         return run_batch(options)
     wanted = target.parse(options.files[0])
+    if options.failed:
+        check_something_is_left(wanted.path)
     tree = target.read(wanted.path)
     display = ProgressDisplay(sys.stderr)
     configure(display, options.verbose)
@@ -89,6 +92,7 @@ def _override_settings(options: Namespace) -> None:
         elementTimeout=options.element_timeout,
         retries=options.retries,
         valueForFailed=options.value_for_failed,
+        resume=False if options.no_resume else None,
     )
 
 

@@ -24,6 +24,7 @@ from parallelflow.work.results import Results
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
+from .checkpoint import LoopCheckpoint
 from .failures import first_unable, is_unable, module_error, ran_once, unsendable_input
 from .in_session import SessionElements
 from .loop import Loop
@@ -72,6 +73,7 @@ class _Evaluation:
         self._loop = loop
         self._manager = get_manager()
         self._known: KnownValues | None = None
+        self._checkpoint = LoopCheckpoint(loop)
         self._output = OutputOrder(show_marked(loop.label, len(loop.elements)))
         self._replay: Replay | None = None
         if loop.on_value is not None:
@@ -101,8 +103,12 @@ class _Evaluation:
             self._evaluate_deferred()
             if self._outcome.failures:
                 self._leave_out(self._outcome)
+            self._checkpoint.close(
+                self._outcome, self._here.done, finished=not self._outcome.failures
+            )
         except BaseException:
             self._keep_known()
+            self._checkpoint.close(self._outcome, self._here.done, finished=False)
             raise
         return self._outcome.values
 
@@ -201,7 +207,8 @@ class _Evaluation:
             )
         self._known = KnownValues(loop)
         known = {i: self._outcome.values[i] for i in self._here.done}
-        earlier = {} if known else self._known.take()
+        earlier = self._checkpoint.take() | ({} if known else self._known.take())
+        earlier = {i: value for i, value in earlier.items() if i not in known}
         if not self._known.can_be_pickled:
             obstacle = unsendable_input(loop)
             if obstacle and loop.serial_if_unable:
@@ -232,6 +239,7 @@ class _Evaluation:
             function=int(loop.functions[0].moduleInfo.get("moduleId", -1)),
             version=int(info.get("version") or -1),
         )
+        self._checkpoint.tell(run.progress)
         for index in sorted(known | earlier):
             self._output.add(index, 1, {})
         return run
@@ -248,6 +256,7 @@ class _Evaluation:
             self._loop.log.build(POLL_SECONDS)
             self._show_progress()
             self._follow()
+            self._checkpoint.tick(run.progress)
             if self._manager.interaction.leaving():  # nobody waits for the rest of the workflow
                 raise AbortExecution("Execution aborted")
 
@@ -304,6 +313,7 @@ class _Evaluation:
             sending_cost.learn_set_up(time.monotonic() - self._begun - sum(result.seconds))
             self._begun = 0.0
         self._output.add(start, result.count, result.outputs)
+        self._checkpoint.add(start, result)
         if self._replay is not None:
             self._replay.add(start, result.count, [start + i for i in result.failures])
         self._executed.update(result.report or ())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from parallelflow.checkpoints.content import FileContent, content_digest, files_in
 from parallelflow.engine import session_state
 from parallelflow.work.resume import FunctionKey, PartialResults
 
 from .describe import module_classes
 from .loop import Loop
 
-__all__ = ["KnownValues"]
+__all__ = ["KnownValues", "unfinished"]
 
-_unfinished = PartialResults()
+unfinished = PartialResults()
+"""What the loops of this session have left."""
 
 
 class KnownValues:
@@ -40,14 +42,14 @@ class KnownValues:
 
     def take(self) -> dict[int, Any]:
         """Return the values by index, and forget them."""
-        if self._key is None or not _unfinished:
+        if self._key is None or not unfinished:
             return {}
-        return _unfinished.take(self._key.get(), self._elements)
+        return unfinished.take(self._key.get(), self._elements)
 
     def keep(self, values: dict[int, Any]) -> None:
         """Keep values, by index, for the next execution."""
         if self._key is not None and values:
-            _unfinished.keep(self._key.get(), self._elements, values)
+            unfinished.keep(self._key.get(), self._elements, values)
 
 
 def _identity(loop: Loop) -> Any:
@@ -60,5 +62,6 @@ def _identity(loop: Loop) -> Any:
     return (
         spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
         spec.configuration, spec.input_ports, spec.output_port, spec.list_depth, spec.first,
+        [content_digest(FileContent(n)) for value in spec.values for n in files_in(value.value)],
         [id(one) for one in module_classes(loop.copied_modules)], session_state.identity(),
     )  # fmt: skip

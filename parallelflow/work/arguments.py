@@ -13,7 +13,8 @@ from parallelflow.engine.remote_failure import short
 from parallelflow.system.memory import total_memory
 
 __all__ = [
-    "Zipped", "check_callables", "element_count", "seconds", "time_limit", "whole_number", "zipped",
+    "Zipped", "check_callables",
+    "checkpoint_name", "element_count", "seconds", "time_limit", "whole_number", "zipped",
 ]  # fmt: skip
 
 # What has as many items as its length says.
@@ -157,6 +158,30 @@ def whole_number(name: str, value: object, least: int = 1) -> int | None:
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {short(number)}")
     return number
+
+
+def checkpoint_name(name: object, total: int | None) -> str:
+    """Return the name of a checkpoint.
+
+    Parameters
+    ----------
+    name : object
+        What was given as ``checkpoint``.
+    total : int or None
+        The number of elements; None if it is not known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no name, or the number of elements is not known.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"checkpoint must be a name, not {short(name)}")
+    if not name.strip() or not name.isprintable():
+        raise ValueError(f"checkpoint must be a name, not {short(name)}")
+    if total is None:
+        raise ValueError("a checkpoint needs iterables whose lengths are known, such as lists")
+    return name
 
 
 def time_limit(value: object) -> float | None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine.exceptions import add_cause, load_exception
 from parallelflow.engine.main_module import main_facts
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager.engine_pool import EnginePool
-from parallelflow.errors import ElementError, ElementFailure
+from parallelflow.errors import ElementFailure
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system.working_directory import working_directory
 
@@ -22,11 +20,14 @@ from .here import evaluate_here
 from .left_out import told_as_left_out
 from .output import OutputOrder, Written, write
 from .policy import DEFAULT_POLICY, ElementPolicy
+from .raising import CONTINUE, FINISH, POLICIES, RAISE, RETURN, exception_of, late, raise_first
 from .recovery import drive
 from .sendable import function_name, sendable
 
 if TYPE_CHECKING:
     import ipyparallel
+
+    from parallelflow.checkpoints.checkpoint import Checkpoint
 
     from .run import Run
 
@@ -41,11 +42,6 @@ __all__ = [
     "map_on_cluster",
     "write_output",
 ]
-
-RAISE, FINISH, RETURN, CONTINUE = "raise", "finish", "return", "continue"
-POLICIES = (RAISE, FINISH, RETURN, CONTINUE)
-"""What becomes of an exception: raised at once, raised when the others have finished, returned in
-its element's place, or replaced there by another value."""
 
 # Whoever watches the progress may have a window to keep alive.
 POLL_SECONDS = 0.05
@@ -68,6 +64,7 @@ def map_on_cluster(
     timeout: float | None = None,
     pool: EnginePool | None = None,
     find_client: Callable[[], ipyparallel.Client | None] | None = None,
+    checkpoint: Checkpoint | None = None,
     tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed on a cluster's engines.
@@ -91,6 +88,8 @@ def map_on_cluster(
     find_client : callable, optional
         Returns the client of another cluster after the loss of the one there was, None if there
         is none: the rest is computed in this process then. Without it, the loss is raised.
+    checkpoint : Checkpoint, optional
+        Where values are kept until the work ends well.
     tick : callable, optional
         Called every `POLL_SECONDS` at the least; an exception that it raises ends the work.
 
@@ -122,8 +121,14 @@ def map_on_cluster(
         if on_error != RAISE and any(map(_is_own_interrupt, result.failures.values())):
             raise KeyboardInterrupt  # as in this process, where it ends everything
         finished.extend(range(start, start + result.count))
+        if checkpoint is not None:
+            checkpoint.add(start, result.values, result.failures)
         output.add(start, result.count, result.outputs)
 
+    known = checkpoint.take() if checkpoint is not None else {}
+    finished.extend(known)
+    for index in known:
+        output.add(index, 1, {})
     run = Run(
         client,
         plain_function,
@@ -135,22 +140,25 @@ def map_on_cluster(
         on_chunk=take,
         pool=pool,
         ahead=buffer_size,
+        finished=known,
     )
     deadline = None if timeout is None else time.monotonic() + timeout
 
     def look() -> None:
+        if checkpoint is not None:
+            checkpoint.tick()
         if tick is not None:
             tick()
         if progress is not None:
             progress(run.progress.snapshot())
         if deadline is not None and time.monotonic() > deadline and not run.over:
-            raise _late(run.progress, timeout)
+            raise late(run.progress, timeout)
 
     own: dict[int, BaseException] = {}
     try:
         if not drive(run, lambda: run.poll(POLL_SECONDS), look, find_client):
             output.flush()
-            own = _finish_here(run, function, policy, look, finished)
+            own = _finish_here(run, function, policy, look, finished, checkpoint)
     except BaseException:
         stuck = run.cancel()
         for engine in stuck:
@@ -159,13 +167,15 @@ def map_on_cluster(
         raise
     finally:
         output.flush()
+        if checkpoint is not None:
+            checkpoint.close(finished=run.progress.state is RunState.DONE)
     if run.feed_error is not None and (on_error != RAISE or not run.failures):
         raise run.feed_error
     exceptions: dict[int, Any] = {
         index: own[index] if index in own else exception_of(failure)
         for index, failure in run.failures.items()
     }
-    _raise_first(exceptions, run.failures, on_error)
+    raise_first(exceptions, run.failures, on_error)
     if on_error == CONTINUE:
         exceptions = dict.fromkeys(exceptions, value_for_failed)
         told_as_left_out(run.progress, run.failures, value_for_failed)
@@ -184,6 +194,7 @@ def _finish_here(
     policy: ElementPolicy,
     look: Callable[[], object],
     finished: list[int],
+    checkpoint: Checkpoint | None,
 ) -> dict[int, BaseException]:
     """Evaluate in this process what a run has left; return the exceptions by index."""
     exceptions: dict[int, BaseException] = {}
@@ -199,6 +210,8 @@ def _finish_here(
         else:
             run.values[index] = value
             run.progress.done += 1
+            if checkpoint is not None:
+                checkpoint.add(index, [value])
             finished.append(index)
         run.progress.announce()
         look()
@@ -216,13 +229,14 @@ def map_here(
     timeout: float | None = None,
     retries: int = 0,
     value_for_failed: Any = None,
+    checkpoint: Checkpoint | None = None,
     tick: Callable[[], object] | None = None,
 ) -> list[Any]:
     """Return a function's values for tuples of arguments, computed in this process.
 
     Parameters
     ----------
-    function, elements, on_error, progress, timeout, value_for_failed
+    function, elements, on_error, progress, timeout, value_for_failed, checkpoint
         As `map_on_cluster` has them; the time is looked at between elements.
     retries : int
         How often an element that has raised is tried again.
@@ -243,6 +257,7 @@ def map_here(
         As `map_on_cluster`.
     """
     model = Progress(function_name(function), total or 0)
+    known = checkpoint.take() if checkpoint is not None else {}
     model.enter(RunState.RUNNING)
     begin = ticked = time.monotonic()
     values: list[Any] = []
@@ -251,13 +266,15 @@ def map_here(
     try:
         for index, element in enumerate(elements):
             if timeout is not None and time.monotonic() - begin > timeout:
-                raise _late(model, timeout)
+                raise late(model, timeout)
             if total is None:
                 model.total = index + 1
             started = time.perf_counter()
             try:
-                value, failure, exception = evaluate_here(
-                    function, index, model.total, element, retries
+                value, failure, exception = (
+                    (known[index], None, None)
+                    if index in known
+                    else evaluate_here(function, index, model.total, element, retries)
                 )
             finally:
                 model.element_seconds += time.perf_counter() - started
@@ -265,6 +282,8 @@ def map_here(
             values.append(value if exception is None else instead)
             if failure is None or exception is None:
                 model.done += 1
+                if checkpoint is not None:
+                    checkpoint.add(index, [value])
             else:
                 failures[index], exceptions[index] = failure, exception
                 model.failed += 1
@@ -278,11 +297,15 @@ def map_here(
                 progress(model.snapshot())
     except BaseException:
         model.enter(RunState.CANCELLED)
+        if checkpoint is not None:
+            checkpoint.close(finished=False)
         raise
+    if checkpoint is not None:
+        checkpoint.close(finished=not failures)
     model.enter(RunState.FAILED if failures else RunState.DONE)
     if progress is not None:
         progress(model.snapshot())
-    _raise_first(exceptions, failures, on_error)
+    raise_first(exceptions, failures, on_error)
     if on_error == CONTINUE:
         told_as_left_out(model, failures, value_for_failed)
     return values
@@ -294,40 +317,6 @@ def write_output(index: int, written: Written) -> None:
         write(sys.stderr if stream == "stderr" else sys.stdout, text)
 
 
-def exception_of(failure: ElementFailure) -> BaseException:
-    """Return the exception of a failed element, as it was raised if that could travel."""
-    own = ElementError([failure])
-    if failure.exception is not None:
-        try:
-            exception = load_exception(failure.exception)
-        except BaseException:  # its class is not known here, or does something else when it is made
-            return own
-        add_cause(exception, own)
-        return exception
-    return own
-
-
 def _is_own_interrupt(failure: RemoteFailure) -> bool:
     """Return True if the function has raised KeyboardInterrupt, and nobody has interrupted it."""
     return failure.error_type == "KeyboardInterrupt" and failure.exception is not None
-
-
-def _raise_first(
-    exceptions: dict[int, BaseException], failures: dict[int, ElementFailure], on_error: str
-) -> None:
-    """Raise the exception of the lowest failed index, with all the failures as its cause."""
-    if not failures or on_error in (RETURN, CONTINUE):
-        return
-    first = exceptions[min(failures)]
-    every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])
-    if isinstance(first, ElementError) and first.failures[0] is failures[min(failures)]:
-        raise every  # what the function raised could not travel
-    add_cause(first, every)
-    raise first
-
-
-def _late(progress: Progress, timeout: float | None) -> TimeoutError:
-    return TimeoutError(
-        f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
-        f"{timeout or 0:g} s. Give it more time, or more engines."
-    )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parallelflow.checkpoints.content import FileContent, content_digest, files_in
 from parallelflow.data.parcel import Packing
 from parallelflow.engine import payload
 
@@ -71,6 +72,8 @@ def _digest(items: Iterable[Any]) -> bytes:
     for item in items:
         for frame in payload.dump(item):
             digest.update(frame)
+        for name in files_in(item):
+            digest.update(content_digest(FileContent(name)))
     return digest.digest()
 
 

@@ -25,6 +25,7 @@ LAYERS = Layers(
         "loops",
         "runs",
         "work",
+        "checkpoints",
         "engine_manager",
         "engine",
         "data",

@@ -1,0 +1,282 @@
+"""The checkpoint of one run: what an earlier one has left, and what this one leaves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from parallelflow.engine import payload
+from parallelflow.settings import settings
+from parallelflow.system.safe_files import UnusableFile
+
+from . import folder
+from .content import content_digest, files_in
+from .folder import Kept
+from .identity import RunIdentity, difference
+from .records import header_record, read_records, record
+from .writer import Writer
+
+__all__ = ["Checkpoint"]
+
+# A run that ends sooner, in whatever way, is computed again: no file is made for it.
+LEAST_SECONDS = 1.0
+
+# How the folders of VisTrails' temporary files are called.
+POOL_PREFIX = "vt_tmp"
+
+Tell = Callable[[str], object]
+
+
+class Checkpoint:
+    """Keeps the finished elements of a run on disk until the run ends well.
+
+    Parameters
+    ----------
+    identity : RunIdentity
+        What the run is.
+    elements : sequence
+        The elements.
+    tell : callable
+        Called with lines that the user should see; from any thread.
+    """
+
+    def __init__(self, identity: RunIdentity, elements: Sequence[Any], tell: Tell) -> None:
+        self._identity = identity
+        self._elements = elements
+        self._tell = tell
+        self._digests: dict[int, bytes] = {}
+        self._begun = time.time()
+        self._due = time.monotonic() + LEAST_SECONDS
+        self._waiting: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._path: Any = None
+        self._writer: Writer | None = None
+        self._broken = self._closed = False
+        self._unkept = 0
+        self._known: set[int] = set()
+        for index, element in enumerate(elements):
+            # What a file has now is what its element is computed from.
+            if next(files_in(element), None) is not None:
+                self._digest(index)
+
+    # -- what an earlier run has left -----------------------------------------------------
+
+    def take(self) -> dict[int, Any]:
+        """Return the values of an earlier run of the same function, by index, and go on with it.
+
+        One line tells it, or why an earlier run of the same place does not fit.
+        """
+        known = settings()
+        for line in folder.prune(known.checkpointMegabytes, known.checkpointDays):
+            self._tell(line)
+        if not known.resume:
+            return {}
+        reason = ""
+        for kept in reversed(folder.list_kept()):
+            if not kept.header:
+                folder.remove(kept)  # its session has ended before it had written anything
+                continue
+            why = difference(self._identity.parts, kept.parts)
+            if why:
+                if kept.place == self._identity.place and not reason:
+                    reason = f"not resuming the run of {folder.when(kept.begun)}: {why}"
+                continue
+            values = self._go_on_with(kept)
+            if values is None:
+                pid = kept.header.get("pid")
+                reason = (
+                    f"not resuming the run of {folder.when(kept.begun)}: another session (process "
+                    f"{pid}) is at work at it"
+                )
+            elif values:
+                total = len(self._elements)
+                self._tell(
+                    f"resuming the run of {folder.when(kept.begun)}: {_number(len(values))} of "
+                    f"{_number(total)} elements are done (parallelflow checkpoints shows them; "
+                    "--no-resume computes all)"
+                )
+                return values
+        if reason:
+            self._tell(reason)
+        return {}
+
+    def _go_on_with(self, kept: Kept) -> dict[int, Any] | None:
+        """Return a checkpoint's values, and write to it from now on; None if it is in use."""
+        try:
+            file = folder.open_locked(kept.path)
+        except (OSError, UnusableFile):
+            return {}
+        if file is None:
+            return None
+        values = self._read(file)
+        if not values:
+            file.close()
+            return {}
+        self._known = set(values)
+        self._file, self._path = file, kept.path
+        file.seek(0, os.SEEK_END)
+        return values
+
+    def _read(self, file: IO[bytes]) -> dict[int, Any]:
+        places: dict[bytes, list[int]] = defaultdict(list)
+        for index in range(len(self._elements)):
+            digest = self._digest(index)
+            if digest is not None:
+                places[digest].append(index)
+        for indices in places.values():
+            indices.reverse()
+        values: dict[int, Any] = {}
+        file.seek(0)
+        for digest, frames in read_records(file):
+            if not places.get(digest):
+                continue
+            try:
+                value = payload.unpack_own(frames)
+            except Exception:  # its class has changed: it is computed again
+                continue
+            if all(Path(path).exists() for path in files_in(value)):
+                values[places[digest].pop()] = value
+        return values
+
+    def _digest(self, index: int) -> bytes | None:
+        digest = self._digests.get(index)
+        if digest is None:
+            try:
+                digest = content_digest(self._elements[index])
+            except Exception:
+                return None
+            self._digests[index] = digest
+        return digest
+
+    # -- what this one leaves -------------------------------------------------------------
+
+    def add(self, start: int, values: Sequence[Any], without: Collection[int] = ()) -> None:
+        """Keep the values of elements that have finished.
+
+        Parameters
+        ----------
+        start : int
+            The first one's index.
+        values : sequence
+            Their values.
+        without : collection of int
+            Positions of those that have no value.
+        """
+        if self._broken:
+            return
+        records = []
+        for position, value in enumerate(values):
+            if position not in without and start + position not in self._known:
+                kept = self._record(start + position, value)
+                if kept is None:
+                    self._unkept += 1
+                else:
+                    records.append(kept)
+        self._waiting += records
+        self.tick()
+
+    def tick(self) -> None:
+        """Write what waits if it is time to; to be called often."""
+        if time.monotonic() >= self._due:
+            self._flush()
+            self._tell_failure()
+
+    def _tell_failure(self) -> None:
+        if self._writer is not None and self._writer.failure and not self._broken:
+            self._broken = True
+            self._tell(self._writer.failure)
+
+    def _record(self, index: int, value: Any) -> bytes | None:
+        digest = self._digest(index)
+        if digest is None or any(map(_is_temporary, files_in(value))):
+            return None
+        try:
+            return record(digest, payload.dump(value))
+        except Exception:
+            return None
+
+    def _flush(self) -> None:
+        """Give what waits to the writer, which is made at the first time."""
+        if not self._waiting or self._broken:
+            return
+        if self._writer is None and not self._open():
+            return
+        assert self._writer is not None
+        data = b"".join(self._waiting)
+        self._waiting = []
+        self._writer.add(data)
+
+    def _open(self) -> bool:
+        megabytes = settings().checkpointMegabytes
+        try:
+            if self._file is None:
+                self._path = folder.new_path()
+                self._file = folder.open_locked(self._path)
+                self._waiting.insert(0, header_record(self._header()))
+            room = None
+            if megabytes:
+                used = sum(each.size for each in folder.list_kept())
+                room = max(megabytes * folder.MEGABYTE - used, 0)
+            assert self._file is not None
+            self._writer = Writer(self._file, room)
+        except (OSError, UnusableFile) as e:
+            self._broken = True
+            self._tell(f"no checkpoint is kept of this run: {e}")
+            return False
+        return True
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "place": self._identity.place,
+            "label": self._identity.label,
+            "file": self._identity.file,
+            "parts": dict(self._identity.parts),
+            "total": len(self._elements),
+            "begun": self._begun,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+        }
+
+    def close(self, finished: bool) -> None:
+        """End it: what the run has left stays if it has not ended well.
+
+        Parameters
+        ----------
+        finished : bool
+            Whether the run has ended well; nothing stays then.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if not finished and self._unkept:
+            self._tell(
+                f"{_number(self._unkept)} elements are not in the checkpoint, and are computed "
+                "again: they, or their values, cannot be compared or kept"
+            )
+        if not finished:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._tell_failure()
+        elif self._file is not None:
+            self._file.close()
+        self._broken, self._waiting = True, []
+        if finished:
+            for kept in folder.list_kept():
+                if not difference(self._identity.parts, kept.parts):
+                    folder.remove(kept)
+
+
+def _number(value: int) -> str:
+    """Return a number with spaces between thousands."""
+    return f"{value:,}".replace(",", " ")
+
+
+def _is_temporary(path: str) -> bool:
+    """Return True if a file goes when its session ends."""
+    return any(parent.name.startswith(POOL_PREFIX) for parent in Path(path).parents)

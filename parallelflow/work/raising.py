@@ -1,0 +1,60 @@
+"""What `parallel_map` raises, or returns instead, where elements have failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parallelflow.engine.exceptions import add_cause, load_exception
+from parallelflow.errors import ElementError, ElementFailure
+from parallelflow.progress import Progress
+
+__all__ = [
+    "CONTINUE",
+    "FINISH",
+    "POLICIES",
+    "RAISE",
+    "RETURN",
+    "exception_of",
+    "late",
+    "raise_first",
+]
+
+RAISE, FINISH, RETURN, CONTINUE = "raise", "finish", "return", "continue"
+POLICIES = (RAISE, FINISH, RETURN, CONTINUE)
+"""What becomes of an exception: raised at once, raised when the others have finished, returned in
+its element's place, or replaced there by another value."""
+
+
+def exception_of(failure: ElementFailure) -> BaseException:
+    """Return the exception of a failed element, as it was raised if that could travel."""
+    own = ElementError([failure])
+    if failure.exception is not None:
+        try:
+            exception = load_exception(failure.exception)
+        except BaseException:  # its class is not known here, or does something else when it is made
+            return own
+        add_cause(exception, own)
+        return exception
+    return own
+
+
+def raise_first(
+    exceptions: dict[int, BaseException], failures: dict[int, ElementFailure], on_error: str
+) -> None:
+    """Raise the exception of the lowest failed index, with all the failures as its cause."""
+    if not failures or on_error in (RETURN, CONTINUE):
+        return
+    first = exceptions[min(failures)]
+    every = ElementError([replace(failures[i], exception=None) for i in sorted(failures)])
+    if isinstance(first, ElementError) and first.failures[0] is failures[min(failures)]:
+        raise every  # what the function raised could not travel
+    add_cause(first, every)
+    raise first
+
+
+def late(progress: Progress, timeout: float | None) -> TimeoutError:
+    """Return the error of work that has taken too long."""
+    return TimeoutError(
+        f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
+        f"{timeout or 0:g} s. Give it more time, or more engines."
+    )

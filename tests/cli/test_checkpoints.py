@@ -1,0 +1,47 @@
+"""A run that fails, and the next one that computes only what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import RunHere
+
+from .conftest import Run
+
+
+@pytest.mark.own_cluster
+def test_a_failed_run_resumes_and_is_shown_meanwhile(
+    parallelflow: Run, cases: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    nothing = parallelflow("checkpoints")
+    assert (nothing.returncode, nothing.stdout[:15]) == (0, "no checkpoints:")
+    refused = parallelflow("run", f"{cases}:element_fails", "--failed")
+    assert refused.returncode == 2 and refused.stderr.startswith(f"parallelflow: {cases}: no run")
+
+    first = parallelflow("run", f"{cases}:element_fails", "--on-error", "finish others", "-n", 1)
+    assert first.returncode == 1 and "resuming" not in first.stderr
+    listed = parallelflow("checkpoints").stdout
+    name, *_ = listed.split()
+    assert len(listed.splitlines()) == 1 and str(cases) in listed and " today " in listed
+    assert "the function: #" in parallelflow("checkpoints", "show", name).stdout
+
+    second = parallelflow("run", f"{cases}:element_fails", "--failed", "-n", 1)
+    assert "parallelflow: resuming the run of today " in second.stderr, second.stderr
+    assert "elements are done (parallelflow checkpoints shows them;" in second.stderr
+    third = parallelflow("run", f"{cases}:element_fails", "--no-resume", "-n", 1)
+    assert "resuming" not in third.stderr
+
+    assert parallelflow("checkpoints", "remove", "--all").returncode == 0
+    assert not list(tmp_path.rglob("*.checkpoint"))
+
+
+def test_names_that_are_none(here: RunHere) -> None:
+    result = here("checkpoints", "show", "nobody")
+    assert result.returncode == 2
+    assert result.stderr.startswith("parallelflow: there is no checkpoint nobody;")
+    result = here("checkpoints", "remove")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "name the checkpoint to remove" in result.stderr

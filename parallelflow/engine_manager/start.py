@@ -178,7 +178,7 @@ class StartTransaction:
         """Start a controller and, with it, the engines; connect."""
         cluster, launch = self._cluster, session.launch
         self._check_not_elsewhere(session)
-        check_open_files()
+        check_open_files(self._n)
         if not controller_config(session.folder).IPController.get("ip"):
             check_loopback()
         cluster.enter(State.CONNECTING)

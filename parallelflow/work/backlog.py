@@ -115,7 +115,7 @@ class Backlog:
         left = self._left()
         if self.sizer.mean_seconds is None or self._suspects:
             return False
-        return left is None or left > AHEAD_CHUNKS * self.sizer.largest * engines
+        return left is None or left > AHEAD_CHUNKS * self.sizer.largest(engines) * engines
 
     def requeue(self, chunk: Chunk) -> None:
         """Add a chunk that goes again, before anything else."""

@@ -20,6 +20,9 @@ __all__ = ["Chunk", "ChunkSizer", "ElementSource"]
 # (measured with ipyparallel 9.2; what they compute is taken from engines on the same cores). So
 # a chunk of this length makes messages a few percent; longer ones would make progress jerky.
 CHUNK_SECONDS = 0.5
+# A chunk costs the session about 4.4 ms of computing, so that 128 engines with chunks of half a
+# second would take all that it has: with more engines than these, chunks grow with them.
+FEW_ENGINES = 16
 # Towards the end chunks get smaller, but not so small that messages cost more than the elements.
 LEAST_SECONDS = 0.08
 # What takes no longer than this is not divided any further.
@@ -199,7 +202,7 @@ class ChunkSizer:
             return self._fixed
         if self._count:
             rate = self._count / max(self._seconds, 1e-9)
-            size = self.largest
+            size = self.largest(engines)
             least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
             part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
         else:
@@ -209,12 +212,12 @@ class ChunkSizer:
             size = min(size, max(round(share * part), min(share, least), last))
         return max(1, size)
 
-    @property
-    def largest(self) -> int:
-        """The largest chunk, by time and bytes, while there is plenty left; at least 1."""
+    def largest(self, engines: int) -> int:
+        """Return the largest chunk, by time and bytes, while there is plenty left; at least 1."""
         if not self._count:
             return FIRST_ELEMENTS
-        size = min(CHUNK_SECONDS * self._count / max(self._seconds, 1e-9), MAX_ELEMENTS)
+        seconds = CHUNK_SECONDS * max(engines / FEW_ENGINES, 1.0)
+        size = min(seconds * self._count / max(self._seconds, 1e-9), MAX_ELEMENTS)
         if self._bytes:
             size = min(size, MAX_BYTES * self._count / self._bytes)
         return max(1, int(size))

@@ -17,8 +17,8 @@ from parallelflow.engine_manager.connection.cluster_connection import ClusterCon
 from parallelflow.engine_manager.connection.engine_metadata import EngineMetadata
 from parallelflow.engine_manager.launch import capacity
 from parallelflow.engine_manager.provision import EngineProvisioner
-from parallelflow.engine_manager.system import profiles
-from parallelflow.errors import TooManyEngines
+from parallelflow.engine_manager.system import profiles, resources
+from parallelflow.errors import ControllerFailed, TooManyEngines
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +156,12 @@ def test_the_launcher_is_taken_where_it_once_was(capsys: pytest.CaptureFixture[s
     for wrong in ("0", "-3"):
         assert cli.main(["start", f"--engines={wrong}", "--dry-run"]) == 2
         assert "is not a number of engines: 1 or more" in capsys.readouterr().err
+
+
+def test_a_controller_of_many_engines_needs_more_open_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda which: (100, 100))
+    resources.check_open_files(8)
+    with pytest.raises(ControllerFailed, match=r"may open 100 files here, and .* at least 190"):
+        resources.check_open_files(64)

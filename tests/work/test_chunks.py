@@ -7,6 +7,7 @@ import pytest
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import (
     CHUNK_SECONDS,
+    FEW_ENGINES,
     FIRST_BYTES,
     FIRST_ELEMENTS,
     FIRST_SECONDS,
@@ -37,6 +38,14 @@ def test_then_the_time_of_the_elements_decides() -> None:
     assert own.patience(50) == pytest.approx(PATIENCE * 0.5)
     assert sizer(1e-7).size(10**6, 2) == MAX_ELEMENTS
     assert sizer(10.0).size(100, 2) == 1
+
+
+def test_chunks_grow_with_the_engines_so_that_one_client_serves_them() -> None:
+    own = sizer(0.01, 0.01)
+    few, many = own.size(None, FEW_ENGINES), own.size(None, 128)
+    assert few == own.size(None, 2) and many == few * 128 / FEW_ENGINES
+    # What is left is shared all the same.
+    assert own.size(20 * 128, 128) == own.size(20 * 2, 2)
 
 
 def test_towards_the_end_engines_share_what_is_left() -> None:

@@ -13,6 +13,7 @@ __all__ = ["check_loopback", "check_open_files", "what_to_do"]
 # A controller with one engine opens 57 files, and one or two more for each further engine (measured
 # with ipyparallel 9.2); with less than it needs it hangs without a word.
 OPEN_FILES = 64
+FILES_EACH = 2
 LOOPBACK = "127.0.0.1"
 LOOPBACK_SECONDS = 2.0
 SWITCH_ON = "Switch its loopback interface on (ip link set lo up)."
@@ -46,8 +47,8 @@ def what_to_do(error: BaseException | None, otherwise: str) -> str:
     return otherwise
 
 
-def check_open_files() -> None:
-    """Raise unless a controller may open as many files as it needs.
+def check_open_files(engines: int) -> None:
+    """Raise unless a controller may open as many files as it needs for so many engines.
 
     Raises
     ------
@@ -59,10 +60,11 @@ def check_open_files() -> None:
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= limit < OPEN_FILES:
+    needed = OPEN_FILES + FILES_EACH * (engines - 1)
+    if 0 <= limit < needed:
         raise ControllerFailed(
             f"a process may open {limit} files here, and a controller needs at least "
-            f"{OPEN_FILES}. {_ADVICE[errno.EMFILE]}"
+            f"{needed}. {_ADVICE[errno.EMFILE]}"
         )
 
 

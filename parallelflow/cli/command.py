@@ -93,6 +93,10 @@ def _dispatch(options: Namespace) -> int:
         return run_checkpoints(options)
     with signals.handled(_stop_engines):
         try:
+            if options.command == "show":
+                from .show import show
+
+                return show(options)
             if options.command == "check":
                 from .check import check
 

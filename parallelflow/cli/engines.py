@@ -8,6 +8,7 @@ from argparse import Namespace
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
+from parallelflow.engine_manager.launch.launchers import find_choice
 from parallelflow.engine_manager.model import StartSnapshot
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import UserMistake
@@ -60,12 +61,12 @@ def configure_engines(options: Namespace) -> None:
     Parameters
     ----------
     options : Namespace
-        With ``profile`` and ``engines``.
+        With ``profile`` and ``engines``, perhaps ``launcher``.
 
     Raises
     ------
     UserMistake
-        If there is no such profile.
+        If there is no such profile or launcher.
     """
     if options.profile is not None:
         profiles.check_name(options.profile)
@@ -76,7 +77,10 @@ def configure_engines(options: Namespace) -> None:
             )
     manager = get_manager()
     manager.interaction = Terminal()
-    manager.configure(options.profile, options.engines)
+    launcher = getattr(options, "launcher", None)
+    if launcher is not None:
+        find_choice(manager.launchers(), launcher)
+    manager.configure(options.profile, options.engines, launcher=launcher)
     if on_engine():
         return  # in a program that an element has started: everything is computed here
     client = manager.connect()

@@ -67,6 +67,21 @@ exit codes:
   SIGTERM, 129 after SIGHUP.
 """
 
+_SHOW_DESCRIPTION = """\
+Say what is in a file: its tagged versions, and of one version the aliases with
+their values, the loops and which of them run on engines, the saved
+explorations and the packages. Nothing is run.
+"""
+
+_SHOW_EPILOG = """\
+examples:
+  parallelflow show sweep.vt
+  parallelflow show sweep.vt:final --json
+
+exit codes:
+  0 told; 2 no such file or version, or VisTrails is missing.
+"""
+
 _GUI_EPILOG = """\
 examples:
   parallelflow gui
@@ -135,6 +150,7 @@ def build() -> argparse.ArgumentParser:
     )
     _add_run(commands)
     explore_parser.add(commands, _engines)
+    _add_show(commands)
     _add_gui(commands)
     _add_check(commands)
     _add_runs(commands)
@@ -178,6 +194,13 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "configured number, else one per core)",
     )
     run.add_argument(
+        "--launcher",
+        metavar="LAUNCHER",
+        type=cluster_parser.launcher,
+        help="how to start engines, if some are to be started: local, ssh, slurm, ... (default: as "
+        "the configuration or the profile says, else local)",
+    )
+    run.add_argument(
         "--profile",
         metavar="P",
         help=cluster_parser.PROFILE_HELP,
@@ -219,6 +242,22 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="show the messages of VisTrails and of the engine manager, too",
     )
+
+
+def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
+    show = commands.add_parser(
+        "show",
+        help="say what is in a file: versions, aliases, loops, explorations",
+        description=_SHOW_DESCRIPTION,
+        epilog=_SHOW_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument(
+        "file",
+        metavar="FILE[:VERSION]",
+        help="a vistrail (.vt), and which of its versions: a tag or a number (default: the latest)",
+    )
+    show.add_argument("--json", action="store_true", help="the same as JSON")
 
 
 def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -18,7 +18,7 @@ from parallelflow.errors import (
 
 from .target import Target
 
-__all__ = ["Workflow"]
+__all__ = ["Workflow", "modules_of", "version_read"]
 
 # VisTrails' own packages that are always there, or stand for something else.
 _ALWAYS_THERE = {"org.vistrails.vistrails.basic", "local.abstractions"}
@@ -103,13 +103,13 @@ class Workflow:
         package : str
             Identifier of Control Flow or Parallel Flow.
         """
-        return sum(m.name == "Map" and m.package == package for m in _modules(self.pipeline))
+        return sum(m.name == "Map" and m.package == package for m in modules_of(self.pipeline))
 
     def has_marked(self) -> bool:
         """Return True if a module is marked to run on engines, in a Group too."""
         from parallelflow.loops.choice import is_marked
 
-        return any(is_marked(module) for module in _modules(self.pipeline))
+        return any(is_marked(module) for module in modules_of(self.pipeline))
 
     def check_aliases(self, values: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Check the values that are to be given to aliases.
@@ -230,7 +230,42 @@ def _latest(vistrail: Any) -> int:
     return max(vistrail.actionMap, default=0)
 
 
-def _modules(pipeline: Any) -> Iterator[Any]:
+@contextlib.contextmanager
+def version_read(target: Target) -> Iterator[tuple[Any, int, Any]]:
+    """Read a version as it stands in the file, whatever packages this machine has.
+
+    Parameters
+    ----------
+    target : Target
+        File and version.
+
+    Yields
+    ------
+    tuple of (Vistrail, int, Pipeline)
+        The vistrail, the version's number, and its workflow.
+
+    Raises
+    ------
+    NoVistrail, NoVersion
+        As `Workflow`.
+    """
+    from vistrails.core.db.io import load_vistrail
+
+    locator = _locator(target)
+    try:
+        with _told_as_no_vistrail(target):
+            vistrail = load_vistrail(locator)[0]
+        with _told_as_no_vistrail(target, damaged=True):
+            version = _version(target, vistrail)
+            _check_versions(vistrail)
+            number = _latest(vistrail) if version is None else version
+            pipeline = vistrail.getPipeline(number)
+        yield vistrail, number, pipeline
+    finally:
+        locator.close()
+
+
+def modules_of(pipeline: Any) -> Iterator[Any]:
     """Yield the modules of a pipeline, and of the Groups and SubWorkflows in it."""
     for module in pipeline.module_list:
         yield module
@@ -239,11 +274,11 @@ def _modules(pipeline: Any) -> Iterator[Any]:
             module.is_abstraction() and getattr(module, "_module_descriptor", None)
         )
         if known and module.pipeline is not None:
-            yield from _modules(module.pipeline)
+            yield from modules_of(module.pipeline)
 
 
 def _packages(pipeline: Any) -> Iterator[str]:
-    for module in _modules(pipeline):
+    for module in modules_of(pipeline):
         yield module.package
         for spec in module.db_portSpecs if hasattr(module, "db_portSpecs") else ():
             for item in spec.port_spec_items:

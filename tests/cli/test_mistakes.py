@@ -55,6 +55,17 @@ def test_wrong_options_about_elements(here: RunHere, option: str, text: str) -> 
     assert text in told(here("run", "any.vt", option))
 
 
+def test_a_launcher_that_does_not_exist(here: RunHere, tmp_path: Path) -> None:
+    file = tmp_path / "any.vt"
+    file.write_text("<vistrail/>")
+    assert "there is no launcher 'pigeons'; ipyparallel offers: local, ssh" in told(
+        here("run", str(file), "--launcher", "pigeons")
+    )
+    assert "5 is no launcher; the number of engines is -n 5" in told(
+        here("run", str(file), "--launcher", "5")
+    )
+
+
 @pytest.mark.parametrize("text", ["folds", "=3", " =3", ""])
 def test_a_value_without_its_alias(here: RunHere, text: str) -> None:
     line = told(here("run", "any.vt", f"--set={text}"))

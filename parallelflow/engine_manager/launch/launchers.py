@@ -26,6 +26,7 @@ __all__ = [
     "choices",
     "cluster_of",
     "controller_command",
+    "find_choice",
     "local_command",
     "preview",
 ]
@@ -112,7 +113,7 @@ def check_launcher(cluster: Any, name: str | None, n: int) -> None:
         name = next((c.name for c in known if c.default), None)
         if name is None:
             return  # a class of the profile's own
-    choice = _find(known, name)
+    choice = find_choice(known, name)
     if not choice.available:
         raise LauncherUnusable(
             f"the launcher {name} needs the program {choice.command}, which is not installed "
@@ -184,7 +185,7 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
         If the profile's configuration cannot be read.
     """
     cluster = cluster_of(folder)
-    choice = _find(choices(cluster), name)
+    choice = find_choice(choices(cluster), name)
     controller = ""
     if not controller_runs:
         first = cluster.controller_launcher_class(parent=cluster, profile_dir=str(folder))
@@ -224,9 +225,16 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
     return LaunchPreview(name, controller, command, script, tuple(notes))
 
 
-def _find(known: list[LauncherChoice], name: str) -> LauncherChoice:
+def find_choice(known: list[LauncherChoice], name: str) -> LauncherChoice:
+    """Return a launcher by its name, however it is written.
+
+    Raises
+    ------
+    UserMistake
+        If there is no such one; with those that there are.
+    """
     for choice in known:
-        if choice.name == name.lower():
+        if choice.name == name.strip().lower():
             return choice
     names = ", ".join(c.name for c in known)
     raise UserMistake(f"there is no launcher {shortened(name)}; ipyparallel offers: {names}.")

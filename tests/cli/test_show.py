@@ -1,0 +1,53 @@
+"""`parallelflow show`: what is in a file, also where this machine lacks its packages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .conftest import Run
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+def test_a_workflow_is_shown_for_reading(parallelflow: Run) -> None:
+    done = parallelflow("show", EXAMPLES / "digits_sweep.vt")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == str(EXAMPLES / "digits_sweep.vt")
+    assert lines[1].split() == ["version", "64,", "tagged", "'parallel',", "the", "latest"]
+    assert "                folds = 3 (Integer)" in lines
+    assert "  loops         Map 'over all pairs', on engines" in lines
+    assert "  explorations  none" in lines
+
+
+def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
+    done = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:filter", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["schema"] == 1
+    assert {"name": "rates", "type": "List"}.items() <= told["aliases"][0].items()
+    assert told["version"]["tag"] == "filter" and not told["version"]["latest"]
+    assert [tag["name"] for tag in told["tags"]] == ["list", "filter", "for"]
+    [loop] = [loop for loop in told["loops"] if loop["module"] == "Filter"]
+    assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
+
+
+def test_packages_that_are_missing_do_not_matter(parallelflow: Run, cases: Path) -> None:
+    """Nothing is run, so what a workflow needs is named and not loaded."""
+    import zipfile
+
+    missing = cases.parent / "missing.vt"
+    with zipfile.ZipFile(cases) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    tree = members["vistrail"].decode()
+    changed = tree.replace("org.vistrails.vistrails.control_flow", "org.example.nowhere")
+    assert changed != tree
+    with zipfile.ZipFile(missing, "w") as archive:
+        for name, data in {**members, "vistrail": changed.encode()}.items():
+            archive.writestr(name, data)
+    done = parallelflow("show", f"{missing}:serial_map")
+    assert done.returncode == 0 and "org.example.nowhere" in done.stdout
+    missing.unlink()
+    done = parallelflow("show", f"{cases}:no such version")
+    assert done.returncode == 2 and "has no version 'no such version'" in done.stderr

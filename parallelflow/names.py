@@ -12,3 +12,7 @@ PACKAGE = "parallelflow"
 ALIAS = "vistrails.packages.parallelflow"
 
 VISTRAILS = "vistrails"
+
+QUIET_REQUEST = "parallelflow-quiet"
+"""The label of requests for which an engine of ours publishes nothing beside its reply: neither
+that it is busy and idle, nor, at once, what was printed."""

@@ -7,14 +7,14 @@ Used on both sides. Standard library only.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
 from .collection import no_collection
 from .shared_file import FileReference, read_buffers
 
-__all__ = ["Frame", "Layout", "Packing", "layout_of", "unpack", "unpack_own"]
+__all__ = ["Frame", "Layout", "Packing", "layout_of", "share_received", "unpack", "unpack_own"]
 
 Frame = bytes | bytearray | memoryview
 Store = Callable[[Sequence[Sequence[Frame]]], "FileReference | None"]
@@ -135,8 +135,35 @@ def unpack(frames: Sequence[Frame]) -> Any:
     if layout is not None and layout.file is not None:
         data, *buffers = read_buffers(layout.file)
     elif layout is not None:
-        data, *buffers = _cut(frames[1:], layout.sizes)
+        data, *buffers = map(_copied, _cut(frames[1:], layout.sizes))
     return pickle.loads(data, buffers=buffers)
+
+
+def share_received(frames: Sequence[Frame], store: Store) -> Frame | None:
+    """Write a value that has come in a message into a file in shared memory.
+
+    Parameters
+    ----------
+    frames : sequence of bytes-like
+        What a `Packing` gave.
+    store : callable
+        As `Packing.shared_frames` has it.
+
+    Returns
+    -------
+    bytes or None
+        The frame from which the value is read here and in other processes of this machine; None
+        where there was no room, or if the value lies in a file anyway.
+    """
+    layout = layout_of(frames)
+    if layout is None:
+        parts: Iterable[Sequence[Frame]] = ([frame] for frame in frames)
+    elif layout.file is None:
+        parts = _cut(frames[1:], layout.sizes)
+    else:
+        return None
+    file = store(list(parts))
+    return None if file is None else _mark(Layout(file))
 
 
 @no_collection()
@@ -234,23 +261,30 @@ def _joined(pieces: Sequence[Frame]) -> Frame:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _cut(frames: Sequence[Frame], sizes: Sequence[int]) -> list[bytearray]:
-    """Return the parts of frames that `_regroup` made, each in memory of its own."""
-    parts = []
+def _cut(frames: Sequence[Frame], sizes: Sequence[int]) -> Iterator[list[memoryview]]:
+    """Yield the parts of frames that `_regroup` made, each as the pieces that it consists of."""
     rest = iter(frames)
     current = memoryview(b"")
     for size in sizes:
-        part = bytearray(size)
-        filled = 0
-        while filled < size:
+        pieces = []
+        missing = size
+        while missing:
             if not current:
                 current = memoryview(next(rest))
-            count = min(size - filled, current.nbytes)
-            part[filled : filled + count] = current[:count]
-            current = current[count:]
-            filled += count
-        parts.append(part)
-    return parts
+            pieces.append(current[:missing])
+            current = current[missing:]
+            missing -= pieces[-1].nbytes
+        yield pieces
+
+
+def _copied(pieces: Sequence[memoryview]) -> bytearray:
+    """Return pieces as one, in memory of its own."""
+    whole = bytearray(sum(piece.nbytes for piece in pieces))
+    filled = 0
+    for piece in pieces:
+        whole[filled : filled + piece.nbytes] = piece
+        filled += piece.nbytes
+    return whole
 
 
 def _size(frame: Frame) -> int:

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .parcel import Frame, Packing, layout_of
+from .parcel import Frame, Packing, layout_of, share_received
 from .shared_folder import Offer, SharedFolder, remove_abandoned
 
-__all__ = ["SHARED_BYTES", "SharedValues", "session_folder"]
+__all__ = ["SHARED_BYTES", "SharedValues", "machine_values", "session_folder"]
 
 # From this size on a file costs less than a message, which is copied, encrypted, decrypted and
 # copied again on its way through the controller. Below it, making, mapping and removing a file
@@ -67,6 +67,21 @@ class SharedValues:
         shared = packing.shared_frames(lambda parts: folder.write(parts, one_reader, self._label))
         return packing.frames() if shared is None else shared
 
+    def keep(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """Write a value that has come in a message into the folder, for this machine's processes.
+
+        Returns
+        -------
+        sequence of bytes-like
+            One short frame, from which the value is read here as elsewhere on the machine; the
+            same frames where there is no room.
+        """
+        folder = self._folder
+        if folder is None:
+            return frames
+        shared = share_received(frames, lambda parts: folder.write(parts, False, self._label))
+        return frames if shared is None else [shared]
+
     def discard(self, frames: Sequence[Frame]) -> None:
         """Remove the file of frames that nobody will read any more, if they have one."""
         layout = layout_of(frames)
@@ -85,6 +100,15 @@ class SharedValues:
 
 _folder: SharedFolder | None = None
 _lock = threading.Lock()
+
+
+def machine_values(label: str, limit: int | None) -> SharedValues:
+    """Return where an engine keeps values of a run for all engines of its machine.
+
+    For machines that do not share the session's memory. The folder is the engine's own, and goes
+    with it.
+    """
+    return SharedValues(session_folder(limit), label)
 
 
 def session_folder(limit: int | None = None) -> SharedFolder | None:

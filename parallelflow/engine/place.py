@@ -7,9 +7,15 @@ wait for the very cluster that waits for it. Standard library only.
 from __future__ import annotations
 
 import os
+import platform
+import socket
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-__all__ = ["VARIABLE", "is_engine", "mark", "on_engine"]
+__all__ = ["VARIABLE", "description", "is_engine", "mark", "on_engine"]
 
 VARIABLE = "PARALLELFLOW_ON_ENGINE"
 """The environment variable by which the processes that an engine starts know it."""
@@ -32,3 +38,27 @@ def is_engine() -> bool:
 def on_engine() -> bool:
     """Return True if this process is an engine or descends from one."""
     return bool(os.environ.get(VARIABLE)) or is_engine()
+
+
+def description() -> dict[str, Any]:
+    """Return what a session is told of this process and its machine.
+
+    Returns
+    -------
+    dict
+        ``host``, ``pid``, ``python``, ``system``; ``clock``, the monotonic one; ``machine``, what
+        engines have in common that may share memory: whether they do is found out by opening a
+        file.
+    """
+    boot = ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    host = socket.gethostname()
+    return {
+        "host": host,
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "clock": time.monotonic(),
+        "machine": f"{host} {boot}",
+    }

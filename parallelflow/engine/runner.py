@@ -1,8 +1,8 @@
 """The chunk runner: what an engine does with a run's function and its chunks.
 
-Standard library only (cloudpickle where the function needs it): it imports on an
-engine that has neither VisTrails nor Qt. Every exception comes back as data, because
-one that cannot be sent back would leave the client without any reply.
+Standard library only (cloudpickle where the function needs it): it imports on an engine that has
+neither VisTrails nor Qt. Every exception comes back as data, because one that cannot be sent back
+would leave the client without any reply.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import platform
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -21,7 +19,7 @@ from typing import Any
 from parallelflow.data.shared_folder import Offer, SharedFolder
 from parallelflow.data.shared_values import SharedValues
 
-from . import place, start_environment
+from . import machine_copies, place, start_environment
 from .capture import Capture
 from .children import end_child
 from .event_loops import no_event_loop
@@ -37,8 +35,7 @@ __all__ = ["ChunkResult", "ElementFunction", "drop", "known_keys", "run_chunk", 
 # the limit is for runs whose client died before it could say so.
 MAX_FUNCTIONS = 16
 
-# Up to here, what a function was made of is kept to make it again: it holds the constant inputs
-# a second time. Larger ones are sent again by their clients.
+# Up to here, what a function was made of is kept to make it again; it has the constant inputs twice.
 MAX_KEPT_BYTES = 64 * 2**20
 
 
@@ -96,7 +93,9 @@ _kept_frames: dict[str, Sequence[Frame]] = {}
 _shared: dict[str, SharedValues] = {}
 
 
-def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[str, Any]:
+def setup(
+    key: str, state: Frame, offer: Offer | None, keep: bool, *frames: Frame
+) -> dict[str, Any]:
     """Set a run's function up on this engine.
 
     Parameters
@@ -107,41 +106,43 @@ def setup(key: str, state: Frame, offer: Offer | None, *frames: Frame) -> dict[s
         A `SessionState` as its `dump` gives it.
     offer : tuple or None
         Of the client's folder in shared memory.
+    keep : bool
+        Whether to keep the frames in this machine's shared memory, for its other engines.
     *frames
         A `dump` of (maker, arguments): ``maker(*arguments)`` returns the function.
 
     Returns
     -------
     dict
-        ``host``, ``pid``, ``python`` of the engine, ``system`` and ``seconds`` taken;
-        ``notes`` on what the session has and this machine lacks; ``shares_memory``, whether it
-        has the client's folder in shared memory; ``failure`` if the function could not be set
-        up, else None.
+        `place.description`; ``seconds`` taken; ``notes`` on what the session has and this machine
+        lacks; ``shares_memory``, whether it has the client's folder in shared memory; ``kept``, see
+        `machine_copies.keep`; ``failure`` if the function could not be set up, else None.
     """
     place.mark()
     start_environment.restore()
     begin = time.perf_counter()
-    failure, notes = None, []
+    failure, notes, kept = None, [], b""
     folder = SharedFolder.open(offer) if offer is not None else None
     _shared[key] = SharedValues(folder, key)
     try:
+        readable: Sequence[Frame] = frames
+        if keep and offer is not None:
+            readable, kept = machine_copies.keep(key, offer[2], frames)
         if key not in _functions:  # a client that waits for long sends it again
             process = ProcessState(pickle.loads(state))
             with Interrupts() as interrupts, process, no_event_loop(), interrupts.allowed():
-                _functions[key] = _make(key, frames), process
+                _functions[key] = _make(key, readable), process
             notes = process.notes
         while len(_functions) > MAX_FUNCTIONS:
             drop(next(iter(_functions)))
     except BaseException as e:
         failure = failure_of(e, "setup")
     return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
+        **place.description(),
         "seconds": time.perf_counter() - begin,
         "notes": notes,
         "shares_memory": folder is not None,
+        "kept": kept,
         "failure": failure,
     }
 
@@ -153,15 +154,15 @@ def known_keys() -> list[str]:
 
 def drop(key: str) -> None:
     """Forget a run's function, and with it everything that it holds."""
-    _kept_frames.pop(key, None)
     _shared.pop(key, None)
+    machine_copies.drop(key)
+    _forget_function(key)
+
+
+def _forget_function(key: str) -> None:
+    _kept_frames.pop(key, None)
     dropped = _functions.pop(key, None)
-    if dropped is not None:
-        _close(dropped[0])
-
-
-def _close(function: ElementFunction) -> None:
-    close = getattr(function, "close", None)
+    close = getattr(dropped[0], "close", None) if dropped is not None else None
     if close is not None:
         with contextlib.suppress(Exception):
             close()
@@ -173,6 +174,7 @@ def run_chunk(
     stop_on_error: bool,
     seconds: float | None,
     time_limit: float | None,
+    begin_by: float | None,
     *frames: Frame,
 ) -> list[Any]:
     """Evaluate the elements of a chunk, one after the other.
@@ -190,6 +192,8 @@ def run_chunk(
         element is evaluated. None for never.
     time_limit : float or None
         How long each element may take, seconds.
+    begin_by : float or None
+        When it is too late to begin, on the monotonic clock: its client gives it to another engine.
     *frames
         A `dump` of the list of elements.
 
@@ -201,6 +205,8 @@ def run_chunk(
     if key not in _functions:
         # Too many runs since, or another process under the same id: the client sets it up again.
         raise LookupError("this engine does not have the run's function")
+    if begin_by is not None and time.monotonic() > begin_by:
+        raise LookupError("this engine was busy with something else")
     function, process = _functions[key]
     with Interrupts() as interrupts, process, no_event_loop():
         function = _current(interrupts, key, function)
@@ -255,7 +261,7 @@ def _current(interrupts: Interrupts, key: str, function: ElementFunction) -> Ele
     if not getattr(function, "outdated", False):
         return function
     frames, process = _kept_frames.get(key), _functions[key][1]
-    drop(key)
+    _forget_function(key)
     try:
         if frames is not None:
             with interrupts.allowed():
@@ -269,13 +275,10 @@ def _current(interrupts: Interrupts, key: str, function: ElementFunction) -> Ele
 def _make(key: str, frames: Sequence[Frame]) -> ElementFunction:
     maker, arguments = load(frames)
     function: ElementFunction = maker(*arguments)
-    if hasattr(function, "outdated") and _size(frames) <= MAX_KEPT_BYTES:
+    size = sum(memoryview(frame).nbytes for frame in frames)
+    if hasattr(function, "outdated") and size <= MAX_KEPT_BYTES:
         _kept_frames[key] = frames
     return function
-
-
-def _size(frames: Sequence[Frame]) -> int:
-    return sum(memoryview(frame).nbytes for frame in frames)
 
 
 def _failed(result: ChunkResult) -> bool:

@@ -73,7 +73,7 @@ class Actions:
                 case outcomes.Quarantine():
                     self._backlog.quarantine(decision.chunk)
                 case outcomes.SetUpAgain() if worker is not None:
-                    self._workers.set_up(worker)
+                    self._workers.set_up_again(worker)
                 case outcomes.StopSharing() if worker is not None:
                     worker.shares_memory = False
                 case outcomes.CheckCluster():

@@ -66,7 +66,7 @@ def interrupt(
     waiting = [answer for w in busy for answer in w.jobs.values() if answer is not None]
     # First what waits: an engine that is interrupted would begin it.
     with contextlib.suppress(Exception):
-        client.abort(waiting, targets=[w.id for w in busy], block=False)
+        client.abort(_ids(waiting), targets=[w.id for w in busy], block=False)
     begin = time.monotonic()
     sent: list[Any] = []
     while any(w.jobs for w in busy) and time.monotonic() - begin < INTERRUPT_SECONDS:
@@ -94,8 +94,12 @@ def drop_waiting(client: ipyparallel.Client, workers: Iterable[Worker], index: i
     for engine, answers in dropped.items():
         waiting = [answer for answer in answers if answer is not None]
         with contextlib.suppress(Exception):
-            client.abort(waiting, targets=[engine], block=False)
+            client.abort(_ids(waiting), targets=[engine], block=False)
         leave_unread(client, waiting)
+
+
+def _ids(answers: list[Any]) -> list[str]:
+    return [message for answer in answers for message in answer.msg_ids]
 
 
 def _send(client: ipyparallel.Client, engines: list[int]) -> Any:

@@ -12,7 +12,7 @@ from parallelflow.engine.time_limit import LEAST_END_SECONDS
 from .chunks import Chunk
 from .outcomes import Decision, Fail, Quarantine, Requeue
 
-__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Loss", "fail_as_lost", "judge_loss"]
+__all__ = ["MAX_DEATHS", "MAX_LOSSES", "Loss", "fail_as_lost", "judge_loss", "requeue_unread"]
 
 # An element during which so many engines crashed, while nothing else of the run was under way, is
 # not given to another one. Engines are killed for reasons that are none of the elements' (memory,
@@ -91,6 +91,11 @@ def _judge_overdue(chunk: Chunk, time_limit: float) -> list[Decision]:
         "its engine was ended",
     )
     return [Fail(chunk.start, chunk.elements[0], failure)]
+
+
+def requeue_unread(chunks: Sequence[Chunk]) -> list[Decision]:
+    """Decide about chunks that an engine had not begun with when it was lost."""
+    return [Quarantine(chunk) if chunk.losses else Requeue(chunk) for chunk in reversed(chunks)]
 
 
 def fail_as_lost(chunk: Chunk) -> Fail:

@@ -28,7 +28,7 @@ from .backlog import Backlog
 from .chunks import Chunk, ElementSource
 from .cluster_watch import ClusterWatch
 from .interrupt import Event, queue_events
-from .losses import Loss, judge_loss
+from .losses import Loss, judge_loss, requeue_unread
 from .outcomes import Decision, Interrupter
 from .policy import DEFAULT_POLICY, ElementPolicy
 from .results import Results
@@ -36,7 +36,7 @@ from .retries import with_retries
 from .sending import Sender
 from .sent_function import SentFunction, shared_values_of
 from .stopping import Stopper
-from .worker import Worker
+from .worker import Worker, WorkerState
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -296,10 +296,14 @@ class Run:
         return outcomes.judge_reply(chunk, reply, find_interrupter)
 
     def _requeue_lost_chunks(self) -> None:
-        """Requeue the chunks of engines that have gone."""
+        """Requeue the chunks of engines that have gone, or are busy with something else."""
+        self._actions.apply(requeue_unread(self.workers.take_unbegun()), None)
         for worker, loss in self.workers.remove_lost():
             chunks = list(worker.jobs)
             worker.jobs.clear()
+            if worker.state is WorkerState.LOST_IN_SETUP:
+                self._actions.apply(requeue_unread(chunks), worker)
+                continue
             limit = self._policy.time_limit
             decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit)
             self._actions.apply(decisions, worker)

@@ -78,13 +78,15 @@ class Sender:
             False if it has taken long, and there may be more to send.
         """
         ready = self._workers.ready()
+        trusted = self._workers.trusted()
+        engines = len(ready) + len(trusted)
         end = time.monotonic() + DISPATCH_SECONDS
-        for depth in range(2 if self._backlog.may_prefetch(len(ready)) else 1):
-            for worker in ready:
+        for depth in range(2 if self._backlog.may_prefetch(engines) else 1):
+            for worker in ready if depth else [*ready, *trusted]:
                 while len(worker.jobs) <= depth:
                     if time.monotonic() > end:
                         return False
-                    chunk = self._next_chunk(len(ready), worker)
+                    chunk = self._next_chunk(engines, worker)
                     if chunk is None:
                         break
                     if not self._send(worker, chunk, apply):

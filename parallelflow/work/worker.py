@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from parallelflow.data.shared_folder import Offer
 from parallelflow.engine import runner
+from parallelflow.engine_manager.connection.requests import Answer, send_request
 
 from .chunks import Chunk
 from .policy import ElementPolicy
@@ -28,12 +29,22 @@ SETUP_SECONDS = 2.0
 # How fast a function with large inputs travels at the least: what is late is sent again.
 SETUP_BYTES_PER_SECOND = 10e6
 
+# A chunk that follows its function is begun so soon, or not at all: the engine may be busy with the
+# work of another session. So long after that its answer to the function may be on its way; then
+# another engine gets the chunk.
+BEGIN_SECONDS = 0.5
+WITHDRAW_SECONDS = 1.5
+# Clocks that differ by less are one clock: both processes are on the same machine.
+SAME_CLOCK_SECONDS = 0.5
+
 # Chunks are numbered as they are sent: an engine works at them in that order.
 _numbers = itertools.count(1)
 _all: weakref.WeakSet[Worker] = weakref.WeakSet()
 _lock = threading.Lock()
+# Engines of this machine, by client and id, on which this session's last function was set up well.
+_proved: weakref.WeakKeyDictionary[Any, set[int]] = weakref.WeakKeyDictionary()
 
-Reply = Callable[["Worker", "Chunk | None", Any], None]
+Reply = Callable[["Worker", "Chunk | None", Answer], None]
 
 
 class WorkerState(enum.Enum):
@@ -57,7 +68,7 @@ class Worker:
     id : int
         The engine's id.
     reply : callable
-        Called in the client's thread with (worker, chunk or None for set-up, AsyncResult)
+        Called in the client's thread with (worker, chunk or None for set-up, Answer)
         when an answer is there; must only hand over.
 
     Attributes
@@ -65,13 +76,17 @@ class Worker:
     state : WorkerState
         Where it stands.
     jobs : dict
-        AsyncResult of each chunk that it has, in the order they were sent.
+        Answer to each chunk that it has, in the order they were sent.
     info : dict
         What `runner.setup` has returned: host, pid, python.
     setup_interrupts : int
         How often setting the function up was interrupted by somebody else.
     shares_memory : bool
         Whether it can read this process' files in shared memory, as far as is known.
+    shares_copy : bool
+        Whether it can read those of another engine of its machine, as far as is known.
+    awaits_copy : bool
+        Whether it is sent the function when that is in its machine's shared memory.
     """
 
     client: ipyparallel.Client
@@ -82,10 +97,13 @@ class Worker:
     info: dict[str, Any] = field(default_factory=dict)
     setup_interrupts: int = 0
     shares_memory: bool = True
+    shares_copy: bool = True
+    awaits_copy: bool = False
     _gone_since: float | None = None
     _asked_at: float = 0.0
     _answered_at: float = 0.0
     _time_limit: float = 0.0
+    _withdraw_at: float = 0.0
 
     def __post_init__(self) -> None:
         with _lock:
@@ -95,17 +113,25 @@ class Worker:
         return f"engine {self.id} ({self.host or 'unknown host'})"
 
     @property
+    def machine(self) -> str:
+        """What it has in common with engines that may share its memory, empty if not known."""
+        return str(self.info.get("machine", ""))
+
+    @property
     def host(self) -> str | None:
         """The engine's machine, None before it has answered."""
         return self.info.get("host")
 
-    def set_up(self, key: str, state: bytes, offer: Offer | None, frames: Sequence[Any]) -> None:
+    def set_up(
+        self, key: str, state: bytes, offer: Offer | None, keep: bool, frames: Sequence[Any]
+    ) -> None:
         """Send the function; the reply comes with chunk None. Each time has twice as long."""
+        self.awaits_copy = False
         self._asked_at = time.monotonic()
         size = sum(memoryview(frame).nbytes for frame in frames)
         needed = SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND
         self._time_limit = max(2 * self._time_limit, needed)
-        self._send(None, runner.setup, key, memoryview(state), offer, *_views(frames))
+        self._send(None, runner.setup, key, memoryview(state), offer, keep, *_views(frames))
 
     def is_setup_overdue(self) -> bool:
         """Return True if the function should be sent again: the engine has not answered for long.
@@ -118,6 +144,33 @@ class Worker:
             return False
         return time.monotonic() - self._asked_at >= self._time_limit
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether a chunk may follow the function at once.
+
+        An engine on which the last function could be set up can do so with this one, as a rule:
+        a short run takes one round trip to it then. If not, the chunk comes back.
+        """
+        if self.state is not WorkerState.SETTING_UP or self.awaits_copy:
+            return False
+        return self.id in _proved.get(self.client, ()) and not self._jobs_of_others()
+
+    def trust(self, info: dict[str, Any] | None) -> None:
+        """Note what `runner.setup` has returned, None if it has failed."""
+        engines = _proved.setdefault(self.client, set())
+        same = info and abs(info["clock"] - time.monotonic()) < SAME_CLOCK_SECONDS
+        (engines.add if same else engines.discard)(self.id)
+
+    def take_unbegun(self) -> list[Chunk]:
+        """Take the chunks back that the engine will not begin: it is busy with something else."""
+        withdrawn = self.state is WorkerState.SETTING_UP and time.monotonic() > self._withdraw_at
+        chunks = [chunk for chunk in self.jobs if withdrawn and not chunk.probing]
+        for chunk in chunks:
+            del self.jobs[chunk]
+        if chunks:
+            self.trust(None)
+        return chunks
+
     def probe(self, chunk: Chunk) -> None:
         """Ask whether the engine lives before a chunk is sent to it; the reply is the chunk's."""
         chunk.sent, chunk.probing = next(_numbers), True
@@ -127,42 +180,50 @@ class Worker:
         """Send a chunk."""
         chunk.sent, chunk.probing = next(_numbers), False
         chunk.began = math.inf if self.jobs else time.monotonic()
-        how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit)
+        begin_by = None
+        if self.state is WorkerState.SETTING_UP:
+            chunk.began = math.inf
+            begin_by = time.monotonic() + BEGIN_SECONDS
+            self._withdraw_at = begin_by + WITHDRAW_SECONDS
+        how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit, begin_by)
         self.jobs[chunk] = self._send(chunk, runner.run_chunk, key, *how, *_views(frames))
 
     def serves_this_session(self) -> bool:
         """Return True if the engine has a chunk of another run of this session."""
-        with _lock:
-            others = [other for other in _all if other is not self and other.id == self.id]
-        return any(other.client is self.client and other.jobs for other in others)
+        return bool(self._jobs_of_others())
 
     def serves_another(self) -> bool:
         """Return True if the engine works at a chunk of another run, and this run's wait."""
         mine = min((chunk.sent for chunk in self.jobs), default=0)
-        with _lock:
-            others = [other for other in _all if other is not self and other.id == self.id]
         return any(
             chunk.sent < mine and answer is not None and not answer.done()
-            for other in others
-            if other.client is self.client
-            for chunk, answer in list(other.jobs.items())
+            for chunk, answer in self._jobs_of_others()
         )
 
-    def drop(self, key: str) -> Any:
-        """Drop the function on the engine; return the AsyncResult, which need not be read."""
-        return self.client.direct_view(self.id).apply_async(runner.drop, key)
+    def _jobs_of_others(self) -> list[tuple[Chunk, Answer | None]]:
+        """Return what other runs have sent to the engine."""
+        with _lock:
+            others = [other for other in _all if other is not self and other.id == self.id]
+        mine = [other for other in others if other.client is self.client]
+        return [job for other in mine for job in list(other.jobs.items())]
 
-    def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Any:
-        result = self.client.direct_view(self.id).apply_async(function, *arguments)
-        # AsyncResults refer to themselves, so that this callback stays until Python looks for
-        # cycles: without the chunk, whose elements may be large.
+    def drop(self, key: str) -> Any:
+        """Drop the function on the engine; return the answer, which need not be read."""
+        return send_request(self.client, self.id, runner.drop, [key])
+
+    def _send(self, chunk: Chunk | None, function: Callable[..., Any], *arguments: Any) -> Answer:
+        answer = send_request(self.client, self.id, function, arguments)
+        # ipyparallel's part of it refers to itself, so that this callback stays until Python looks
+        # for cycles: without the chunk, whose elements may be large.
         sent = [chunk]
-        result.add_done_callback(lambda done: self.reply(self, sent.pop(), done))
-        return result
+        answer.add_done_callback(lambda done: self.reply(self, sent.pop(), done))
+        return answer
 
     def mark_ready(self) -> None:
         """Note that the function is set up there; an engine that has gone meanwhile stays so."""
         self._answered_at = time.monotonic()
+        self.trust(self.info)
+        self._begin_next()
         was_there = self._gone_since is None
         self.state = WorkerState.READY if was_there else WorkerState.LOST
 
@@ -170,6 +231,9 @@ class Worker:
         """Note that the engine has answered to a chunk."""
         self._answered_at = time.monotonic()
         del self.jobs[chunk]
+        self._begin_next()
+
+    def _begin_next(self) -> None:
         for following in itertools.islice(self.jobs, 1):
             following.began = self._answered_at
 

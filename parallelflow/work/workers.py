@@ -93,6 +93,10 @@ class Workers:
         takes_part = (WorkerState.READY, WorkerState.SETTING_UP)
         return any(w is not worker and w.state in takes_part for w in self._workers.values())
 
+    def trusted(self) -> list[Worker]:
+        """Return the engines that the function is on its way to, and a chunk may follow."""
+        return [w for w in self._workers.values() if w.is_trusted]
+
     def are_busy(self) -> bool:
         """Return True if any of them has a chunk."""
         return any(worker.jobs for worker in self._workers.values())
@@ -123,7 +127,7 @@ class Workers:
                 if self._pool.retired(engine):
                     continue
                 worker = self._workers[engine] = Worker(self.client, engine, self._reply)
-            elif not worker.is_setup_overdue():
+            elif not (worker.awaits_copy or worker.is_setup_overdue()):
                 continue
             self.set_up(worker)
 
@@ -132,6 +136,14 @@ class Workers:
         if worker.state is WorkerState.READY:
             worker.state = WorkerState.SETTING_UP
         self.try_to_send(worker, self._function.set_up)
+
+    def set_up_again(self, worker: Worker) -> None:
+        """Send the function to an engine that does not have it any more.
+
+        Nothing if it has just been sent, or found to be of no use there.
+        """
+        if worker.state is WorkerState.READY:
+            self.set_up(worker)
 
     def try_to_send(self, worker: Worker, send: Callable[[Worker], object]) -> bool:
         """Send something to an engine; return False if it has just left."""
@@ -159,11 +171,14 @@ class Workers:
             worker.mark_gone()
             return
         failure = failure_of(error, "setup") if error is not None else None
+        worker.trust(None)
         if reply is not None:
             worker.info, failure = reply, reply["failure"]
-            tried, worker.shares_memory = worker.shares_memory, reply["shares_memory"]
-            if failure is not None and says_not_shared(failure) and tried:
-                worker.shares_memory = False
+            tried = worker.shares_memory, worker.shares_copy
+            worker.shares_memory = reply["shares_memory"]
+            if failure is not None and says_not_shared(failure) and any(tried):
+                # What it was sent was a file of this session's, or one of another engine's.
+                worker.shares_memory, worker.shares_copy = False, tried[0] and tried[1]
                 self.set_up(worker)
                 return
         interrupted = failure is not None and failure.error_type == "KeyboardInterrupt"
@@ -297,6 +312,10 @@ class Workers:
         """Raise why the function cannot be set up, if there are engines and that is why."""
         if self._workers and self._setup_failed is not None:
             raise self._setup_failed
+
+    def take_unbegun(self) -> list[Chunk]:
+        """Take the chunks back that their engines, busy with something else, will not begin."""
+        return [chunk for worker in self for chunk in worker.take_unbegun()]
 
     # -- the end ------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import pytest
 from parallelflow.data import shared_values
 from parallelflow.data.shared_folder import folder_states
 from parallelflow.engine_manager import EngineManager
-from parallelflow.work import mapping
+from parallelflow.work import mapping, worker
 from parallelflow.work.sendable import with_constants
 from tests.support.waiting import wait_until
 
@@ -195,19 +195,39 @@ def test_engines_need_the_memory_of_a_constant_once(client: Any) -> None:
     assert growth < 1.4 * big.nbytes, "each engine has a copy of its own"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="another machine's memory needs a mount, and root")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="another machine's memory needs a mount, and root"
+)
+
+
+def move_away() -> int:
+    """Give an engine another shared memory, as in another container, or on another machine."""
+    import ctypes
+    import os
+    import subprocess
+
+    assert ctypes.CDLL(None).unshare(0x20000) == 0  # CLONE_NEWNS, for the engine's main thread
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/dev/shm"], check=True)
+    return os.getpid()
+
+
+def follow(pid: int) -> int:
+    """Move an engine to where another one has moved."""
+    import ctypes
+    import os
+
+    library = ctypes.CDLL(None, use_errno=True)
+    assert library.unshare(0x200) == 0  # CLONE_FS: threads of one process share it
+    with open(f"/proc/{pid}/ns/mnt") as there:
+        assert library.setns(there.fileno(), 0x20000) == 0, os.strerror(ctypes.get_errno())
+    return os.getpid()
+
+
+@needs_root
 def test_an_engine_with_another_shared_memory_gets_and_gives_messages(client: Any) -> None:
-    """As in another container, or on another machine: names would not tell it."""
-
-    def move_away() -> int:
-        import ctypes
-        import subprocess
-
-        assert ctypes.CDLL(None).unshare(0x20000) == 0  # CLONE_NEWNS, for the engine's main thread
-        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-        return subprocess.run(["mount", "-t", "tmpfs", "none", "/dev/shm"], check=True).returncode
-
-    assert client[client.ids[0]].apply(move_away).get(30) == 0
+    """Names would not tell it."""
+    assert client[client.ids[0]].apply(move_away).get(30)
     big = np.arange(3.0 * MEGABYTES_8)
     function, elements = with_constants(
         lambda i, big: (__import__("os").getpid(), big[i : i + 1_000_000].copy()),
@@ -219,6 +239,92 @@ def test_an_engine_with_another_shared_memory_gets_and_gives_messages(client: An
     for i, (_, value) in enumerate(values):
         np.testing.assert_array_equal(value, big[i : i + 1_000_000])
     assert_nothing_lies()
+    for pid in {pid for pid, _ in values}:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not client.ids)
+
+
+def lying_there() -> list[tuple[str, list[str]]]:
+    """Return the folders in an engine's shared memory, with what lies in each."""
+    import pathlib
+
+    folders = sorted(pathlib.Path("/dev/shm").glob("parallelflow-*"))
+    return [(str(path), sorted(file.name for file in path.iterdir())) for path in folders]
+
+
+@needs_root
+def test_a_constant_crosses_once_to_each_machine(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (client[engine] for engine in client.ids)
+    pid = first.apply(move_away).get(30)
+    other = second.apply(follow, pid).get(30)
+    sent: list[int] = []
+    original = worker.send_request
+
+    def count(client: Any, engine: int, function: Any, arguments: Any) -> Any:
+        sent.append(sum(a.nbytes for a in arguments if isinstance(a, memoryview)))
+        return original(client, engine, function, arguments)
+
+    monkeypatch.setattr(worker, "send_request", count)
+    big = np.arange(8.0 * MEGABYTES_8)
+
+    def function(i: int, big: Any) -> tuple[int, float, float]:
+        import os
+        import time
+
+        before = float(big[i])
+        big[i] = -1  # nobody else sees it
+        time.sleep(0.05)
+        return os.getpid(), before, float(big[-1])
+
+    def run() -> set[int]:
+        wrapped, elements = with_constants(function, (range(12), itertools.repeat(big)))
+        pairs = zip(*elements, strict=False)
+        values = mapping.map_on_cluster(client, wrapped, pairs, chunk_size=1)
+        assert [before for _, before, _ in values] == [float(i) for i in range(12)]
+        assert {last for *_, last in values} == {big[-1]}
+        return {pid for pid, *_ in values}
+
+    assert run() == {pid, other}
+    assert big.nbytes <= sum(sent) < 1.1 * big.nbytes
+    # The run has ended: of the engine that kept it there is the folder, with nothing in it.
+    [(folder, files)] = first.apply(lying_there).get(30)
+    assert files == ["owner"] and lying() == []
+
+    # An engine that is killed while it keeps something: whoever keeps the next removes its folder.
+    keeper = next(p for p in (pid, other) if folder_owner(folder, p))
+    survivor = second if keeper == pid else first
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: len(client.ids) == 1)
+    assert [path for path, _ in survivor.apply(lying_there).get(30)] == [folder]
+    assert len(run()) == 1
+    assert folder not in [path for path, _ in survivor.apply(lying_there).get(30)]
+    os.kill(pid if keeper == other else other, signal.SIGKILL)
+    wait_until(lambda: not client.ids)
+
+
+def folder_owner(folder: str, pid: int) -> bool:
+    """Return True if a process has the owner's file of a folder open."""
+    opened = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return f"{folder}/owner" in opened
+
+
+def test_the_nanny_of_a_killed_engine_removes_its_folder(client: Any) -> None:
+    def make() -> tuple[int, str]:
+        import os
+
+        from parallelflow.data.shared_values import machine_values
+
+        values = machine_values("run", None)
+        values.keep([b"x" * 1000, b"y" * 1000])
+        assert values.offer is not None
+        return os.getpid(), values.offer[0]
+
+    pid, folder = client[client.ids[0]].apply(make).get(30)
+    assert len([*Path(folder).iterdir()]) == 2
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not Path(folder).exists())
 
 
 SESSION = """

@@ -24,6 +24,7 @@ from typing import Any
 import cloudpickle
 import psutil
 from ipyparallel.error import EngineError, RemoteError, TaskAborted
+from ipyparallel.serialize import deserialize_object
 
 from .fake_engine import plain
 
@@ -53,10 +54,12 @@ class EngineServer:
 
 
 class Answer:
-    """What ipyparallel calls an AsyncResult."""
+    """What ipyparallel calls a MessageFuture, and an AsyncResult."""
 
     def __init__(self, request: tuple[Any, ...] = ()) -> None:
-        self.msg_ids = [f"message {next(_numbers)}"]
+        self.msg_id = f"message {next(_numbers)}"
+        self.msg_ids = [self.msg_id]
+        self.output = self
         self.request = request
         self._done = threading.Event()
         self._value: Any = None
@@ -66,6 +69,12 @@ class Answer:
 
     def done(self) -> bool:
         return self._done.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._done.wait(timeout)
+
+    def result(self) -> Any:
+        return self._value if self._error is None else self._error
 
     def get(self, timeout: float | None = None) -> Any:
         if not self._done.wait(timeout):
@@ -143,9 +152,9 @@ class Engine:
             message = f"Engine {self._number} died while running task {answer.msg_ids[0]}"
             answer.finish(None, EngineError(message))
 
-    def abort(self, answers: Iterable[Answer]) -> None:
+    def abort(self, messages: Iterable[str]) -> None:
         with self._lock:
-            aborted = [a for a in answers if a in self._waiting]
+            aborted = [answer for answer in self._waiting if answer.msg_id in messages]
             for answer in aborted:
                 self._waiting.remove(answer)
         for answer in aborted:
@@ -171,7 +180,9 @@ class FakeClient:
 
     def __init__(self, server: EngineServer, engines: int = 2) -> None:
         self._server = server
-        self._engines: dict[int, Engine] = {}
+        self._processes: dict[int, Engine] = {}
+        self._engines: dict[int, str] = {}
+        self._mux_stream = None
         self._ids: set[int] = set()
         self.history: list[str] = []
         self.results: dict[str, Any] = {}
@@ -185,11 +196,18 @@ class FakeClient:
         return sorted(self._ids)
 
     def direct_view(self, engine: int) -> View:
-        return View(self, engine, self._engines[engine])
+        return View(self, engine, self._processes[engine])
 
-    def abort(self, jobs: list[Answer], targets: list[int], block: bool) -> None:
+    def send_apply_request(
+        self, socket: None, f: Any, arguments: tuple[Any, ...], ident: bytes, metadata: Any
+    ) -> Answer:
+        copy = deserialize_object(f.buffers)[0]
+        function = getattr(sys.modules[copy.__module__], copy.__name__)
+        return self.direct_view(int(ident)).apply_async(function, *arguments)
+
+    def abort(self, jobs: list[str], targets: list[int], block: bool) -> None:
         for engine in targets:
-            self._engines[engine].abort(jobs)
+            self._processes[engine].abort(jobs)
 
     def send_signal(self, number: int, targets: list[int], block: bool) -> Answer:
         for engine in targets:
@@ -198,7 +216,7 @@ class FakeClient:
         answer.finish(None)
         return answer
 
-    def purge_local_results(self, jobs: list[Answer]) -> None:
+    def purge_local_results(self, jobs: list[str]) -> None:
         assert type(jobs) is list
 
     # -- what a manager does --------------------------------------------------------------
@@ -206,8 +224,9 @@ class FakeClient:
     def start_engines(self, count: int) -> None:
         """Start engines."""
         for _ in range(count):
-            number = len(self._engines)
-            self._engines[number] = Engine(self, number, self._server.start_engine())
+            number = len(self._processes)
+            self._processes[number] = Engine(self, number, self._server.start_engine())
+            self._engines[number] = str(number)
             self._ids.add(number)
 
     def remove(self, engine: int) -> None:
@@ -217,16 +236,16 @@ class FakeClient:
     def kill(self, engine: int, number: int = signal.SIGKILL) -> None:
         """Send an engine's process a signal."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._engines[engine].pid, number)
+            os.kill(self._processes[engine].pid, number)
 
     def has_process(self, engine: int) -> bool:
         """Return True if an engine's process is there."""
-        return psutil.pid_exists(self._engines[engine].pid)
+        return psutil.pid_exists(self._processes[engine].pid)
 
     def close(self) -> None:
         """End all engines."""
         self.death_notice.set()
-        for engine in self._engines.values():
+        for engine in self._processes.values():
             engine.close()
 
 

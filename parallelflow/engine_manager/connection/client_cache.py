@@ -30,9 +30,9 @@ _received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 def forget(client: ipyparallel.Client, answer: Any) -> None:
     """Remove an answer from the client's caches, which otherwise keep every one indefinitely."""
     with contextlib.suppress(Exception):
-        # In a list: an AsyncResult's truth is its length, which ipyparallel caches together
+        # By their ids: ipyparallel compares AsyncResults by a length that it caches together
         # with the last 128 AsyncResults and all they hold (9.2, AsyncResult.__len__).
-        client.purge_local_results([answer])
+        client.purge_local_results(list(answer.msg_ids))
         for msg_id in answer.msg_ids:
             client.history.remove(msg_id)
 

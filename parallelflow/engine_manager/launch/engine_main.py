@@ -40,9 +40,10 @@ def main(arguments: list[str]) -> None:
     """
     path, rest = Path(arguments[0]), arguments[1:]
     place.mark()
-    from . import nanny
+    from . import nanny, quiet_kernel
 
     pipes = nanny.fork()
+    quiet_kernel.install()
     engine_class = nanny.engine_with(pipes)
     if not path.exists():
         _warm_up()

@@ -19,6 +19,8 @@ from ipyparallel.engine.app import IPEngine
 from traitlets import Float, Integer
 from traitlets.config import Config
 
+from parallelflow.data.shared_folder import remove_abandoned
+
 __all__ = ["NAME", "engine_with", "fork"]
 
 NAME = "ipengine-nanny"
@@ -75,6 +77,7 @@ def _run(read: int, write: int) -> None:
     from ipyparallel.engine.nanny import KernelNanny
 
     KernelNanny.main(**pickle.loads(text), pipe=os.fdopen(write, "w", buffering=1))
+    remove_abandoned()  # what a killed engine has kept in shared memory
 
 
 def engine_with(pipes: Pipes | None) -> type[IPEngine]:

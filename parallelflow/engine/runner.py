@@ -1,8 +1,7 @@
 """The chunk runner: what an engine does with a run's function and its chunks.
 
 Standard library only (cloudpickle where the function needs it): it imports on an engine that has
-neither VisTrails nor Qt. Every exception comes back as data, because one that cannot be sent back
-would leave the client without any reply.
+neither VisTrails nor Qt. Every exception comes back as data, so that each client gets a reply.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = ["ChunkResult", "ElementFunction", "drop", "known_keys", "run_chunk", 
 # the limit is for runs whose client died before it could say so.
 MAX_FUNCTIONS = 16
 
-# Up to here, what a function was made of is kept to make it again; it has the constant inputs twice.
+# Up to here, what a function was made of is kept to make it again: it doubles its constant inputs.
 MAX_KEPT_BYTES = 64 * 2**20
 
 

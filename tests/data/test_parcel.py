@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import array
+import pickle
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import pytest
@@ -114,6 +115,57 @@ def test_an_object_that_appears_twice_stays_one(folder: SharedFolder) -> None:
         through_file([one, one, text, text], folder),
     ):
         assert received[0] is received[1] and received[2] is received[3]
+
+
+class Picture:
+    """A class of any package that gives pickle 5 its memory out of band."""
+
+    def __init__(self, pixels: Any, name: str) -> None:
+        self.pixels = memoryview(pixels)
+        self.name = name
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return Picture, (pickle.PickleBuffer(self.pixels), self.name)
+
+
+def test_the_memory_of_any_class_is_beside_its_pickle(folder: SharedFolder) -> None:
+    value = Picture(bytearray(b"pixel" * 200_000), "one")
+    frames = pack(value).frames()
+    assert len(frames) == 2 and len(frames[0]) < 1000
+    for received in (through_message(value), through_file(value, folder)):
+        assert (received.pixels, received.name) == (value.pixels, "one")
+        received.pixels[0] = 0  # it may be written to, and is nobody else's
+    assert value.pixels[0] == ord("p")
+
+
+def test_blocks_of_a_pandas_frame_are_beside_its_pickle(folder: SharedFolder) -> None:
+    pandas = pytest.importorskip("pandas")
+    columns = {"a": np.arange(50_000.0), "b": np.arange(50_000), "c": ["text", None] * 25_000}
+    value = pandas.DataFrame(columns, index=pandas.date_range("2020", periods=50_000, freq="min"))
+    sizes = [memoryview(frame).nbytes for frame in pack(value).frames()]
+    assert sizes.count(400_000) >= 2
+    for received in (through_message(value), through_file(value, folder)):
+        pandas.testing.assert_frame_equal(received, value)
+        received.loc[received.index[0], "a"] = -1.0
+        received["b"] += 1
+        assert value["a"].iloc[0] == 0 and received["a"].iloc[0] == -1
+
+
+def test_what_was_received_is_shared_with_others_of_the_machine(
+    folder: SharedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an engine of another machine keeps it for its neighbours; cut into frames or not."""
+    value = [np.arange(100_000.0), b"x" * 300_000, bytearray(b"y" * 70_000)]
+    for frame_bytes in (parcel.FRAME_BYTES, 50_001):
+        monkeypatch.setattr(parcel, "FRAME_BYTES", frame_bytes)
+        received = [memoryview(bytes(frame)) for frame in pack(value).frames()]
+        frame = parcel.share_received(received, lambda parts: folder.write(parts, False))
+        assert frame is not None and len(frame) < 1000
+        assert_same(load([frame]), value)
+        assert_same(load([frame]), value)
+        # What lies in a file is not written once more.
+        assert parcel.share_received([frame], lambda parts: folder.write(parts, False)) is None
+    assert parcel.share_received(received, lambda parts: None) is None
 
 
 def test_writing_into_what_came_out_of_a_file_changes_nobody_elses(folder: SharedFolder) -> None:

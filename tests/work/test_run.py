@@ -20,7 +20,7 @@ from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
-from parallelflow.work.worker import Worker
+from parallelflow.work.worker import Worker, WorkerState
 from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
 from tests.support.waiting import wait_until
 
@@ -149,6 +149,8 @@ def cancelled(client: Any, function: Any, elements: Any) -> tuple[Run, float, li
     begin = time.monotonic()
     while time.monotonic() - begin < 1.0:
         run.poll(0.05)
+        if any(worker.state is not WorkerState.READY for worker in run.workers):
+            begin = time.monotonic()
     begin = time.monotonic()
     stuck = run.cancel()
     return run, time.monotonic() - begin, stuck
@@ -226,6 +228,8 @@ def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bo
     begin, interrupted = time.monotonic(), False
     while not run.over:
         run.poll(0.05)
+        if sum(worker.state is WorkerState.READY for worker in run.workers) < 2:
+            begin = time.monotonic()
         if not interrupted and time.monotonic() - begin > 0.5:
             interrupted = True
             for engine, pid in pids.items():

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from parallelflow.data import shared_values
-from parallelflow.data.memory import available_memory
 from parallelflow.engine_manager import EngineManager
+from parallelflow.system.memory import available_memory
 from parallelflow.work.mapping import map_on_cluster
 from parallelflow.work.sendable import with_constants
 

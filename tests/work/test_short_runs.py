@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,22 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Any, Any]]:
     return sent
 
 
+def run_until_both_have_worked(client: Any, run: Callable[[], Run], sent: list[Any]) -> None:
+    while {engine for engine, function, _ in sent if function is runner.run_chunk} != set(
+        client.ids
+    ):
+        drive(run())
+
+
 def test_a_chunk_follows_the_function_to_engines_that_are_known(
     client: Any, sent: list[Any]
 ) -> None:
-    values = []
-    for _ in range(2):
-        sent.clear()
-        values.append(drive(Run(client, make, ("none", ""), [1, 2], "short")).values)
-    assert values == [[10, 20]] * 2
+    def run() -> Run:
+        return Run(client, make, ("none", ""), [1, 2], "short", chunk_size=1)
+
+    run_until_both_have_worked(client, run, sent)
+    sent.clear()
+    assert drive(run()).values == [10, 20]
     # The second time each engine had its element before it had answered to the function.
     chunks = [arguments for _, function, arguments in sent if function is runner.run_chunk]
     assert all(arguments[BEGIN_BY] is not None for arguments in chunks[:2])
@@ -69,7 +78,7 @@ def test_what_followed_to_a_busy_engine_goes_to_another_one_and_is_run_once(
     def run() -> Run:
         return Run(client, plain_function, (append, False), [1, 2], "short", chunk_size=1)
 
-    drive(run())
+    run_until_both_have_worked(client, run, sent)
     ran.unlink()
     sent.clear()
     free = tmp_path / "free"

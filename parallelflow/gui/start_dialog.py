@@ -263,12 +263,12 @@ class StartDialog(PlainDialog):
         self.back_button.setToolTip("Try with another number or launcher")
         box.addButton(self.back_button, QDialogButtonBox.ActionRole)
         self.back_button.clicked.connect(self._go_back)
-        self.back_button.hide()
         self.cancel_button = box.addButton(QDialogButtonBox.Cancel)
         self.start_button.clicked.connect(self._begin)
         self.hide_button.clicked.connect(self.hide)
         self.hide_button.setToolTip("The same menu entry shows this window again")
         self.hide_button.hide()
+        self.back_button.hide()  # now, as the box shows those before when it gets another
         self.cancel_button.clicked.connect(self.reject)
         return box
 

@@ -348,6 +348,74 @@ def the_assistant_makes_a_parallel_map() -> Iterator[None]:
         assert ports == {"FunctionPort", "InputList", "InputPort", "OutputPort"}, ports
 
 
+@step
+def the_guides_example() -> Iterator[None]:
+    """From an empty window to a Map, as the guide has it, in at most 15 actions."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+    from vistrails.gui.module_configuration import QModuleConfiguration
+
+    actions = ["File > New"]
+    base.trigger("newVistrail")
+    yield
+    base.trigger("pipeline")
+    yield
+    made = drop(BASIC, "PythonSource", 0, 0)
+    controller().updatePipelineScene()
+    actions.append("drag PythonSource")
+    yield
+    yield from click_module("PythonSource")
+    base.trigger("configureModule")
+    actions.append("Ctrl+E")
+    palette = QModuleConfiguration.instance()
+    palette.updateModule(controller().current_pipeline.modules[made.id])
+    widget = palette.confWidget.widget
+    for table, name, kind in (
+        (widget.inputPortTable, "trials", "Integer"),
+        (widget.outputPortTable, "pi", "Float"),
+    ):
+        row = table.rowCount() - 1
+        model = table.model()
+        model.setData(model.index(row, 0), name, Qt.EditRole)
+        actions.append(f"type {name}")
+        delegate = table.itemDelegate()
+        editor = delegate.createEditor(table, None, model.index(row, 1))
+        editor.setCurrentIndex(editor.findText(f"{kind} ({BASIC})"))
+        delegate.setModelData(editor, model, model.index(row, 1))
+        editor.deleteLater()
+        actions.append(f"choose {kind}")
+        yield
+    widget.codeEditor.setPlainText(CODE)
+    actions.append("type the code")
+    widget.saveTriggered()
+    actions.append("Save")
+    yield
+    yield from click_module("PythonSource")
+    yield from click_entry(MAP_OVER)
+    actions.append("Map over a list...")
+    yield from opened("MapDialog")
+    asked = dialog("MapDialog")
+    QTest.keyClicks(asked.form.elements, "[1, 2, 4, 8]")
+    actions.append("type the list")
+    press(asked.make_button)
+    actions.append("Make the Map")
+    yield from gone("MapDialog")
+    sink = drop(BASIC, "StandardOutput", 0, -200)
+    actions.append("drag StandardOutput")
+    (found,) = modules("Map")
+    controller().add_connection(found.id, "Result", sink.id, "value")
+    actions.append("connect Result")
+    actions.append("Execute")
+    assert len(actions) <= 15, actions
+    assert parameters(found) == {
+        "InputPort": "['trials']",
+        "OutputPort": "pi",
+        "InputList": "[1, 2, 4, 8]",
+    }, parameters(found)
+    (source,) = modules("PythonSource")
+    assert {p.name for p in source.input_port_specs} == {"trials"}
+
+
 def main() -> None:
     """Take the steps that the command line names."""
     window_steps.main()

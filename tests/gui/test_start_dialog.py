@@ -152,7 +152,7 @@ def test_none_and_more_than_there_are_cores_are_told(
 
 
 def test_what_is_run_is_behind_a_button(qtbot: Any, asked: Any) -> None:
-    assert not asked.preview.isVisible()
+    assert not asked.preview.isVisible() and not asked.back_button.isVisible()
     asked.what_button.click()
     assert asked.preview.isVisible()
     qtbot.waitUntil(lambda: asked.height() >= asked.minimumSizeHint().height())

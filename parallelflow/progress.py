@@ -90,7 +90,7 @@ class Snapshot:
         left = self.total - self.done - self.failed
         if finished < 2 * self.engines:  # the others are about to finish one, too
             return self.element_seconds / finished * left / self.engines
-        return self.running_seconds / finished * left
+        return (self.running_seconds or self.wall_seconds) / finished * left
 
 
 Listener = Callable[[Snapshot], None]

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ChunkTrace", "Place", "RunTrace", "Sent"]
+__all__ = ["ChunkTrace", "Place", "RunTrace", "Sent", "elements_done"]
 
 #: Clocks of two machines that differ by more than this are not compared.
 SKEW_SECONDS = 2.0
 #: Lines about engines that are kept; a run that loses more of them says the same again.
 MOST_EVENTS = 1000
+
+
+_done: Counter[tuple[str, int]] = Counter()
+
+
+def elements_done(host: str | None, pid: int | None) -> int:
+    """Return how many elements an engine's process has evaluated for this session."""
+    return _done[host or "", pid or 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +147,7 @@ class RunTrace:
         engine: int,
         host: str | None,
         attempt: int,
+        pid: int | None = None,
     ) -> None:
         """Note what has come back of a chunk.
 
@@ -156,6 +165,8 @@ class RunTrace:
             Its machine.
         attempt : int
             How often the elements had been sent.
+        pid : int, optional
+            The engine's process.
         """
         if not seconds:
             return
@@ -165,6 +176,8 @@ class RunTrace:
             start, len(seconds), engine, host or "", begun, array("d", seconds), attempt
         )
         self.chunks.append(chunk)
+        if pid is not None:
+            _done[host or "", pid] += len(seconds)
 
     def drop_lists(self) -> None:
         """Forget elements and values: they may be large."""

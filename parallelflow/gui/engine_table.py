@@ -10,6 +10,7 @@ from typing import Any
 from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt
 
 from parallelflow.engine_manager.model.information import ClusterInfo, EngineInfo
+from parallelflow.trace import elements_done
 
 from .wording import memory
 
@@ -52,7 +53,12 @@ COLUMNS = (
     Column("System", lambda e: e.system),
     Column("Started", _started, tip="Who started it: this session or another"),
     Column("State", lambda e: e.busy, lambda busy: "busy" if busy else "idle"),
-    Column("Done", lambda e: e.tasks_done, number=True, tip="Tasks finished"),
+    Column(
+        "Done",
+        lambda e: elements_done(e.host, e.pid) or e.tasks_done,
+        number=True,
+        tip="Elements finished for this session; for other sessions the hub counts tasks",
+    ),
     Column("Waiting", lambda e: e.tasks_waiting, number=True, tip="Tasks sent, not yet begun"),
     Column(
         "CPU",

@@ -92,6 +92,7 @@ class Actions:
                 worker.id,
                 worker.host,
                 1 + len(chunk.attempts) + len(chunk.losses),
+                worker.info.get("pid"),
             )
         self._backlog.sizer.observe(result.seconds, chunk.bytes_for(result.count))
         if self._on_chunk is not None and worker is not None:

@@ -18,6 +18,7 @@ from parallelflow.runs.figures import figures, timeline
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.table import COLUMNS, ElementState, RunTable
 from parallelflow.runs.trace_file import write_trace
+from parallelflow.trace import elements_done
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive
@@ -184,3 +185,21 @@ def test_a_million_elements_cost_a_record_for_each_chunk() -> None:
     assert len(progress.trace.chunks) == 50
     assert table.row(999_999).state is ElementState.DONE
     assert next(iter(table.order("seconds"))) == 0 and len(table.order("start", True)) == 1_000_000
+
+
+def test_elements_are_counted_by_the_engines_process() -> None:
+    trace = Progress("x", 5).trace
+    before = elements_done("a host", 123456789)
+    trace.add(0, [0.1, 0.1], time.time(), 0.2, 0, "a host", 1, 123456789)
+    trace.add(2, [0.1], time.time(), 0.1, 0, "a host", 1, 123456789)
+    assert elements_done("a host", 123456789) == before + 3
+    assert elements_done("another", 123456789) == elements_done(None, None) == 0
+
+
+def test_the_engines_of_a_run_are_counted(cluster: Cluster) -> None:
+    run = Run(cluster.client, plain_function, (behave,), [1] * 20, "counted")
+    seen: dict[tuple[str, int], int] = {}
+    while not run.over:
+        run.poll(0.02)
+        seen |= {(w.host or "", w.info["pid"]): 0 for w in run.workers if "pid" in w.info}
+    assert sum(elements_done(*engine) for engine in seen) == 20

@@ -143,6 +143,19 @@ def test_serial_maps_run_in_parallel_when_asked(
     assert example.read_bytes() == before
 
 
+def test_loops_that_are_too_short_stay_in_the_session_with_parallel(
+    parallelflow: Run, cases: Path, running: str
+) -> None:
+    result = parallelflow("run", f"{cases}:serial_map", "--parallel", "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert "Parallel Flow: the 3 elements of " in result.stderr
+    assert "nothing was run in parallel\n" in result.stderr
+    both = ("--parallel", "--parallel-maps")
+    result = parallelflow("run", f"{cases}:serial_map", *both, "--profile", running)
+    assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert re.search(SUMMARY, result.stderr)
+
+
 def test_a_failed_element_is_named(parallelflow: Run, cases: Path, running: str) -> None:
     result = parallelflow("run", f"{cases}:element_fails", "--profile", running)
     assert (result.returncode, result.stdout) == (1, "")

@@ -46,7 +46,7 @@ def run_suite(home: Path, *arguments: str) -> str:
     }
     log = home / "suite.txt"
     with log.open("w") as output:
-        subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-m", "tests.host.vistrails_suite", *arguments],
             cwd=ROOT,
             env=environment,
@@ -55,6 +55,7 @@ def run_suite(home: Path, *arguments: str) -> str:
             stderr=subprocess.STDOUT,
             timeout=LIMIT,
         )
+    assert ended.returncode in (0, 1), f"it ended with {ended.returncode}"  # not by a signal
     return log.read_text(errors="replace")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import os
 import runpy
 import sys
 import unittest
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parallelflow import host
+from parallelflow.host import session_folder
 
 PARALLEL = "--parallel-maps"
 EVERYTHING = "--parallel"
@@ -52,10 +54,21 @@ def main() -> None:
     import vistrails
 
     program = Path(vistrails.__file__).parent / "tests" / "runtestsuite.py"
+    code = 0
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     with _parallel(first) if first in (PARALLEL, EVERYTHING) else contextlib.nullcontext():
         sys.argv = [str(program), *(name for name in sys.argv[1:] if not name.startswith("--par"))]
-        runpy.run_path(str(program), run_name="__main__")
+        try:
+            runpy.run_path(str(program), run_name="__main__")
+        except SystemExit as e:
+            code = e.code if isinstance(e.code, int) else 1
+    # PyQt5's clean-up at the interpreter's end (`cleanup_on_exit`, an exit function of QtCore) goes
+    # through wrappers of objects that Qt has deleted with the window, and crashes in most runs,
+    # whatever has run before. Parallel Flow leaves its window in the same way (`host/window.py`).
+    session_folder.remove_private_folders()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager

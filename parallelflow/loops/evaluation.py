@@ -211,11 +211,11 @@ class _Evaluation:
         earlier = {i: value for i, value in earlier.items() if i not in known}
         if not self._known.can_be_pickled:
             obstacle = unsendable_input(loop)
-            if obstacle and loop.serial_if_unable:
-                self._defer_rest(obstacle)
+            if obstacle is not None and not loop.serial_if_unable:
+                raise obstacle
+            if obstacle is not None:
+                self._defer_rest(obstacle.msg)
                 return None
-            if obstacle:
-                raise ModuleError(loop.module, obstacle)
         if self._replay is not None:
             self._replay.begin_with(earlier)
         run = Run(

@@ -100,8 +100,8 @@ def first_unable(loop: Loop, failures: Mapping[int, ElementFailure]) -> ElementF
     return failures[min(unable)] if loop.serial_if_unable and unable else None
 
 
-def unsendable_input(loop: Loop) -> str:
-    """Say which value for another port of the function cannot be pickled; empty if all can."""
+def unsendable_input(loop: Loop) -> ModuleError | None:
+    """Return the error of a value for another port that cannot be pickled; None if all can."""
     for value in loop.spec.values:
         try:
             payload.dump(value.value)
@@ -111,12 +111,13 @@ def unsendable_input(loop: Loop) -> str:
                 for module in loop.copied_modules
                 if module.moduleInfo["moduleId"] == value.module
             )
-            return (
+            return ModuleError(
+                loop.module,
                 f"the value on port {value.port} of {type(owner).__name__} cannot be sent "
                 f"to an engine: {type(e).__name__}: {e}. Make it a value that pickle takes, or "
-                "compute it inside the function (a Group)."
+                "compute it inside the function (a Group).",
             )
-    return ""
+    return None
 
 
 def ran_once(failures: Mapping[int, ElementFailure]) -> bool:

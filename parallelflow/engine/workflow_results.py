@@ -105,8 +105,16 @@ def _outputs(module: Any, computed: Any) -> Iterator[tuple[str, Any]]:
     for port in ports:
         value = computed.outputPorts.get(port)
         # `self` is the module; None stands for a port that was not set.
-        if port != "self" and value is not None and not _is_invalid(value):
+        if port == "self" or value is None or _is_invalid(value):
+            continue
+        # Such as a Map's Failures, of which there are mostly none.
+        if not (_is_optional(computed, port) and isinstance(value, list) and not value):
             yield name or f"{title(module)}.{port}", value
+
+
+def _is_optional(computed: Any, port: str) -> bool:
+    spec = computed.output_specs.get(port)
+    return spec is not None and bool(spec.optional)
 
 
 def _inputs(module: Any, computed: Any) -> Iterator[tuple[str, Any]]:

@@ -87,9 +87,9 @@ def test_a_walk_through_the_window_meets_no_fault(home: Path) -> None:
     assert "TypeError" not in err
 
 
-def test_a_figure_is_shown_in_the_spreadsheet(home: Path) -> None:
+def test_a_figure_is_shown_in_the_spreadsheet(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="VisTrails' package matplotlib needs it")
-    walk(home, "show_a_figure_in_the_spreadsheet", "quit_by_menu")
+    walk(tmp_path, "show_a_figure_in_the_spreadsheet", "save", "quit_by_menu")
 
 
 def test_a_file_is_opened_and_who_disables_ours_keeps_it_disabled(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import time
 from collections import defaultdict
@@ -15,7 +16,7 @@ from parallelflow.settings import settings
 from parallelflow.system.safe_files import UnusableFile
 
 from . import folder
-from .content import content_digest, files_in
+from .content import PLAIN, content_digest, files_in
 from .folder import Kept
 from .identity import RunIdentity, difference
 from .records import header_record, read_records, record
@@ -61,7 +62,7 @@ class Checkpoint:
         self._known: set[int] = set()
         for index, element in enumerate(elements):
             # What a file has now is what its element is computed from.
-            if next(files_in(element), None) is not None:
+            if type(element) not in PLAIN and next(files_in(element), None) is not None:
                 self._digest(index)
 
     # -- what an earlier run has left -----------------------------------------------------
@@ -193,7 +194,11 @@ class Checkpoint:
 
     def _record(self, index: int, value: Any) -> bytes | None:
         digest = self._digest(index)
-        if digest is None or any(map(_is_temporary, files_in(value))):
+        if digest is None:
+            return None
+        if type(value) in PLAIN:
+            return record(digest, [pickle.dumps(value, pickle.HIGHEST_PROTOCOL)])
+        if any(map(_is_temporary, files_in(value))):
             return None
         try:
             return record(digest, payload.dump(value))

@@ -16,7 +16,15 @@ from typing import Any
 from parallelflow.engine import payload
 from parallelflow.system.safe_files import open_to_read
 
-__all__ = ["DIGEST_BYTES", "FileContent", "content_digest", "feed", "files_in", "new_digest"]
+__all__ = [
+    "DIGEST_BYTES",
+    "PLAIN",
+    "FileContent",
+    "content_digest",
+    "feed",
+    "files_in",
+    "new_digest",
+]
 
 DIGEST_BYTES = 20
 # Longer lists are pickled: item by item they would take longer than many elements do.
@@ -24,7 +32,7 @@ MAX_ITEMS = 1000
 READ_BYTES = 1 << 20
 MAX_DEPTH = 20
 
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), type(Ellipsis))
+PLAIN = (int, float, complex, bool, str, bytes, type(None), type(Ellipsis))
 
 
 class FileContent:
@@ -61,7 +69,7 @@ def content_digest(value: Any) -> bytes:
 def feed(digest: Any, value: Any, depth: int = 0) -> None:
     """Add a value to a digest."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in PLAIN:
         data = value if kind is bytes else repr(value).encode("utf-8", "surrogatepass")
         _tagged(digest, kind.__name__, data)
     elif kind in (list, tuple) and len(value) <= MAX_ITEMS and depth < MAX_DEPTH:
@@ -90,7 +98,7 @@ def files_in(value: Any, depth: int = 0) -> Iterator[str]:
         yield str(value.name)
     elif depth < MAX_DEPTH and isinstance(value, (list, tuple)):
         for item in value:
-            if type(item) not in _PLAIN:
+            if type(item) not in PLAIN:
                 yield from files_in(item, depth + 1)
     elif depth < MAX_DEPTH and isinstance(value, Mapping):
         for item in value.values():

@@ -19,7 +19,7 @@ from tests.benchmarks.measure import Row, say
 from tests.support.home import make_home
 
 ALL = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "P14",
-       "P15", "P17", "P18", "A1"]  # fmt: skip
+       "P15", "P17", "P18", "P19", "A1"]  # fmt: skip
 # Rows that start clusters or windows of their own, in files of their own.
 OWN = {"P7": "bench_start", "P13": "bench_start", "A1": "bench_start", "P11": "bench_window"}
 
@@ -48,11 +48,19 @@ def main() -> None:
 def _on_one_cluster(wanted: list[str]) -> list[Row]:
     """Measure what needs two warm engines and VisTrails' core."""
     from parallelflow import host
-    from tests.benchmarks import bench_exploration, bench_large, bench_lists, bench_map, bench_run
+    from tests.benchmarks import (
+        bench_checkpoints,
+        bench_exploration,
+        bench_large,
+        bench_lists,
+        bench_map,
+        bench_run,
+    )  # fmt: skip
 
     plain: dict[str, Callable[[], list[Row]]] = {
         "P1": bench_map.p1, "P2": bench_map.p2, "P3": bench_map.p3, "P10": bench_map.p10,
         "P15": bench_large.p15, "P17": bench_exploration.p17, "P18": bench_lists.p18,
+        "P19": bench_checkpoints.p19,
     }  # fmt: skip
     with_client: dict[str, Callable[[Any], list[Row]]] = {
         "P4": bench_run.p4, "P5": bench_run.p5, "P6": bench_run.p6,

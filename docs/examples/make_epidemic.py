@@ -17,7 +17,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docs.examples.make_digits_sweep import AUTHOR, DATE, Builder, make, name_version
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from make_digits_sweep import AUTHOR, DATE, Builder, make, name_version  # noqa: E402
 
 if TYPE_CHECKING:
     from vistrails.core.vistrail.controller import VistrailController
@@ -118,6 +121,6 @@ def add_exploration(controller: VistrailController, epidemic: Any) -> None:
 
 if __name__ == "__main__":
     make(
-        Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("epidemic.vt"),
+        Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "epidemic.vt",
         build_workflow,
     )

@@ -158,6 +158,9 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._known = self.done
+
+    def remember(self) -> None:
+        """Be one of the `recent` runs: not what is only announced, such as a wait for engines."""
         with _lock:
             for earlier in _recent:
                 earlier.trace.drop_lists()

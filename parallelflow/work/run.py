@@ -129,6 +129,7 @@ class Run:
         self.workers = Workers(
             client, self._pool, function, self.progress, queue_events(self._events)
         )
+        self.progress.remember()
         sent = weakref.WeakMethod(self.workers.sent)
         self.progress.trace.sent = lambda: (sent() or list)()
         self._sender = Sender(self._backlog, self.workers, self._results, key, self._shared, policy)

@@ -172,23 +172,6 @@ def the_window_around_it() -> Iterator[None]:
 
     folder = examples_folder()
     assert examples.isEnabled() is (folder is not None)
-    if folder is not None:
-        from PyQt5.QtWidgets import QFileDialog
-
-        asked: list[str] = []
-
-        def choose(parent: Any, title: str, start: str, kinds: str) -> tuple[str, str]:
-            asked.append(start)
-            return str(folder / "gcd.vt"), ""
-
-        ask = QFileDialog.getOpenFileName
-        QFileDialog.getOpenFileName = choose
-        examples.trigger()
-        QFileDialog.getOpenFileName = ask
-        yield from until(lambda: base.controller().name == "gcd.vt", "the example")
-        assert asked == [str(folder)]
-        window().close_vistrail(window().get_current_view())
-        yield from until(lambda: base.controller().name == "maps.vt", "the file before")
     picture("window1024")
     from parallelflow.gui.main_window_parts import guide
 

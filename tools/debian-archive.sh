@@ -7,7 +7,7 @@ VISTRAILS_RELEASE=bookworm
 VISTRAILS_VERSION=3.0~git+9dc22bd.dfsg.1-1.1
 VISTRAILS_SHA256=0bf66ab386df30d2b36ba325beb36cd7c695ff390598b89aa19c0e553f998441
 WITHOUT_APT="With a VisTrails given by hand: make VISTRAILS=PATH run, where PATH is Debian 12's package (a .deb) or a folder with
-  VisTrails 3.0. README.md, 'Where VisTrails comes from', tells where to get either."
+  VisTrails 3.0. docs/installation.md, 'Where VisTrails comes from', tells where to get either."
 
 # list_debian_archives: print "ADDRESS FILE" for each archive of Debian among apt's sources; FILE is where
 # it is named. Security updates are archives of their own, without releases.

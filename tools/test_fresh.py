@@ -38,7 +38,7 @@ LOGS = CHECKOUT / "build" / "fresh"
 PREFIX = "parallelflow-fresh-"
 KEYRINGS = Path("/usr/share/keyrings")
 PACKAGES = "git make python3"
-# What README.md tells somebody to type whose apt has no Debian 12.
+# What docs/installation.md tells somebody to type whose apt has no Debian 12.
 GIVEN = "/root/vistrails.deb"
 # A machine behind a proxy has authorities of its own, which the fresh systems must trust for pip.
 CERTIFICATES = "/etc/host-certificates.crt"

@@ -65,7 +65,7 @@ def installed(venv: Path) -> str:
 
 def refused(result: subprocess.CompletedProcess[str], venv: Path, *told: str) -> None:
     assert result.returncode != 0, result
-    for text in (*told, WAY_ON, "README.md"):
+    for text in (*told, WAY_ON, "docs/installation.md"):
         assert text in result.stderr, result.stderr
     assert "Traceback" not in result.stderr
     assert installed(venv) == ""

@@ -11,6 +11,8 @@ others compute in that process.
 `ask` says the same everywhere: whether engines may be started where none run. `get_client` and
 the views have it by default, since without engines they have nothing to return. What can compute
 in this process as well (`parallel_map`, `imap`, `Executor`) starts none unless it is told to.
+
+The file is long for its documentation: each function hands its work to `parallelflow.work`.
 """
 
 from __future__ import annotations

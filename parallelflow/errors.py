@@ -1,7 +1,8 @@
 """Typed errors of Parallel Flow.
 
 Every error says what happened, to which element, engine or profile, and what
-to do next. The parts are fields, so that a window can lay them out.
+to do next. The parts are fields, so that a window can lay them out. They stand in
+one file, though a long one, since Troubleshooting has a heading for each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""``parallelflow check``: what there is on this machine, and what to do about what is not."""
+"""``parallelflow check``: what there is on this machine, and what to do about what is not.
+
+The file is long, since it has a short function for each finding, in the order of the output.
+"""
 
 from __future__ import annotations
 

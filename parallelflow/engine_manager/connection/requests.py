@@ -57,7 +57,7 @@ class Answer:
             engine has ended.
         """
         if not self._future.wait(timeout):
-            raise TimeoutError("the engine has not answered")
+            raise TimeoutError
         result = self._future.result()
         if isinstance(result, Exception):  # ipyparallel gives errors as results
             raise result

@@ -1,4 +1,7 @@
-"""A start of engines: a transaction of steps, each with a bound, told as it goes on."""
+"""A start of engines: a transaction of steps, each with a bound, told as it goes on.
+
+It is one file, though a long one, so that the steps can be read in their order.
+"""
 
 from __future__ import annotations
 

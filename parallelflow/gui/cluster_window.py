@@ -1,4 +1,7 @@
-"""Show information on the cluster: a window that may stay open beside the work."""
+"""Show information on the cluster: a window that may stay open beside the work.
+
+It is one file, though a long one: the parts of one window, and what its buttons do.
+"""
 
 from __future__ import annotations
 

@@ -272,8 +272,7 @@ class _Evaluation:
                 self._end_functions(run, finished=isinstance(e, ModuleError))
             raise
         self._unpack_files(run)
-        goes_on = not run.failures or self._loop.leave_out is not None
-        self._end_functions(run, finished=goes_on)
+        self._end_functions(run, not run.failures or self._loop.leave_out is not None)
 
     def _end_functions(self, run: Run, finished: bool) -> None:
         """Tell VisTrails how the functions have ended."""
@@ -292,18 +291,17 @@ class _Evaluation:
             self._replay.advance(outcome.values)
 
     def _show_progress(self) -> None:
-        finished = self._outcome.progress.done + self._outcome.progress.failed
-        module = self._loop.module
+        progress, module = self._outcome.progress, self._loop.module
+        finished = progress.done + progress.failed
         module.logging.update_progress(module, finished / len(self._loop.elements))
 
     def _signal_success(self, run: Run) -> None:
         """Tell VisTrails which modules have run well at least once."""
         for module in self._loop.copied_modules:
             module_id = module.moduleInfo["moduleId"]
+            ran = module_id in self._executed
             if module_id in self._loop.spec.functions:
                 ran = not run.failures or ran_once(run.failures)
-            else:
-                ran = module_id in self._executed
             if ran:
                 module.logging.signalSuccess(module)
 
@@ -331,12 +329,8 @@ class _Evaluation:
             pool = self._loop.module.interpreter.filePool
             run.values[:] = [unpack(value, pool) for value in run.values]
 
-    # -- in this session's process ----------------------------------------------------------
-
     def _evaluate_deferred(self) -> None:
-        """Evaluate here what needs this session, or has lost its cluster.
-
-        Failures are added to the outcome's.
+        """Evaluate here what needs this session, or has lost its cluster; add its failures.
 
         Raises
         ------

@@ -4,7 +4,7 @@
 file by which ``ipcluster list`` and Jupyter see what runs. What it lacks is added
 here: options that make the start short, an environment that keeps engines from
 competing for cores, one event loop that lives as long as the cluster, and the
-record of every process.
+record of every process. The file is long because `Cluster` is touched here alone.
 """
 
 from __future__ import annotations

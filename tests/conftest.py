@@ -5,6 +5,7 @@ The environment is set while this file is imported, before anything that reads i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -93,6 +94,9 @@ def no_test_resumes_what_another_has_left() -> Iterator[None]:
     left = HOME / ".vistrails" / "parallelflow" / "checkpoints"
     if left.is_dir():
         shutil.rmtree(left)
+        for folder in (left.parent, left.parent.parent):  # unless there is something else in it
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def pytest_unconfigure() -> None:

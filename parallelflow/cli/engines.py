@@ -8,7 +8,6 @@ from argparse import Namespace
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
-from parallelflow.engine_manager.launch.launchers import find_choice
 from parallelflow.engine_manager.model import StartSnapshot
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import UserMistake
@@ -79,6 +78,9 @@ def configure_engines(options: Namespace) -> None:
     manager.interaction = Terminal()
     launcher = getattr(options, "launcher", None)
     if launcher is not None:
+        # It imports ipyparallel, which a mistake in the command does not wait for.
+        from parallelflow.engine_manager.launch.launchers import find_choice
+
         find_choice(manager.launchers(), launcher)
     manager.configure(options.profile, options.engines, launcher=launcher)
     if on_engine():

@@ -30,18 +30,23 @@ __all__ = [
     "loaded_before",
     "note_import",
     "note_loaded",
+    "unwatched_packages",
 ]
 
 
 @dataclass
 class _Compiled:
-    """A compiled module that was loaded, and the users' modules that it holds on to."""
+    """A compiled module that was loaded, and the users' modules that it holds on to.
+
+    Those are not known, if it was loaded unwatched.
+    """
 
     path: str
     digest: bytes
     module: ModuleType | None = None
     held: dict[str, ModuleType] = field(default_factory=dict)
     files: dict[str, ModuleFile] = field(default_factory=dict)
+    watched: bool = True
 
 
 _compiled: dict[str, _Compiled] = {}
@@ -60,7 +65,16 @@ def note_loaded(name: str, module: ModuleType) -> None:
     """Note a compiled module that was loaded before anybody watched it."""
     if name not in _compiled and module.__spec__ is not None:
         path = str(module.__spec__.origin)
-        _compiled[name] = _Compiled(path, compiled_digest(path), module)
+        _compiled[name] = _Compiled(path, compiled_digest(path), module, watched=False)
+
+
+def unwatched_packages() -> set[str]:
+    """Return the top-level names of compiled modules that were loaded before anybody watched.
+
+    Their C code may have filled Python modules of the same package, as NumPy's does with
+    ``numpy.dtypes``: loaded a second time, those would lack what it has put there.
+    """
+    return {name.partition(".")[0] for name, each in _compiled.items() if not each.watched}
 
 
 # -- while one is loaded ------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from .compiled_modules import (
     loaded_before,
     note_import,
     note_loaded,
+    unwatched_packages,
 )
 from .module_files import ModuleFile, is_younger
 from .module_snapshot import ModuleRecord, digest_of, is_own
@@ -250,8 +251,9 @@ def _taken_out() -> dict[str, ModuleType]:
         spec = module.__spec__
         if spec is not None and isinstance(spec.loader, ExtensionFileLoader):
             note_loaded(name, module)
+    stay = unwatched_packages()
     for name in list(own):
-        if _is_kept(name):
+        if _is_kept(name) or name.partition(".")[0] in stay:
             del own[name]
         else:
             del sys.modules[name]

@@ -22,7 +22,7 @@ import pytest
 
 from parallelflow import api
 from parallelflow.engine import exceptions
-from parallelflow.errors import ElementError, FunctionNotSendable
+from parallelflow.errors import ElementError, FunctionNotSendable, RemoteTraceback
 
 SECONDS = 120
 
@@ -180,6 +180,9 @@ def test_an_exception_keeps_the_cause_with_which_it_was_raised(where: str) -> No
         while causes[-1].__cause__ is not None:
             causes.append(causes[-1].__cause__)
         kinds = [TwoArguments, LookupError, ZeroDivisionError, ElementError]
+        if where == "cluster":  # what Python shows first: where it was raised on the engine
+            remote = causes.pop()
+            assert isinstance(remote, RemoteTraceback) and "TwoArguments" in remote.text
         assert [type(each) for each in causes] == kinds
         assert causes[1].args == ("inner",)
         assert causes[-1].failures[0].index == 1

@@ -219,7 +219,7 @@ def opened(core: Any) -> Iterator[Any]:
 
     controller = VistrailController(Vistrail(), auto_save=False)
     controller.change_selected_version(0)
-    get_default_interpreter().clear()
+    get_default_interpreter().flush()
     yield SimpleNamespace(target="new", controller=controller, pipeline=None)
 
 
@@ -247,7 +247,7 @@ def test_points_give_what_vistrails_gives(
     counts = executions(tmp_path)
     for path in tmp_path.iterdir():
         path.unlink()
-    get_default_interpreter().clear()
+    get_default_interpreter().flush()
     expected = serially(opened.pipeline, saved(opened.pipeline, case))
     found: list[Any] = []
     for outcome in batch.outcomes:

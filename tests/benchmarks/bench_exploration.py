@@ -51,7 +51,7 @@ def p17() -> list[Row]:
     expected = list(range(2, POINTS + 2))
 
     def ours() -> None:
-        get_default_interpreter().clear()
+        get_default_interpreter().flush()
         exploration = explore_saved(opened, saved)
         assert compute_constants(exploration.workflow, exploration.varied) == ""
         batch = Batch("P17", [exploration.workflow], exploration.points, collect_cells)
@@ -59,7 +59,7 @@ def p17() -> list[Row]:
         assert [int(outcome.collected[0][3]) for outcome in batch.outcomes] == expected
 
     def serial() -> None:
-        get_default_interpreter().clear()
+        get_default_interpreter().flush()
         actions, added, _ = saved.collectParameterActions(pipeline)
         pipelines, _ = ActionBasedParameterExploration().explore(pipeline, actions, added)
         values: list[Any] = []

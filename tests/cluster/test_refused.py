@@ -188,8 +188,9 @@ def test_what_runs_on_a_profile_that_gets_read_only_is_still_used(
 def test_a_controller_of_ours_that_does_not_answer_is_told_as_ours(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parallelflow.engine_manager.connection import cluster_connection as link
+    from parallelflow.engine_manager.cluster import Cluster
 
-    monkeypatch.setattr(link, "CONNECT_SECONDS", 0.0)
+    connect_to = Cluster.connect_to
+    monkeypatch.setattr(Cluster, "connect_to", lambda self, file, _: connect_to(self, file, 0.0))
     with pytest.raises(ControllerFailed, match=r"has started but does not answer at 127\.0\.0\.1"):
         manager.start_engines(1)

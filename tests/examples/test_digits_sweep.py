@@ -65,5 +65,5 @@ def test_the_parallel_sweep_prints_what_the_serial_one_prints(profile: str) -> N
     assert starred == [f"{best}*"]
     assert re.fullmatch(r"Best pair: C = \d+, gamma = [\d.]+", lines[6])
     assert re.fullmatch(rf"Accuracy:  {best} \(standard deviation 0\.\d{{4}}\)", lines[7])
-    assert re.search(r"parallelflow: 6 elements on [12] engines? in ", parallel.stderr)
+    assert re.search(r"parallelflow: 6 elements, [12] engines?: ", parallel.stderr)
     assert "nothing was run in parallel" in serial.stderr

@@ -214,7 +214,7 @@ def clear_the_cache() -> None:
     """Forget what VisTrails has computed."""
     from vistrails.core.interpreter.default import get_default_interpreter
 
-    get_default_interpreter().clear()
+    get_default_interpreter().flush()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -626,7 +627,7 @@ def beside(steps: Iterator[None]) -> None:
         except StopIteration:
             KNOWN["beside"] = "all taken"
         except BaseException as e:
-            KNOWN["beside"] = e
+            KNOWN["beside"] = "".join(traceback.format_exception(e))
             get_manager().stop()  # which ends the workflow
             raise
         else:
@@ -661,7 +662,7 @@ def more_beside_a_running_map(before: int) -> Iterator[None]:
     yield from opened("ClusterWindow")
     shown = dialog("ClusterWindow")
     more = {action.text(): action for action in shown.more_button.menu().actions()}
-    assert list(more) == [START, PROFILE, CLEANUP, SHUTDOWN]
+    assert list(more) == [START, RUNS, PROFILE, CLEANUP, SHUTDOWN]
 
     more[START].trigger()
     yield from opened("StartDialog")

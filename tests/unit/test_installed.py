@@ -121,7 +121,7 @@ def test_the_wheel_works_beside_vistrails_and_goes_without_a_trace(
     result = environment.call(command, "run", EXAMPLE, "--engines", 2, *settings)
     assert result.returncode == 0, result.stderr
     assert "Best pair: C = " in result.stdout
-    assert "parallelflow: 6 elements on 2 engines in " in result.stderr
+    assert "parallelflow: 6 elements, 2 engines: " in result.stderr
 
     environment.pip("uninstall", "--yes", "parallelflow")
     assert environment.files() == before

@@ -135,7 +135,11 @@ def test_an_engines_folder_that_the_system_has_cleaned_away_is_made_again(
 
 
 def test_a_lost_engine_of_ours_is_replaced(engines: Any, cluster: Any) -> None:
-    later(0.5, lambda: os.kill(engines[min(engines)], signal.SIGKILL))
+    def kill() -> None:
+        wait_until(lambda: any(each.done for each in cluster.runs()))
+        os.kill(engines[min(engines)], signal.SIGKILL)
+
+    later(0.0, kill)
     run(mapped(source("import time\ntime.sleep(0.05)\no = i"), list(range(60))), PARALLEL_FLOW)
     client = cluster.connect()
     wait_until(lambda: len(client.ids) == 2)

@@ -15,6 +15,7 @@ from parallelflow.engine_manager.model.information import aligned
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterError, UserMistake
 
+from .engines import check_profile
 from .exits import Exit
 from .messages import tell
 from .start_display import StartDisplay
@@ -59,12 +60,7 @@ def run_command(options: Namespace) -> int:
     manager.interaction = _Terminal()
     profile = getattr(options, "profile", None)
     if profile is not None:
-        profiles.check_name(profile)
-        if not profiles.profile_exists(profile):
-            raise UserMistake(
-                f"there is no IPython profile {profile!r}; make it with "
-                f"'ipython profile create --parallel {profile}'."
-            )
+        check_profile(profile)
         manager.configure(profile)
     commands: dict[str, Callable[[EngineManager, Namespace], int]] = {
         "start": _start,

@@ -14,7 +14,7 @@ from parallelflow.errors import UserMistake
 
 from . import signals
 
-__all__ = ["Terminal", "configure_engines"]
+__all__ = ["Terminal", "check_profile", "configure_engines"]
 
 
 class Terminal(ConsoleInteraction):
@@ -54,6 +54,24 @@ class Terminal(ConsoleInteraction):
         return signals.exit_code() is not None
 
 
+def check_profile(profile: str) -> None:
+    """Raise unless there is an IPython profile of a name.
+
+    Raises
+    ------
+    ProfileError
+        If the name is not valid.
+    UserMistake
+        If there is no such profile.
+    """
+    profiles.check_name(profile)
+    if not profiles.profile_exists(profile):
+        raise UserMistake(
+            f"there is no IPython profile {profile!r}; make it with "
+            f"'ipython profile create --parallel {profile}'."
+        )
+
+
 def configure_engines(options: Namespace) -> None:
     """Configure the session's engine manager, and connect to a cluster that runs.
 
@@ -68,12 +86,7 @@ def configure_engines(options: Namespace) -> None:
         If there is no such profile or launcher.
     """
     if options.profile is not None:
-        profiles.check_name(options.profile)
-        if not profiles.profile_exists(options.profile):
-            raise UserMistake(
-                f"there is no IPython profile {options.profile!r}; make it with "
-                f"'ipython profile create --parallel {options.profile}'."
-            )
+        check_profile(options.profile)
     manager = get_manager()
     manager.interaction = Terminal()
     launcher = getattr(options, "launcher", None)

@@ -149,7 +149,7 @@ def build() -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", title="commands", parser_class=_Parser
     )
     _add_run(commands)
-    explore_parser.add(commands, _engines)
+    explore_parser.add(commands, cluster_parser.number_of_engines)
     _add_show(commands)
     _add_gui(commands)
     _add_check(commands)
@@ -189,7 +189,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "-n",
         "--engines",
         metavar="N",
-        type=_engines,
+        type=cluster_parser.number_of_engines,
         help="how many engines to work with (default: those that run; where none run, the "
         "configured number, else one per core)",
     )
@@ -313,16 +313,6 @@ def _number(text: str) -> int:
     if not text.isdecimal() or not int(text[:9]) > 0:
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of runs: 1 or more")
     return int(text[:9])
-
-
-def _engines(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of engines: 1 or more")
-    return number
 
 
 def _alias(text: str) -> tuple[str, str]:

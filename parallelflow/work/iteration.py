@@ -122,7 +122,7 @@ def iterate_on_cluster(
             if not driver.step():
                 output.flush()
                 yield from values()
-                yield from _rest_here(run, function, iteration, tick)
+                yield from _rest_here(run, function, iteration, values, tick)
                 break
             tick()
             yield from values()
@@ -138,7 +138,11 @@ def iterate_on_cluster(
 
 
 def _rest_here(
-    run: Run, function: Callable[..., Any], iteration: _Iteration, tick: Callable[[], object]
+    run: Run,
+    function: Callable[..., Any],
+    iteration: _Iteration,
+    values: Callable[[], Iterator[Any]],
+    tick: Callable[[], object],
 ) -> Iterator[Any]:
     """Yield what a run has left, evaluated in this process."""
     for index, element in run.take_rest():
@@ -150,9 +154,7 @@ def _rest_here(
             raise exception
         run.values[index] = value
         iteration.add([index])
-        while (ready := iteration.next()) is not None:
-            value, run.values[ready] = run.values[ready], None
-            yield value
+        yield from values()
     run.finish_here()
 
 

@@ -23,7 +23,7 @@ from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.settings import settings
 from parallelflow.work.output import OutputOrder, Written
 from parallelflow.work.policy import ElementPolicy
-from parallelflow.work.recovery import drive
+from parallelflow.work.recovery import drive_or_defer
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
@@ -112,6 +112,7 @@ class Batch:
         self._points = points
         self._collect = collect
         self._order = related_together([w.pipeline for w in workflows], points)
+        self._indices = {position: index for index, position in enumerate(self._order)}
         self._show = show or (lambda position, written: None)
         self._output = OutputOrder(lambda index, w: self._show(self._order[index], w))
         self._manager = get_manager()
@@ -175,11 +176,8 @@ class Batch:
                 raise _Enough
 
         try:
-            if not drive(
-                run, lambda: run.poll(POLL_SECONDS), look_around, self._manager.ensure_engines
-            ):
-                run.deferred.update(index for index, _ in run.take_rest())
-                run.finish_here()
+            find_client = self._manager.ensure_engines
+            drive_or_defer(run, lambda: run.poll(POLL_SECONDS), look_around, find_client)
         except _Enough:
             return
         except BaseException:
@@ -198,7 +196,7 @@ class Batch:
         if run is None:
             return True
         self._take_failures(run)
-        if run.over or self._order.index(position) in run.deferred:
+        if run.over or self._indices[position] in run.deferred:
             return True
         outcome = self.outcomes[position]
         return outcome.collected is not None or outcome.failure is not None

@@ -19,7 +19,7 @@ from parallelflow.trace import Place
 from parallelflow.work.left_out import told_as_left_out
 from parallelflow.work.output import OutputOrder
 from parallelflow.work.policy import ElementPolicy
-from parallelflow.work.recovery import drive
+from parallelflow.work.recovery import drive_or_defer
 from parallelflow.work.results import Results
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
@@ -261,9 +261,8 @@ class _Evaluation:
                 raise AbortExecution("Execution aborted")
 
         try:
-            if not drive(run, lambda: run.poll(POLL_SECONDS), look, self._manager.ensure_engines):
-                run.deferred.update(index for index, _ in run.take_rest())
-                run.finish_here()
+            find_client = self._manager.ensure_engines
+            drive_or_defer(run, lambda: run.poll(POLL_SECONDS), look, find_client)
         except BaseException as e:
             for engine in run.cancel():  # those that cannot be interrupted
                 self._manager.replace_in_background(engine)

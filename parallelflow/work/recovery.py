@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["Driver", "drive"]
+__all__ = ["Driver", "drive", "drive_or_defer"]
 
 # Clusters that go away one after the other, without an element having finished on them.
 MAX_MOVES = 3
@@ -58,6 +58,18 @@ def drive(
             return False
         look()
     return True
+
+
+def drive_or_defer(
+    run: Run,
+    poll: Callable[[], object],
+    look: Callable[[], object],
+    find_client: Callable[[], ipyparallel.Client | None] | None,
+) -> None:
+    """Drive a run as `drive` does; what no cluster is left for is added to its `deferred`."""
+    if not drive(run, poll, look, find_client):
+        run.deferred.update(index for index, _ in run.take_rest())
+        run.finish_here()
 
 
 class Driver:

@@ -19,6 +19,7 @@ from tests.support.workflows import (
     Result,
     Workflow,
     constant,
+    forget_results,
     group,
     map_part,
     mapped,
@@ -30,7 +31,9 @@ pytestmark = pytest.mark.usefixtures("cluster")
 
 
 def both(workflow: Workflow, **settings: Any) -> tuple[Result, Result]:
-    return run(workflow, CONTROL_FLOW, **settings), run(workflow, PARALLEL_FLOW, **settings)
+    serial = run(workflow, CONTROL_FLOW, **settings)
+    forget_results()
+    return serial, run(workflow, PARALLEL_FLOW, **settings)
 
 
 def same(workflow: Workflow, log: bool = True) -> Result:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.workflows import CONTROL_FLOW, Result, Workflow, run
+from tests.support.workflows import CONTROL_FLOW, Result, Workflow, forget_results, run
 
 
 class Jobs:
@@ -45,6 +45,7 @@ def on_engines() -> Iterator[dict[int, Any]]:
 def both(workflow: Workflow, port: str = "Result", **settings: Any) -> tuple[Result, Result, int]:
     """Run a workflow serially and with its loops on engines; say how many loops were there."""
     serial = run(workflow, CONTROL_FLOW, port, **settings)
+    forget_results()
     with on_engines() as runs:
         ours = run(workflow, CONTROL_FLOW, port, **settings)
     return serial, ours, len(runs)

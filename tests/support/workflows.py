@@ -306,6 +306,16 @@ def run(workflow: Workflow, package: str, port: str = "Result", **settings: Any)
     )
 
 
+def forget_results() -> None:
+    """Remove what failed runs have left to resume from: a log tells only what is executed anew."""
+    from parallelflow.checkpoints import folder
+    from parallelflow.loops import resume
+
+    resume.unfinished.clear()
+    for kept in folder.list_kept():
+        folder.remove(kept)
+
+
 def shape(item: Any) -> Any:
     """Return the nesting of a log: (type, what, completed, children) without ids and times.
 

@@ -1,17 +1,21 @@
 """The benchmark: ``python -m tests.benchmarks [ROWS] [--json FILE]``.
 
 Prints one table of ratios, each measured side by side in this run. It asserts nothing
-about time: a bar that is missed is printed as missed.
+about time: a bar that is missed is printed as missed. A row that cannot be measured is
+told, costs no other row, and makes the exit code 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import os
 import platform
+import sys
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +40,20 @@ def main() -> None:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     make_home()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    rows = [*_on_one_cluster(wanted), *_on_their_own(wanted)]
+    failed: dict[str, str] = {}
+    rows = [*_on_one_cluster(wanted, failed), *_on_their_own(wanted, failed)]
     rows.sort(key=lambda row: ALL.index(row.id))
     _print(rows)
     if options.json:
         table: dict[str, Any] = {"cores": os.cpu_count(), "python": platform.python_version()}
         table["rows"] = [row.to_dict() for row in rows]
         options.json.write_text(json.dumps(table, indent=1) + "\n")
+    for row, trace in failed.items():
+        say(f"{row} could not be measured:\n{trace}")
+    sys.exit(1 if failed else 0)
 
 
-def _on_one_cluster(wanted: list[str]) -> list[Row]:
+def _on_one_cluster(wanted: list[str], failed: dict[str, str]) -> list[Row]:
     """Measure what needs two warm engines and VisTrails' core."""
     from parallelflow import host
     from tests.benchmarks import (
@@ -80,24 +88,35 @@ def _on_one_cluster(wanted: list[str]) -> list[Row]:
         # P10 last: a million elements leave their mark on the memory of this process.
         for row in sorted(set(wanted), key=lambda r: (r == "P10", ALL.index(r))):
             if row in plain:
-                rows += plain[row]()
+                rows += _attempt(row, plain[row], failed)
             elif row in with_client:
-                rows += with_client[row](client)
+                rows += _attempt(row, partial(with_client[row], client), failed)
         return rows
     finally:
         manager.stop()
 
 
-def _on_their_own(wanted: list[str]) -> list[Row]:
+def _attempt(id_: str, measure: Callable[[], list[Row]], failed: dict[str, str]) -> list[Row]:
+    """Measure a row; note in `failed` why it could not be measured."""
+    try:
+        return measure()
+    except Exception:
+        failed[id_] = traceback.format_exc()
+        return []
+
+
+def _on_their_own(wanted: list[str], failed: dict[str, str]) -> list[Row]:
     rows: list[Row] = []
-    for name in dict.fromkeys(OWN[row] for row in wanted if row in OWN):
-        if importlib.util.find_spec(f"tests.benchmarks.{name}") is None:
-            say(f"{name} is not there")
-            continue
-        module = importlib.import_module(f"tests.benchmarks.{name}")
-        found = module.rows([row for row in wanted if OWN.get(row) == name])
-        rows += [Row(**row) for row in found if row["id"] in wanted]
+    for row in wanted:
+        if row in OWN:
+            module = importlib.import_module(f"tests.benchmarks.{OWN[row]}")
+            rows += _attempt(row, partial(_rows_of, module, row, wanted), failed)
     return rows
+
+
+def _rows_of(module: Any, row: str, wanted: list[str]) -> list[Row]:
+    """Return what a file measures for a row, and with it for others that are wanted."""
+    return [Row(**found) for found in module.rows([row]) if found["id"] in wanted]
 
 
 def _print(rows: list[Row]) -> None:

@@ -64,7 +64,7 @@ manager.start_engines(2)
 time.sleep(3)
 def used(processes):
     return sum(sum(p.cpu_times()[:2]) for p in processes)
-[token] = manager.tokens()
+[token] = manager.cluster.tokens()
 others = []
 for process in psutil.process_iter():
     with contextlib.suppress(psutil.Error):

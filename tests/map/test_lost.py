@@ -292,8 +292,8 @@ def test_the_policy_holds_where_a_map_goes_on_in_this_process(
     assert [(f.index, f.engine) for f in failures] == expected[: 1 if policy == "stop" else 2]
     assert ours.raw.errors[0].errorTrace.startswith("Element 39 of 99: 40\n")
     monkeypatch.undo()
-    # The next execution goes on where this one has ended. An engine of the cluster that was lost may
-    # be in the middle of an element, and write at its end.
+    # The next execution goes on where this one has ended. An engine of the cluster that was lost
+    # may be in the middle of an element, and write at its end.
     wait_until(lambda: not any(process.is_running() for process in before))
     called.unlink()
     Path(f"{called}.fast").touch()

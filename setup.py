@@ -17,6 +17,8 @@ RUN = [
     "psutil>=5.9",
     "cloudpickle>=2.2",
     "tqdm>=4.62",
+    # Without it, digests of large inputs take longer: a Python too new for it can do without.
+    'xxhash>=3.0; python_version < "3.15"',
     # lib2to3, with which VisTrails translates an old PythonSource, left Python in 3.13
     'fissix>=24.4; python_version >= "3.13"',
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import pickle
 import socket
@@ -26,6 +28,11 @@ __all__ = ["Checkpoint"]
 
 # A run that ends sooner, in whatever way, is computed again: no file is made for it.
 LEAST_SECONDS = 1.0
+
+# A large value is kept if to compute it again takes longer than to write it to a disk of this
+# speed; what is not large is kept in any case.
+DISK_BYTES_PER_SECOND = 100e6
+LARGE_BYTES = 1_000_000
 
 # How the folders of VisTrails' temporary files are called.
 POOL_PREFIX = "vt_tmp"
@@ -58,7 +65,7 @@ class Checkpoint:
         self._path: Any = None
         self._writer: Writer | None = None
         self._broken = self._closed = False
-        self._unkept = 0
+        self._unkept = self._cheap = 0
         self._known: set[int] = set()
         for index, element in enumerate(elements):
             # What a file has now is what its element is computed from.
@@ -156,7 +163,13 @@ class Checkpoint:
 
     # -- what this one leaves -------------------------------------------------------------
 
-    def add(self, start: int, values: Sequence[Any], without: Collection[int] = ()) -> None:
+    def add(
+        self,
+        start: int,
+        values: Sequence[Any],
+        without: Collection[int] = (),
+        seconds: Sequence[float] | None = None,
+    ) -> None:
         """Keep the values of elements that have finished.
 
         Parameters
@@ -167,16 +180,18 @@ class Checkpoint:
             Their values.
         without : collection of int
             Positions of those that have no value.
+        seconds : sequence of float, optional
+            How long each has taken, seconds. Large values of quick elements are not kept: they are
+            sooner computed again.
         """
         if self._broken:
             return
         records = []
         for position, value in enumerate(values):
             if position not in without and start + position not in self._known:
-                kept = self._record(start + position, value)
-                if kept is None:
-                    self._unkept += 1
-                else:
+                least = seconds[position] * DISK_BYTES_PER_SECOND if seconds else math.inf
+                kept = self._record(start + position, value, max(least, LARGE_BYTES))
+                if kept is not None:
                     records.append(kept)
         self._waiting += records
         self.tick()
@@ -187,23 +202,41 @@ class Checkpoint:
             self._flush()
             self._tell_failure()
 
+    def _tell_what_is_not_kept(self) -> None:
+        total = _number(len(self._elements))
+        for count, why in (
+            (self._unkept, "they, or their values, cannot be compared or kept"),
+            (self._cheap, "their values take longer to write than to compute"),
+        ):
+            if count:
+                self._tell(f"not in the checkpoint: {_number(count)} of {total} elements; {why}")
+
     def _tell_failure(self) -> None:
         if self._writer is not None and self._writer.failure and not self._broken:
             self._broken = True
             self._tell(self._writer.failure)
 
-    def _record(self, index: int, value: Any) -> bytes | None:
+    def _record(self, index: int, value: Any, most_bytes: float) -> bytes | None:
+        """Return the record of an element; None, and count why, where there is to be none."""
+        plain = type(value) in PLAIN
+        if type(value) in (bytes, str) and len(value) > most_bytes:
+            self._cheap += 1
+            return None
+        frames: Sequence[Any] | None = None
         digest = self._digest(index)
-        if digest is None:
+        if plain:
+            frames = [pickle.dumps(value, pickle.HIGHEST_PROTOCOL)]
+        elif digest is not None and not any(map(_is_temporary, files_in(value))):
+            with contextlib.suppress(Exception):
+                packing = payload.pack(value)
+                if packing.nbytes > most_bytes:
+                    self._cheap += 1
+                    return None
+                frames = packing.frames()
+        if digest is None or frames is None:
+            self._unkept += 1
             return None
-        if type(value) in PLAIN:
-            return record(digest, [pickle.dumps(value, pickle.HIGHEST_PROTOCOL)])
-        if any(map(_is_temporary, files_in(value))):
-            return None
-        try:
-            return record(digest, payload.dump(value))
-        except Exception:
-            return None
+        return record(digest, frames)
 
     def _flush(self) -> None:
         """Give what waits to the writer, which is made at the first time."""
@@ -258,12 +291,8 @@ class Checkpoint:
         if self._closed:
             return
         self._closed = True
-        if not finished and self._unkept:
-            self._tell(
-                f"{_number(self._unkept)} elements are not in the checkpoint, and are computed "
-                "again: they, or their values, cannot be compared or kept"
-            )
         if not finished:
+            self._tell_what_is_not_kept()
             self._flush()
         if self._writer is not None:
             self._writer.close()

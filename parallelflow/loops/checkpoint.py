@@ -78,7 +78,7 @@ class LoopCheckpoint:
     def add(self, start: int, result: ChunkResult) -> None:
         """Keep the values of a chunk."""
         if self._checkpoint is not None:
-            self._checkpoint.add(start, result.values, result.failures)
+            self._checkpoint.add(start, result.values, result.failures, result.seconds)
 
     def close(self, outcome: Run | Results, here: Iterable[int], finished: bool) -> None:
         """End it.

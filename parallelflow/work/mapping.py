@@ -122,7 +122,7 @@ def map_on_cluster(
             raise KeyboardInterrupt  # as in this process, where it ends everything
         finished.extend(range(start, start + result.count))
         if checkpoint is not None:
-            checkpoint.add(start, result.values, result.failures)
+            checkpoint.add(start, result.values, result.failures, result.seconds)
         output.add(start, result.count, result.outputs)
 
     known = checkpoint.take() if checkpoint is not None else {}

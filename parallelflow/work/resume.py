@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parallelflow.checkpoints.content import FileContent, content_digest, files_in
+from parallelflow.checkpoints.content import FileContent, content_digest, files_in, new_digest
 from parallelflow.data.parcel import Packing
 from parallelflow.engine import payload
 
 __all__ = ["FunctionKey", "PartialResults"]
 
 # A digest of so many bytes takes a millisecond.
-AT_ONCE_BYTES = 1_000_000
+AT_ONCE_BYTES = 10_000_000
 # Runs whose results are kept, the latest ones: the values may be large.
 MAX_KEPT = 4
 
@@ -55,10 +54,10 @@ class FunctionKey:
             self._thread.start()
 
     def _compute(self, packing: Packing) -> None:
-        digest = hashlib.blake2b(digest_size=20)
+        digest = new_digest()
         for frame in packing.frames():
             digest.update(frame)
-        self._key = digest.digest()
+        self._key = bytes(digest.digest())
 
     def get(self) -> bytes:
         """Return the key; wait for it if it is still being computed."""
@@ -68,13 +67,13 @@ class FunctionKey:
 
 
 def _digest(items: Iterable[Any]) -> bytes:
-    digest = hashlib.blake2b(digest_size=20)
+    digest = new_digest()
     for item in items:
         for frame in payload.dump(item):
             digest.update(frame)
         for name in files_in(item):
             digest.update(content_digest(FileContent(name)))
-    return digest.digest()
+    return bytes(digest.digest())
 
 
 class PartialResults:

@@ -63,6 +63,20 @@ def leave(elements: Any, values: list[Any], parts: dict[str, str] | None = None)
     return last.path
 
 
+@pytest.mark.parametrize("value", [numpy.ones(1_000_000), b"b" * 8_000_000, "t" * 8_000_000])
+def test_a_large_value_is_kept_if_its_element_is_slow(value: Any) -> None:
+    small = value[:1000]
+    made, _, told = open_one(["quick", "slow", "quick and small", "of unknown time"])
+    made.add(0, [value, value, small], (), [0.001, 10.0, 0.001])
+    made.add(3, [value])
+    made.close(finished=False)
+    assert told == [
+        "not in the checkpoint: 1 of 4 elements; their values take longer to write than to compute"
+    ]
+    _, known, _ = open_one(["quick", "slow", "quick and small", "of unknown time"])
+    assert known.keys() == {1, 2, 3} and len(known[1]) == len(value) and len(known[2]) == 1000
+
+
 def test_what_has_finished_is_there_in_another_order_and_number() -> None:
     path = leave(["a", "b", "c", "d"], [1, {"x": [2]}, numpy.arange(3)])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -225,7 +239,9 @@ def test_what_cannot_be_compared_or_kept_is_not_and_that_is_told() -> None:
     made.add(0, [1, lock, 3])
     made.close(finished=False)
     lock.close()
-    assert told[0].startswith("2 elements are not in the checkpoint, and are computed again")
+    assert told[0] == (
+        "not in the checkpoint: 2 of 3 elements; they, or their values, cannot be compared or kept"
+    )
     assert open_one([1, 2, 3])[1] == {2: 3}
 
 

@@ -15,6 +15,7 @@ from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 
 from . import report, signals, target
+from .detached import note_checked, progress_display
 from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -56,7 +57,7 @@ def run_batch(options: Namespace) -> int:
     for wanted in targets:
         target.read(wanted.path)
     unit = "row" if table else "workflow"
-    display = ProgressDisplay(sys.stderr, f"{unit}s")
+    display = progress_display(f"{unit}s")
     configure(display, options.verbose)
     configure_engines(options)
 
@@ -134,6 +135,7 @@ def execute(
         The exit code.
     """
     columns, rows, names, began = described
+    note_checked(f"{unit}s")
     if not on_engine():
         get_manager().prepare()
     try:

@@ -46,7 +46,7 @@ def _main(argv: Sequence[str] | None) -> int:
     try:
         _check_folder(options.command)
         prepare_environment()
-        code = _dispatch(options)
+        code = _dispatch(options, sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except WorkingDirectoryGone as e:
@@ -81,7 +81,7 @@ def _check_folder(command: str) -> None:
         os.chdir("/")
 
 
-def _dispatch(options: Namespace) -> int:
+def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
     # Each command imports what it needs: --help is instant.
     if options.command == "gui":
         from .window import open_window
@@ -91,8 +91,23 @@ def _dispatch(options: Namespace) -> int:
         from .checkpoints import run_command as run_checkpoints
 
         return run_checkpoints(options)
+    if options.command == "attach":
+        from .attach import attach
+
+        return attach(options)  # Ctrl-C ends the look at the run, not the run
+    if options.command == "cancel":
+        from .attach import cancel
+
+        return cancel(options)
     with signals.handled(_stop_engines):
         try:
+            if getattr(options, "detach", False):
+                from .detached import is_detached
+
+                if not is_detached():
+                    from .detach import detach
+
+                    return detach(options, argv)
             if options.command == "show":
                 from .show import show
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from parallelflow.errors import UserMistake
 
 from . import target
 from .batch import execute, show
+from .detached import progress_display
 from .engines import configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -52,7 +52,7 @@ def explore(options: Namespace) -> int:
     check_place(options.table)
     wanted = target.parse(options.file)
     wanted = _with_version(wanted, target.read(wanted.path), options.name)
-    display = ProgressDisplay(sys.stderr, "points")
+    display = progress_display("points")
     configure(display, options.verbose)
     configure_engines(options)
 

@@ -9,6 +9,7 @@ from typing import Any
 from parallelflow.errors import shortened
 
 from .cluster_parser import PROFILE_HELP
+from .runs_parser import add_detach
 
 __all__ = ["add", "split_values"]
 
@@ -103,6 +104,7 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         "configured number, else one per core)",
     )
     explore.add_argument("--profile", metavar="P", help=PROFILE_HELP)
+    add_detach(explore)
     explore.add_argument(
         "-v",
         "--verbose",

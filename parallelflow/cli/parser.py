@@ -9,7 +9,7 @@ from typing import NoReturn
 import parallelflow
 from parallelflow.errors import MOST_CHARACTERS, shortened
 
-from . import checkpoint_parser, cluster_parser, element_options, explore_parser
+from . import checkpoint_parser, cluster_parser, element_options, explore_parser, runs_parser
 from .exits import Exit
 
 __all__ = ["build"]
@@ -46,6 +46,7 @@ examples:
   parallelflow run sweep.vt --report run.html --trace run.csv
   parallelflow run sweep.vt --table values.csv --out results.csv --engines 4
   parallelflow run first.vt second.vt:final --out results.csv
+  parallelflow run sweep.vt --detach         goes on after the terminal is closed
 
 tables of runs:
   The first line of the table (CSV, UTF-8) names the columns. The results have
@@ -64,7 +65,7 @@ exit codes:
   0 the workflow ran; 1 one of its modules failed or waits for a job, a row
   failed, or the engines could not be started; 2 it could not be run (file,
   version, alias, table, profile, package); 130 after Ctrl-C, 143 after
-  SIGTERM, 129 after SIGHUP.
+  SIGTERM, 129 after SIGHUP. With --detach: 0 the run goes on.
 """
 
 _SHOW_DESCRIPTION = """\
@@ -108,20 +109,6 @@ exit codes:
   there is no working directory or home folder.
 """
 
-_RUNS_DESCRIPTION = """\
-List the runs of the past, the latest last: those of 'parallelflow run' and of
-VisTrails' window, each Map a line.
-"""
-
-_RUNS_EPILOG = """\
-examples:
-  parallelflow runs
-  parallelflow runs -n 100 --json | python3 -m json.tool
-
-exit codes:
-  0 there are some; 1 there are none.
-"""
-
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all errors of the command."""
@@ -153,7 +140,7 @@ def build() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_gui(commands)
     _add_check(commands)
-    _add_runs(commands)
+    runs_parser.add(commands)
     cluster_parser.add(commands)
     checkpoint_parser.add(commands)
     return parser
@@ -226,6 +213,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="give a value to an alias of the workflow; may be repeated",
     )
     element_options.add(run)
+    runs_parser.add_detach(run)
     run.add_argument(
         "--report",
         metavar="FILE",
@@ -288,31 +276,6 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         epilog=_CHECK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def _add_runs(commands: argparse._SubParsersAction[_Parser]) -> None:
-    runs = commands.add_parser(
-        "runs",
-        help="list the runs of the past",
-        description=_RUNS_DESCRIPTION,
-        epilog=_RUNS_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    runs.add_argument(
-        "-n",
-        "--number",
-        metavar="N",
-        type=_number,
-        default=20,
-        help="how many, the latest ones (default: 20)",
-    )
-    runs.add_argument("--json", action="store_true", help="print all that is known, as JSON")
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or not int(text[:9]) > 0:
-        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of runs: 1 or more")
-    return int(text[:9])
 
 
 def _alias(text: str) -> tuple[str, str]:

@@ -26,8 +26,8 @@ LINE_SECONDS = 2.0
 # ... and after this long without one, a line even if less than a tenth was done.
 QUIET_SECONDS = 60.0
 
-# The width that terminals have had since they were teletypes.
-UNKNOWN_COLUMNS = 80
+# The size that terminals have had since they were no longer teletypes.
+UNKNOWN_COLUMNS, UNKNOWN_LINES = 80, 24
 
 # Narrow terminals keep the numbers, the bar itself gives way.
 _BAR = (
@@ -46,11 +46,14 @@ class ProgressDisplay:
         Where it is shown: a bar if it is a terminal, lines if not.
     unit : str
         What is counted, in the plural.
+    progress : bool
+        Whether progress is shown; messages are in any case.
     """
 
-    def __init__(self, stream: TextIO, unit: str = "elements") -> None:
+    def __init__(self, stream: TextIO, unit: str = "elements", progress: bool = True) -> None:
         self.stream = stream
         self._unit = unit
+        self._progress = progress
         self._waiting, self._running = _WAITING.format(unit=unit), _BAR.format(unit=unit)
         self.last: dict[int, Snapshot] = {}
         """The latest snapshot of each run, in the order they began."""
@@ -101,6 +104,8 @@ class ProgressDisplay:
         # A run's note stands in the log, too, which is shown as well.
         if snapshot.note not in ("", self._last_message, known.note if known else ""):
             self.message(snapshot.note)
+        if not self._progress:
+            return
         if self._terminal:
             self._see_bar(snapshot)
         else:
@@ -114,14 +119,16 @@ class ProgressDisplay:
             self._close()
             if snapshot.state.over:
                 return
+            columns = _columns(self.stream)
             bar = self._bar = tqdm(
                 total=snapshot.total,
                 desc=snapshot.label,
                 file=self.stream,
                 bar_format=self._waiting,
                 smoothing=0,  # time left from the average pace: elements differ in length
-                ncols=_columns(self.stream),
-                dynamic_ncols=_columns(self.stream) is None,
+                ncols=columns,
+                nrows=None if columns is None else UNKNOWN_LINES,
+                dynamic_ncols=columns is None,
                 leave=False,
             )
             self._bar_run = snapshot.run
@@ -129,7 +136,7 @@ class ProgressDisplay:
         if snapshot.state is not RunState.PREPARING and bar.bar_format == self._waiting:
             bar.bar_format = self._running
             # The pace is that of the elements, not of the start of the engines.
-            bar.start_t = bar.last_print_t = time.time()
+            bar.start_t = bar.last_print_t = time.time() - snapshot.running_seconds
         if snapshot.state is RunState.RUNNING:
             bar.set_postfix_str(_engines(snapshot.engines), refresh=False)
         bar.n = snapshot.done + snapshot.failed
@@ -166,7 +173,7 @@ class ProgressDisplay:
         if first:
             self._line_tenth, self._running_since = 0, None
         if self._running_since is None and snapshot.state is not RunState.PREPARING:
-            self._running_since = now
+            self._running_since = now - snapshot.running_seconds
         waited = now - self._line_time
         due = waited >= (LINE_SECONDS if tenth > self._line_tenth else QUIET_SECONDS)
         # The end has its line when the run is over.
@@ -178,11 +185,12 @@ class ProgressDisplay:
 
 
 def _columns(terminal: TextIO) -> int | None:
-    """Return the width for terminals that do not know theirs, None for those that do."""
-    # Terminals of containers and of continuous integration may say 0.
+    """Return the width for terminals that do not know their size, None for those that do."""
+    # Terminals of containers and of continuous integration may say 0, of their lines as well.
     with contextlib.suppress(OSError, ValueError):
-        if os.get_terminal_size(terminal.fileno()).columns > 0:
-            return None
+        size = os.get_terminal_size(terminal.fileno())
+        if size.columns > 0:
+            return None if size.lines > 0 else size.columns
     return UNKNOWN_COLUMNS
 
 

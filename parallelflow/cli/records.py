@@ -15,13 +15,17 @@ from parallelflow.engine_manager.model.information import aligned
 from parallelflow.errors import UserMistake
 from parallelflow.progress import Progress, recent
 from parallelflow.runs import history
+from parallelflow.runs.detached import all_runs
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.trace_file import write_trace
 
+from . import detached
 from .exits import Exit
 from .messages import tell
 
 __all__ = ["check_files", "keep", "show_runs"]
+
+TITLES = ("began", "workflow", "run", "state", "elements", "failed", "time", "engines", "detached")
 
 
 def check_files(options: Namespace) -> None:
@@ -68,7 +72,7 @@ def keep(options: Namespace, seconds: float, workflow: str) -> bool:
         Whether everything could be written; what could not is told.
     """
     runs = recent()
-    history.remember_runs(runs, workflow)
+    history.remember_runs(runs, workflow, detached.number())
     written = True
     for name, write in (("report", _report), ("trace", _trace)):
         path = getattr(options, name)
@@ -99,14 +103,14 @@ def _trace(path: Path, _: Namespace, __: float, ___: str, runs: list[Progress]) 
 
 
 def show_runs(options: Namespace) -> int:
-    """List the runs of the past, the latest last.
+    """List the runs of the past and those without a terminal, the latest last.
 
     Returns
     -------
     int
         The exit code: 1 if there is none.
     """
-    found = history.past_runs()[-options.number :]
+    found = all_runs()[-options.number :]
     if options.json:
         json.dump([asdict(run) for run in found], sys.stdout, indent=1)
         print()
@@ -114,20 +118,25 @@ def show_runs(options: Namespace) -> int:
     if not found:
         print("There are no runs yet: 'parallelflow run FILE' makes one.")
         return Exit.FAILED
-    rows = [("began", "workflow", "run", "state", "elements", "failed", "time", "engines")]
+    rows = [TITLES]
     for run in found:
+        elements = str(run.total)
+        if run.done + run.failed < run.total:
+            elements = f"{run.done + run.failed} of {run.total}"
         rows.append(
             (
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
                 Path(run.workflow).name or "-",
-                run.label,
+                run.label or "-",
                 run.state,
-                str(run.total),
+                elements,
                 str(run.failed) if run.failed else "no",
                 f"{run.seconds:.1f} s",
                 str(run.engines),
+                str(run.number) if run.number else "-",
             )
         )
-    for line in aligned(rows):
+    numbered = any(run.number for run in found)
+    for line in aligned([row if numbered else row[:-1] for row in rows]):
         print(line)
     return Exit.OK

@@ -16,6 +16,7 @@ from parallelflow.work.python_value import python_value
 
 from . import peek, records, report, signals, streams, target
 from .checkpoints import check_something_is_left
+from .detached import note_checked, progress_display
 from .engines import Terminal, configure_engines
 from .exits import Exit
 from .messages import configure, tell
@@ -64,7 +65,7 @@ def _run_files(options: Namespace, began: float) -> int:
     if options.failed:
         check_something_is_left(wanted.path)
     tree = target.read(wanted.path)
-    display = ProgressDisplay(sys.stderr)
+    display = progress_display()
     configure(display, options.verbose)
     configure_engines(options)
     if not on_engine() and peek.wants_engines(tree, wanted.version, options.parallel_maps):
@@ -103,6 +104,7 @@ def _run(
     display: ProgressDisplay,
     began: float,
 ) -> int:
+    note_checked()
     serial_maps = workflow.maps(peek.CONTROL_FLOW)
     wanted = workflow.maps(peek.PARALLEL_FLOW) or (options.parallel_maps and serial_maps)
     wanted = wanted or workflow.has_marked()

@@ -25,8 +25,8 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.progress import Progress, RunState, recent
+from parallelflow.runs.detached import all_runs
 from parallelflow.runs.figures import figures
-from parallelflow.runs.history import past_runs
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.table import ElementState
 from parallelflow.runs.trace_file import write_trace
@@ -251,14 +251,14 @@ class RunsPanel(QWidget):
         elif tab == 2:
             self.events.setPlainText("\n".join(_events(run)) or "Nothing has happened to engines.")
         elif tab == 3 and not self.past.topLevelItemCount():
-            for past in reversed(past_runs()):
+            for past in reversed(all_runs()):
                 began = time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began))
                 self.past.addTopLevelItem(
                     QTreeWidgetItem(
                         [
                             began,
                             Path(past.workflow).name,
-                            past.label,
+                            past.label or "-",
                             past.state,
                             str(past.total),
                             str(past.failed),

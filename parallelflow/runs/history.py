@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parallelflow.progress import Progress
+from parallelflow.progress import Progress, Snapshot
 from parallelflow.system import safe_files
 
-__all__ = ["PastRun", "history_file", "past_runs", "remember_runs"]
+__all__ = ["PastRun", "history_file", "past_run", "past_runs", "remember_runs"]
 
 #: Runs that are kept, and the largest file that is read: a line has some hundred bytes.
 MOST_RUNS = 500
@@ -43,20 +43,23 @@ class PastRun:
         Engines that took part.
     first_error : str
         The error of the first element that failed; empty if none did.
+    number : int
+        The number of a run that goes on without a terminal; 0 for all others.
     """
 
     began: float
     workflow: str
     label: str
     state: str
-    total: int
-    done: int
-    failed: int
-    known: int
-    seconds: float
-    work: float
-    engines: int
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    known: int = 0
+    seconds: float = 0.0
+    work: float = 0.0
+    engines: int = 0
     first_error: str = ""
+    number: int = 0
 
 
 def history_file() -> Path:
@@ -79,7 +82,7 @@ def past_runs() -> list[PastRun]:
     return found
 
 
-def remember_runs(runs: list[Progress], workflow: str = "") -> bool:
+def remember_runs(runs: list[Progress], workflow: str = "", number: int = 0) -> bool:
     """Add runs to those that are kept; return whether that could be done.
 
     Parameters
@@ -88,11 +91,13 @@ def remember_runs(runs: list[Progress], workflow: str = "") -> bool:
         Runs that are over.
     workflow : str
         The workflow's file and version.
+    number : int
+        The number of the run without a terminal that they belong to, 0 if to none.
     """
     if not runs:
         return True
     path = history_file()
-    kept = [*past_runs(), *(_past(run, workflow) for run in runs)][-MOST_RUNS:]
+    kept = [*past_runs(), *(_past(run, workflow, number) for run in runs)][-MOST_RUNS:]
     try:
         safe_files.make_folder(path.parent)
         safe_files.replace_text(path, "".join(f"{json.dumps(asdict(run))}\n" for run in kept))
@@ -101,15 +106,33 @@ def remember_runs(runs: list[Progress], workflow: str = "") -> bool:
     return True
 
 
-def _past(run: Progress, workflow: str) -> PastRun:
+def _past(run: Progress, workflow: str, number: int) -> PastRun:
     snapshot = run.snapshot()
     failures: Any = run.trace.failures
     first = str(failures[min(failures)])[:500] if failures else ""
+    line = past_run(snapshot, run.trace.began, workflow, snapshot.state.value, number)
+    return replace(line, first_error=first)
+
+
+def past_run(
+    snapshot: Snapshot, began: float, workflow: str, state: str, number: int = 0
+) -> PastRun:
+    """Return what is kept of a run.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What is known of it.
+    began : float
+        When, seconds since the epoch.
+    workflow, state, number
+        As `PastRun` has them.
+    """
     return PastRun(
-        began=run.trace.began,
+        began=began,
         workflow=workflow,
-        label=run.label,
-        state=snapshot.state.value,
+        label=snapshot.label,
+        state=state,
         total=snapshot.total,
         done=snapshot.done,
         failed=snapshot.failed,
@@ -117,5 +140,5 @@ def _past(run: Progress, workflow: str) -> PastRun:
         seconds=round(snapshot.wall_seconds, 3),
         work=round(snapshot.element_seconds, 3),
         engines=snapshot.engines,
-        first_error=first,
+        number=number,
     )

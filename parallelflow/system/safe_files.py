@@ -18,6 +18,8 @@ from typing import IO, Any
 
 __all__ = [
     "MAX_BYTES",
+    "PRIVATE_FILE",
+    "PRIVATE_FOLDER",
     "UnusableFile",
     "is_folder",
     "is_there",

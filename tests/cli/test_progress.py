@@ -101,10 +101,10 @@ def test_nothing_is_shown_outside_the_block() -> None:
 
 
 @contextlib.contextmanager
-def terminal(columns: int) -> Iterator[tuple[TextIO, list[bytes]]]:
+def terminal(columns: int, lines: int = 24) -> Iterator[tuple[TextIO, list[bytes]]]:
     """Yield a text file that is a terminal, and what arrives at it."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     arrived: list[bytes] = []
 
     def take() -> None:
@@ -134,11 +134,15 @@ def screen(arrived: list[bytes]) -> list[str]:
     return shown
 
 
-@pytest.mark.parametrize("columns", [80, 200, 0], ids=["usual", "wide", "unknown"])
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [(80, 24), (200, 24), (0, 24), (80, 0), (0, 0)],
+    ids=["usual", "wide", "unknown width", "unknown height", "unknown"],
+)
 def test_a_terminal_shows_a_bar_that_goes_away(
-    monkeypatch: pytest.MonkeyPatch, columns: int
+    monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
 ) -> None:
-    with terminal(columns) as (stream, arrived):
+    with terminal(columns, lines) as (stream, arrived):
         display = ProgressDisplay(stream)
         monkeypatch.setattr(sys, "stdout", stream)
         with display.shown():

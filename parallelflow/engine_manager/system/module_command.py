@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["module_command"]
+__all__ = ["command_with_path", "module_command"]
 
 # ``python -m`` looks for modules in the working directory first: a random.py there would be taken
 # for the library's. PYTHONSAFEPATH prevents it, but Python 3.10 does not know that variable.
@@ -20,3 +20,14 @@ def module_command(module: str) -> list[str]:
     if sys.version_info >= SAFE_PATH_SINCE:
         return [sys.executable, "-m", module]
     return [sys.executable, "-c", RUN_MODULE, module]
+
+
+WITH_PATH = (
+    "import sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def command_with_path(module: str) -> list[str]:
+    """Return the same for a process that is to find modules where this one does."""
+    return [sys.executable, "-c", WITH_PATH, "\n".join(sys.path), module]

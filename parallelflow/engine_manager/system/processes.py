@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -23,7 +24,9 @@ __all__ = [
     "ProcessRecord",
     "find_by_token",
     "is_current_boot",
+    "is_of_this_machine",
     "moment_of",
+    "pid_namespace",
     "pid_of",
     "record_of",
     "stop_trees",
@@ -175,6 +178,35 @@ def is_current_boot(birth: str) -> bool | None:
     """Whether a process was born on this machine since its start; None if nobody can tell."""
     boot, slash, _ = birth.rpartition("/")
     return None if not slash or _boot() is None else boot == _boot()
+
+
+def pid_namespace() -> str:
+    """Return the process ids' namespace of this process (Linux); empty if there is none.
+
+    Two containers of one machine may share a folder, and do not see each other's processes.
+    """
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
+
+
+def is_of_this_machine(birth: str, host: str, namespace: str) -> bool:
+    """Return True if a process is one of this machine, also if its name has changed meanwhile.
+
+    Parameters
+    ----------
+    birth : str
+        When the process was born, as its record has it.
+    host : str
+        The name of its machine.
+    namespace : str
+        Its `pid_namespace`.
+    """
+    born = is_current_boot(birth)
+    if born and namespace != pid_namespace():
+        return False  # in another container
+    return host == socket.gethostname() or born is True
 
 
 def record_of(pid: int, kind: str) -> ProcessRecord | None:

@@ -35,7 +35,8 @@ from .lock import profile_lock_if_free
 from .processes import (
     ProcessRecord,
     find_by_token,
-    is_current_boot,
+    is_of_this_machine,
+    pid_namespace,
     record_of,
     stop_trees,
 )
@@ -106,7 +107,7 @@ class SessionRecord:
     files: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     connection: str = ""
-    namespace: str = field(default_factory=lambda: _namespace())
+    namespace: str = field(default_factory=pid_namespace)
     keep: bool = False
     not_ended: list[str] = field(default_factory=list)
 
@@ -122,10 +123,7 @@ class SessionRecord:
     @property
     def here(self) -> bool:
         """Whether its processes run on this machine, also if its name has changed meanwhile."""
-        born = is_current_boot(self.session.birth)
-        if born and self.namespace != _namespace():
-            return False  # in another container
-        return self.host == socket.gethostname() or born is True
+        return is_of_this_machine(self.session.birth, self.host, self.namespace)
 
     @property
     def abandoned(self) -> bool:
@@ -263,13 +261,6 @@ def session_name() -> str:
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:
-        return ""
-
-
 def read(path: Path) -> SessionRecord | None:
     """Return the record in a file, None if there is none that can be read."""
     try:
@@ -285,7 +276,7 @@ def read(path: Path) -> SessionRecord | None:
             [str(name) for name in fields["files"]],
             dict(fields["engines"]),
             str(fields.get("connection", "")),
-            str(fields.get("namespace", _namespace())),
+            str(fields.get("namespace", pid_namespace())),
             bool(fields["keep"]),
         )
     except UnusableFile as e:

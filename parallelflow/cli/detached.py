@@ -1,0 +1,62 @@
+"""Whether this process is that of a run without a terminal, and what it notes of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import replace
+
+from parallelflow.runs.detached import DetachedRun
+
+from .progress import ProgressDisplay
+
+__all__ = ["STARTED", "be", "is_detached", "note_checked", "number", "progress_display"]
+
+STARTED = b"started\n"
+"""What the process says to the one that began it, before it writes into its files."""
+
+_run: DetachedRun | None = None
+
+
+def be(run: DetachedRun) -> None:
+    """Note that this process is that of a run."""
+    global _run
+    _run = run
+
+
+def is_detached() -> bool:
+    """Return True if this process is that of a run without a terminal."""
+    return _run is not None
+
+
+def number() -> int:
+    """Return the number of the run that this process is; 0 at a terminal."""
+    return 0 if _run is None else _run.number
+
+
+def progress_display(unit: str = "elements") -> ProgressDisplay:
+    """Return the display of this command's progress.
+
+    Without a terminal it shows messages only: who looks at the run reads the progress from a file.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted, in the plural.
+    """
+    return ProgressDisplay(sys.stderr, unit, progress=_run is None)
+
+
+def note_checked(unit: str = "elements") -> None:
+    """Note that the file and the arguments are right: whoever began this process need not wait.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted, in the plural.
+    """
+    global _run
+    if _run is not None:
+        _run = replace(_run, unit=unit, checked=True)
+        with contextlib.suppress(OSError):  # whoever waits sees that the process goes on
+            _run.write()

@@ -1,0 +1,78 @@
+"""A run without a terminal: ``python -m parallelflow.cli.detached_process FOLDER ARGUMENT ...``.
+
+It is the command as at the terminal, but that it writes into the files of its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from parallelflow.engine_manager.system.processes import record_of
+from parallelflow.runs.detached import DetachedRun, read_detached, writing_progress
+from parallelflow.system import safe_files
+
+from . import parser
+from .command import main as run_command
+from .detached import STARTED, be
+from .exits import Exit
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command in this process.
+
+    Parameters
+    ----------
+    arguments : list of str
+        The run's folder, and the arguments of ``parallelflow``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    process = record_of(os.getpid(), "session")
+    assert process is not None  # we are running
+    options = parser.build().parse_args(arguments[1:])
+    run = DetachedRun(
+        folder=Path(arguments[0]),
+        command=arguments[1:],
+        workflow=options.file if options.command == "explore" else " ".join(options.files),
+        directory=str(Path.cwd()),
+        process=process,
+        began=time.time(),
+        encoding=sys.stdout.encoding,
+    )
+    run.write()
+    be(run)
+    files = [_new_file(path) for path in (run.output, run.messages)]
+    os.write(1, STARTED)
+    for standard, file in enumerate(files, 1):
+        os.dup2(file, standard)
+        os.close(file)
+        os.set_inheritable(standard, True)
+    # Who looks at the run sees a line when it is written.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+    code: int = Exit.FAILED
+    try:
+        with writing_progress(run.folder):
+            code = run_command(arguments[1:])
+    finally:
+        if os.getpid() == process.pid:  # not a child that the workflow has forked
+            latest = read_detached(run.folder) or run
+            latest.finish(code)
+    return code
+
+
+def _new_file(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    return os.open(path, flags, safe_files.PRIVATE_FILE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

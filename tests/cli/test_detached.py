@@ -1,0 +1,214 @@
+"""Runs that go on without a terminal: begun, listed, looked at, ended, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from parallelflow.engine_manager.system.processes import ProcessRecord, record_of
+from parallelflow.runs.detached import (
+    DetachedRun,
+    DetachedState,
+    find_detached,
+    list_detached,
+    new_folder,
+)
+from tests.support.command import RunHere
+from tests.support.waiting import wait_until
+
+from .conftest import SECONDS, Run, command, environment
+
+PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+
+
+@pytest.fixture(autouse=True)
+def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the runs of a test apart, and end what it has left."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    for run in list_detached():
+        process = run.process.process()
+        if process is not None:
+            process.kill()
+
+
+@contextlib.contextmanager
+def at_a_terminal(*arguments: object) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run the command at a terminal of its own, which goes with the block."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command(*arguments)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(),
+    )
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        os.close(ours)
+        process.wait(SECONDS)
+
+
+def read_until(end: int, text: str) -> str:
+    """Return what comes on a terminal until a text does, or its end."""
+    read = b""
+    with contextlib.suppress(OSError):
+        while text.encode() not in read:
+            read += os.read(end, 1024)
+    return read.decode()
+
+
+def row(here: RunHere, number: int) -> dict[str, object]:
+    """Return the latest line of a run in the list of runs."""
+    listed = json.loads(here("runs", "--json").stdout)
+    return [one for one in listed if one["number"] == number][-1]
+
+
+def begin(parallelflow: Run, *arguments: object) -> DetachedRun:
+    """Begin a run without a terminal."""
+    begun = parallelflow("run", "--detach", *arguments)
+    assert begun.returncode == 0, begun.stderr
+    run = find_detached(int(begun.stdout))
+    assert run is not None and run.state() is DetachedState.RUNNING
+    return run
+
+
+def test_a_run_outlives_its_terminal_and_is_not_taken_for_running_when_killed(
+    cases: Path, here: RunHere
+) -> None:
+    with at_a_terminal("run", f"{cases}:pause", "--set", "seconds=600", "--detach") as (_, end):
+        told = read_until(end, "ends it\r\n")
+    assert "run 1 goes on without this terminal" in told and "Traceback" not in told
+    run = find_detached(1)
+    assert run is not None and run.state() is DetachedState.RUNNING
+    assert psutil.Process(run.process.pid).terminal() is None
+    assert os.getsid(run.process.pid) == run.process.pid
+    assert Path(run.directory) == Path.cwd()
+    os.kill(run.process.pid, signal.SIGKILL)
+    wait_until(lambda: not run.process.alive())
+    assert row(here, 1)["state"] == "ended without a result"
+    shown = here("attach", 1)
+    assert shown.returncode == 1 and "run 1 ended without a result" in shown.stderr
+    assert here("cancel", 1).returncode == 1
+
+
+def test_a_run_has_its_output_and_its_exit_code(
+    cases: Path, parallelflow: Run, here: RunHere
+) -> None:
+    begun = parallelflow("run", f"{cases}:pause", "--set", "seconds=0.5", "--detach")
+    assert (begun.returncode, begun.stdout) == (0, "1\n"), begun.stderr
+    for _ in range(2):
+        shown = here("attach")
+        assert (shown.returncode, shown.stdout) == (0, "rested 0.5\n"), shown.stderr
+        assert "parallelflow: done in " in shown.stderr.splitlines()[-1]
+    assert "it ended today " in shown.stderr
+    assert row(here, 1)["state"] == "done"
+    run = find_detached(1)
+    assert run is not None
+    files = [run.folder.parent, run.folder, *run.folder.iterdir()]
+    assert len(files) >= 5 and not any(path.stat().st_mode & PRIVATE for path in files)
+    failing = parallelflow("run", f"{cases}:endings", "--set", "how=raise", "--detach")
+    shown = here("attach", failing.stdout.strip())
+    assert shown.returncode == 1 and "ValueError: raised on purpose" in shown.stderr
+    assert row(here, 2)["state"] == "failed"
+
+
+@pytest.mark.own_cluster
+def test_a_run_is_looked_at_and_cancelled(cases: Path, parallelflow: Run, here: RunHere) -> None:
+    run = begin(parallelflow, f"{cases}:slow", "--engines", 1)
+    with at_a_terminal("attach", run.number) as (process, end):
+        told = read_until(end, "/100 elements")
+        os.write(end, b"\x03")
+        told += read_until(end, "ends it\r\n")
+        process.wait(SECONDS)
+    assert "100 elements, 0" in told and process.returncode == 130
+    assert "Ctrl-C leaves it running" in told
+    assert "run 1 goes on; 'parallelflow attach 1' shows it again" in told
+    wait_until(lambda: row(here, 1)["state"] == "running", SECONDS)  # before: preparing
+    known = row(here, 1)
+    assert (known["total"], known["label"]) == (100, "mapped")
+    children = psutil.Process(run.process.pid).children(recursive=True)
+    assert children, "its engine runs"
+    done = here("cancel", 1)
+    assert (done.returncode, done.stderr) == (0, "parallelflow: run 1 is cancelled\n")
+    wait_until(lambda: not any(child.is_running() for child in children))
+    assert row(here, 1)["state"] == "cancelled"
+    shown = here("attach", 1)
+    assert shown.returncode == 143
+    assert shown.stderr.endswith("stopped by SIGTERM\nparallelflow: run 1 was cancelled\n")
+    assert "/100 elements (" in shown.stderr
+    again = here("cancel", 1)
+    assert again.returncode == 1 and "run 1 is not running: cancelled" in again.stderr
+
+
+def test_an_exploration_is_detached_like_a_run(
+    cases: Path, parallelflow: Run, here: RunHere, running: str
+) -> None:
+    points = ("--set", "seconds=0,0.1", "--profile", running)
+    begun = parallelflow("explore", f"{cases}:pause", *points, "--detach")
+    assert begun.stdout == "1\n", begun.stderr
+    shown = here("attach", 1)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[0].startswith("seconds,")
+    assert "2/2 points (100 %)" in shown.stderr and "2 points, 2 engines" in shown.stderr
+
+
+def test_mistakes_are_told_before_the_terminal_is_left(cases: Path, parallelflow: Run) -> None:
+    for arguments, told in (
+        (["nothing.vt"], "nothing.vt: there is no such file"),
+        ([f"{cases}:pause", "--set", "second=1"], "has no such alias"),
+    ):
+        done = parallelflow("run", "--detach", *arguments)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert told in done.stderr
+    assert not list_detached()
+
+
+def of_another_machine() -> DetachedRun:
+    """Make the record of a run that goes on elsewhere."""
+    me = record_of(os.getpid(), "session")
+    assert me is not None
+    other = ProcessRecord(me.pid, "another-boot/1", "session")
+    run = DetachedRun(
+        new_folder(), ["run", "sweep.vt"], "sweep.vt", "/", other, me.created, "utf-8", "node7"
+    )
+    run.write()
+    return run
+
+
+def test_runs_that_cannot_be_attached(here: RunHere) -> None:
+    none = here("attach")
+    assert none.returncode == 2 and "no run was detached" in none.stderr
+    run = of_another_machine()
+    for name in ("attach", "cancel"):
+        done = here(name, run.number)
+        assert done.returncode == 2 and "is one of the machine node7" in done.stderr, done
+        for unknown in ("7", "-", "../1", "9" * 30):
+            done = here(name, unknown)
+            assert done.returncode == 2 and "there is no detached run" in done.stderr, done
+            assert "there are: 1" in done.stderr
+    assert "on another machine" in here("runs").stdout
+    (run.folder / "run.json").write_text("{")
+    assert here("attach", run.number).returncode == 2
+    assert here("runs").returncode == 1
+
+
+def test_folders_of_old_runs_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parallelflow.runs.detached.MOST_ENDED", 2)
+    for _ in range(4):
+        run = of_another_machine()
+        replace(run, code=0).write()
+    assert [run.number for run in list_detached()] == [3, 4]

@@ -6,17 +6,20 @@ The environment is set while this file is imported, before anything that reads i
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import examples, leaks
 from tests.support.home import make_home
+from tests.support.shared_cluster import manager_with_engines
 
 HOME = make_home()
 RUN = leaks.mark_this_run()
@@ -52,6 +55,36 @@ def vistrails_examples() -> Path:
     if folder is None:
         pytest.fail("VisTrails' examples were not found: set VISTRAILS_EXAMPLES to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_engines(no_process_outlives_the_run: None) -> Iterator[None]:
+    """Stop, after the last test, the engines that this process' own manager has started."""
+    yield
+    from parallelflow.engine_manager import get_manager
+
+    get_manager().stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_engines: None) -> Any:
+    """Return this process' own manager with two engines; tests of other folders use them, too."""
+    return manager_with_engines()
+
+
+@pytest.fixture(scope="session")
+def core() -> Any:
+    """Start VisTrails' headless core, with an execution log.
+
+    Its interpreter collects garbage at each flush, which is before each workflow that a test runs.
+    What is there now need not be looked at every time.
+    """
+    from parallelflow import host
+
+    application = host.start_core()
+    gc.collect()
+    gc.freeze()
+    return application
 
 
 @pytest.fixture(scope="session", autouse=True)

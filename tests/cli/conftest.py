@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager.manager import EngineManager
+from parallelflow.engine_manager import EngineManager, get_manager
 from tests.support.command import RunHere, run_here
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_engines_of_this_process() -> None:
+    """Stop the shared cluster: commands in this process would find it, and stop it."""
+    get_manager().stop()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""One VisTrails core and one two-engine cluster for all tests of the loops but Map's own."""
+"""VisTrails runs in this process for all tests of the other loops; see `tests.map.conftest`."""
 
 from __future__ import annotations
 
-from tests.map.conftest import cluster, core
+from tests.map.conftest import cluster
 
-__all__ = ["cluster", "core"]
+__all__ = ["cluster"]

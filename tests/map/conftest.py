@@ -1,28 +1,15 @@
-"""One VisTrails core and one two-engine cluster for all tests of Map."""
+"""VisTrails runs in this process for all tests of Map, beside the shared cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-
-@pytest.fixture(scope="session")
-def core() -> Any:
-    """Start VisTrails' headless core, with an execution log."""
-    from parallelflow import host
-
-    return host.start_core()
+from tests.support.shared_cluster import manager_with_engines
 
 
-@pytest.fixture(scope="session")
-def cluster(core: Any) -> Iterator[Any]:
-    """Have the session's manager with two engines; stop what it started at the end."""
-    from parallelflow.engine_manager import get_manager
-
-    manager = get_manager()
-    manager.configure(engines=2, private=True)
-    manager.ensure_engines()
-    yield manager
-    manager.stop()
+@pytest.fixture(scope="module")
+def cluster(core: Any, shared_engines: None) -> Any:
+    """Return the manager with two engines, and VisTrails started."""
+    return manager_with_engines()

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,9 +44,11 @@ def test_calls_have_their_values_and_exceptions(where: str) -> None:
         executor.submit(divide, 1)
 
 
-def test_calls_run_on_the_engines_side_by_side(cluster: Any) -> None:
+def test_calls_run_on_the_engines_side_by_side(cluster: Any, tmp_path: Path) -> None:
     def meet(i: int) -> int:
-        time.sleep(0.3)
+        """Wait until the other engine has a call, too."""
+        (tmp_path / str(os.getpid())).touch()
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
         return os.getpid()
 
     with api.Executor() as executor:

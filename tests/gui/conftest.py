@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from parallelflow.engine_manager.model import (
 )
 from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
+from tests.support.waiting import LIMIT_SECONDS
 
 pytest.importorskip("PyQt5.QtWidgets")
 
@@ -53,7 +55,7 @@ class FakeManager:
         """Note a call; wait and fail as the test wants."""
         assert threading.current_thread() is not threading.main_thread(), "the window waits"
         self.calls.append(call)
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(LIMIT_SECONDS)
         if self.error is not None:
             raise self.error
 
@@ -149,6 +151,15 @@ def manager() -> Iterator[FakeManager]:
     fake.go_on.set()
 
 
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Return pytest-qt's; it waits as long as other tests do, where it would wait 5 s."""
+    for name in ("waitUntil", "waitSignal"):
+        waiting = functools.partial(getattr(qtbot, name), timeout=int(LIMIT_SECONDS * 1000))
+        setattr(qtbot, name, waiting)
+    return qtbot
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail when a test leaves a window, a running timer or a thread of ours."""
@@ -167,7 +178,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert app is not None
     for widget in QApplication.topLevelWidgets():
         widget.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT_SECONDS
     while tasks._running and time.monotonic() < deadline:
         QCoreApplication.processEvents()
         time.sleep(0.01)

@@ -117,7 +117,7 @@ def test_who_waits_for_an_answer_gets_none_when_the_window_closes(qtbot: Any, de
     thread.start()
     time.sleep(0.1)
     desk.interaction.close()
-    thread.join(5)
+    thread.join(60)
     assert answers == [0]
 
 

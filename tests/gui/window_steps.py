@@ -572,8 +572,8 @@ def cancel_in_the_progress_dialog() -> Iterator[None]:
     execute("endless")
     seconds = KNOWN["ended"] - KNOWN["confirmed"]
     print(f"stopped {seconds:.2f} s after the answer", flush=True)
-    # Engines give up in 0.2 s; a guard, not a measurement.
-    assert seconds < 10
+    # Engines give up in 0.2 s, and what they have would take half an hour; no measurement.
+    assert seconds < WAIT_SECONDS
     manager = get_manager()
     yield from until(lambda: all(e.busy is False for e in manager.info().engines), "idle engines")
     assert len(engines()) == 2

@@ -11,6 +11,10 @@ import ipyparallel
 import psutil
 
 from parallelflow.engine_manager.system import profiles
+from tests.support.waiting import wait_until
+
+# The processes of a controller beside its first one.
+PARTS = 8
 
 
 @contextlib.contextmanager
@@ -28,7 +32,10 @@ def foreign_cluster(profile: str, cluster_id: str, n: int = 1) -> Iterator[ipypa
     asyncio.run(cluster.controller.get_connection_info())
     if n:
         cluster.start_engines_sync(n)
-    members = psutil.Process(cluster.controller.pid).children(recursive=True)
+    controller = psutil.Process(cluster.controller.pid)
+    # It writes its connection files before it starts its parts.
+    wait_until(lambda: len(controller.children(recursive=True)) >= PARTS)
+    members = controller.children(recursive=True)
     try:
         yield cluster
     finally:

@@ -45,6 +45,7 @@ from parallelflow.errors import (
     LauncherUnusable,
     UserMistake,
 )
+from tests.support.waiting import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 IGNORES_TERM = (
@@ -87,16 +88,14 @@ def test_a_whole_tree_is_stopped_also_what_does_not_listen() -> None:
     inner = record_of(record.process().children()[0].pid, "inner")  # type: ignore[union-attr]
     assert stop_trees([record], term_seconds=0.2) == []
     assert inner is not None and not record.alive() and not inner.alive()
-    process.wait(5)
+    process.wait(60)
     process.stdout.close()
 
 
 def test_processes_are_found_by_the_mark_in_their_environment() -> None:
     token = f"test-{os.getpid()}"
     with subprocess.Popen(SLEEP, env={**os.environ, MARK: token}) as process:
-        deadline = time.monotonic() + 10
-        while not find_by_token(token) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: find_by_token(token))
         assert [record.pid for record in find_by_token(token)] == [process.pid]
         assert stop_trees(find_by_token(token)) == []
     assert find_by_token(token) == []
@@ -126,7 +125,7 @@ def test_a_process_born_a_moment_before_one_of_ours_is_left_alone(tmp_path: Path
     told = tmp_path / "pid"
     script = f"sleep 600 & echo $! > {told}.new; mv {told}.new {told}"
     leader = subprocess.Popen(["sh", "-c", script], start_new_session=True)
-    assert leader.wait(20) == 0  # its child is in its session still
+    assert leader.wait(60) == 0  # its child is in its session still
     other = record_of(int(told.read_text()), "other")
     assert other is not None
     boot, slash, ticks = other.birth.rpartition("/")
@@ -212,7 +211,7 @@ def test_the_guard_ends_what_is_recorded_when_its_pipe_does(folder: Path) -> Non
         # Released, it finds the session gone, whatever the record says.
         watching = guard.Guard(record, dict(os.environ))
         watching.release()
-        assert process.wait(10) == -15
+        assert process.wait(60) == -15
     assert not record.path.exists()
     assert watching.process is not None and not watching.process.alive()
 
@@ -245,7 +244,7 @@ def test_one_at_a_time_holds_the_lock(folder: Path) -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert held.wait(5)
+    assert held.wait(60)
     with lock.profile_lock(folder):
         order.append("second")
     thread.join()

@@ -78,7 +78,7 @@ def test_all_others_survive_elements_that_never_end(cluster: Cluster) -> None:
 
 def test_an_element_that_swallows_interrupts_fails_and_its_engine_lives(cluster: Cluster) -> None:
     before = cluster.client.ids
-    policy = ElementPolicy(False, time_limit=0.3)
+    policy = ElementPolicy(False, time_limit=1.0)
     run = drive(run_of(cluster, ["swallow", 1, 2, 3], policy, chunk_size=4))
     assert run.values == [None, 10, 20, 30]
     assert run.failures[0].stage == "timeout"
@@ -86,7 +86,7 @@ def test_an_element_that_swallows_interrupts_fails_and_its_engine_lives(cluster:
 
 
 def test_a_late_element_stops_a_run_that_stops_at_failures(cluster: Cluster) -> None:
-    run = drive(run_of(cluster, [1, "sleep", *range(100)], ElementPolicy(time_limit=0.3)))
+    run = drive(run_of(cluster, [1, "sleep", *range(100)], ElementPolicy(time_limit=1.0)))
     assert list(run.failures) == [1] and run.values[0] == 10
 
 
@@ -94,10 +94,10 @@ def test_elements_within_their_limit_are_left_alone(cluster: Cluster) -> None:
     """Their chunk as a whole takes several times as long."""
 
     def pause(i: int) -> int:
-        time.sleep(0.1)
+        time.sleep(0.3)
         return i
 
-    policy = ElementPolicy(time_limit=0.5)
+    policy = ElementPolicy(time_limit=1.5)
     arguments = (pause,)
     run = drive(Run(cluster.client, plain_function, arguments, range(20), "test", policy=policy,
                     chunk_size=10))  # fmt: skip

@@ -57,8 +57,11 @@ def test_what_the_end_of_a_cluster_interrupts_goes_on_with_the_next(
     """A shutdown interrupts what runs: neither that nor what was before it in its chunk is lost."""
     flag = tmp_path / "second cluster"
 
+    begun = tmp_path / "begun"
+
     def function(i: int) -> int:
         if i == 2 and not flag.exists():
+            begun.touch()
             time.sleep(60)
         return i * 10
 
@@ -66,9 +69,12 @@ def test_what_the_end_of_a_cluster_interrupts_goes_on_with_the_next(
     pool = EnginePool(alive=lambda: alive[0])
     run = Run(cluster.client, plain_function, (function,), range(6), "t", chunk_size=6, pool=pool)
     pids = engine_pids(cluster.client)
-    while not any(worker.jobs for worker in run.workers):
+
+    def is_at_work() -> bool:
         run.poll(0.01)
-    time.sleep(0.3)  # the engine works at element 2
+        return begun.exists()
+
+    wait_until(is_at_work)
     alive[0] = False
     for pid in pids.values():
         os.kill(pid, signal.SIGINT)
@@ -135,19 +141,23 @@ def test_a_run_that_has_ended_is_freed_at_once(cluster: Cluster) -> None:
 
 
 def test_engines_that_answer_nothing_are_told_once(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: Any, tmp_path: Path
 ) -> None:
     """Somebody else has them at work; the run waits, and has them in the end."""
     monkeypatch.setattr(silent_engines, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(cluster_watch, "ALIVE_SECONDS", 0.0)
-    busy = [
-        cluster.client.direct_view(engine).apply_async(time.sleep, 3.0)
-        for engine in cluster.client.ids
-    ]
+    told = tmp_path / "told"
+
+    def wait() -> None:
+        while not told.exists():
+            time.sleep(0.01)
+
+    busy = [cluster.client.direct_view(engine).apply_async(wait) for engine in cluster.client.ids]
     asked: list[Any] = []
 
     def start_beside(engines: Any) -> int:
         asked.append(list(engines))
+        told.touch()
         return 0
 
     pool = EnginePool(start_beside=start_beside)

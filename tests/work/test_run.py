@@ -20,9 +20,9 @@ from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
-from parallelflow.work.worker import Worker, WorkerState
+from parallelflow.work.worker import Worker
 from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
-from tests.support.waiting import wait_until
+from tests.support.waiting import BUSY_SECONDS, wait_until
 
 
 def run_of(client: Any, function: Any, elements: Any, **settings: Any) -> Run:
@@ -76,14 +76,16 @@ def test_an_iterable_without_a_length_is_taken_as_needed(client: Any) -> None:
 def test_progress_is_announced_in_elements(client: Any) -> None:
     seen: list[Snapshot] = []
     stop = listen(seen.append)
+    begin = time.monotonic()
     run = run_of(client, lambda i: pause(0.01), range(40))
+    seconds = time.monotonic() - begin
     stop()
     mine = [s for s in seen if s.run == run.progress.run]
     assert mine[0].state is RunState.PREPARING and mine[-1].state is RunState.DONE
     done = [s.done for s in mine]
     assert done == sorted(done) and done[-1] == 40 and len(set(done)) > 3
     assert mine[-1].engines == 2
-    assert mine[-1].element_seconds == pytest.approx(0.4, rel=0.9)
+    assert 0.39 < mine[-1].element_seconds <= 2 * seconds
 
 
 def test_stop_reports_the_lowest_failing_element_and_gives_up_the_rest(client: Any) -> None:
@@ -144,23 +146,34 @@ def test_an_exception_that_cannot_be_shown_does_no_harm(client: Any) -> None:
 # -- cancelling -----------------------------------------------------------------------------
 
 
-def cancelled(client: Any, function: Any, elements: Any) -> tuple[Run, float, list[int]]:
-    run = Run(client, plain_function, (function,), elements, "test")
-    begin = time.monotonic()
-    while time.monotonic() - begin < 1.0:
+def cancelled(
+    client: Any, function: Any, elements: Any, begun: Path
+) -> tuple[Run, float, list[int]]:
+    """Cancel a run when an element above 1 has begun and those before it have come back."""
+
+    def noted(x: float) -> float:
+        if x >= 1:
+            begun.touch()
+        value: float = function(x)
+        return value
+
+    run = Run(client, plain_function, (noted,), elements, "test", chunk_size=1)
+
+    def is_at_work() -> bool:
         run.poll(0.05)
-        if any(worker.state is not WorkerState.READY for worker in run.workers):
-            begin = time.monotonic()
+        return begun.exists() and run.progress.done > 0
+
+    wait_until(is_at_work)
     begin = time.monotonic()
     stuck = run.cancel()
     return run, time.monotonic() - begin, stuck
 
 
 @on_both
-def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
+def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any, tmp_path: Path) -> None:
     engines = set(client.ids)
-    run, seconds, stuck = cancelled(client, pause, [0.01] * 10 + [60] * 100)
-    assert seconds < 5 and stuck == []
+    run, seconds, stuck = cancelled(client, pause, [0.01] * 10 + [60] * 100, tmp_path / "begun")
+    assert seconds < BUSY_SECONDS and stuck == []
     assert run.progress.state is RunState.CANCELLED
     assert run.done and run.done <= set(range(10))
     assert set(client.ids) == engines
@@ -168,7 +181,7 @@ def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any) -> None:
     assert again.values == list(range(10))
     # The hub's own counts drift when tasks are aborted; the engines themselves answer at once.
     assert engine_pids(client)
-    assert run.values[20] is None  # nothing was delivered later
+    assert set(run.values) <= {0.01, None}  # nothing was delivered later
 
 
 @on_real
@@ -215,28 +228,45 @@ def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -
 
 @pytest.mark.parametrize("asked", [False, True])
 @on_both
-def test_an_interrupt_that_nobody_asked_for_costs_nothing(client: Any, asked: bool) -> None:
+def test_an_interrupt_that_nobody_asked_for_costs_nothing(
+    client: Any, asked: bool, tmp_path: Path
+) -> None:
     pids = engine_pids(client)
+    interrupted = tmp_path / "interrupted"
+
+    def function(i: int) -> int:
+        """Tell of the element; until the engines are interrupted, it does not end."""
+        (tmp_path / str(i)).touch()
+        while not interrupted.exists():
+            time.sleep(0.01)
+        return i
+
     run = Run(
         client,
         plain_function,
-        (pause,),
-        [1.0] * 4,
+        (function,),
+        range(4),
         "test",
+        chunk_size=1,
         policy=ElementPolicy(stop_on_error=False),
     )
-    begin, interrupted = time.monotonic(), False
-    while not run.over:
-        run.poll(0.05)
-        if sum(worker.state is WorkerState.READY for worker in run.workers) < 2:
-            begin = time.monotonic()
-        if not interrupted and time.monotonic() - begin > 0.5:
-            interrupted = True
-            for engine, pid in pids.items():
-                if asked:
-                    user_interrupts.record_user_interrupt(client, engine)
-                os.kill(pid, signal.SIGINT)
-    assert run.values == ([None] * 2 if asked else [1.0] * 2) + [1.0] * 2, run.failures
+
+    def interrupt() -> None:
+        begun = [i for i in range(4) if (tmp_path / str(i)).exists()]
+        if len(begun) < 2 or interrupted.exists():
+            return
+        assert len(begun) == 2
+        hit.extend(begun)
+        for engine, pid in pids.items():
+            if asked:
+                user_interrupts.record_user_interrupt(client, engine)
+            os.kill(pid, signal.SIGINT)
+        interrupted.touch()
+
+    hit: list[int] = []
+    drive(run, interrupt)
+    assert len(hit) == 2
+    assert run.values == [None if asked and i in hit else i for i in range(4)], run.failures
     assert [f.stage for f in run.failures.values()] == (["interrupted"] * 2 if asked else [])
     user_interrupts.clear(client)
 
@@ -267,15 +297,19 @@ def test_after_a_failure_nothing_is_begun_that_comes_later(client: Any) -> None:
     begin = time.monotonic()
     run = run_of(client, function, elements, chunk_size=1)
     assert list(run.failures) == [9] and run.values[8] == 1.5
-    assert time.monotonic() - begin < 30  # an element takes 60
+    assert time.monotonic() - begin < 2 * BUSY_SECONDS  # an element takes 60
     assert engine_pids(client)
 
 
-def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any) -> None:
+def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
     def function(i: int) -> None:
         if i == 0:
-            pause(0.5)
+            while not begun.exists():
+                time.sleep(0.01)
             raise ValueError("early")
+        begun.touch()
         stuck_in_c(i)
 
     pids = engine_pids(client)
@@ -283,27 +317,25 @@ def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any) -> None:
     run = run_of(client, function, [0, 1], chunk_size=1, pool=EnginePool(replace=lost.append))
     assert list(run.failures) == [0] and len(lost) == 1
     os.kill(pids[lost[0]], signal.SIGKILL)
-    while lost[0] in client.ids:
-        time.sleep(0.05)
+    wait_until(lambda: lost[0] not in client.ids)
 
 
-def stuck_in_c(i: int) -> None:
+def stuck_in_c(i: float) -> None:
     """Hold the main thread in C code that looks at no signal, for a minute or so."""
     if i:
         sum(range(10**10))
 
 
 @on_both
-def test_an_engine_that_cannot_be_interrupted_is_told(client: Any) -> None:
+def test_an_engine_that_cannot_be_interrupted_is_told(client: Any, tmp_path: Path) -> None:
     pids = engine_pids(client)
-    run, seconds, stuck = cancelled(client, stuck_in_c, [0, 1, 1])
-    assert seconds < 5
+    run, seconds, stuck = cancelled(client, stuck_in_c, [0, 1, 1], tmp_path / "begun")
+    assert seconds < BUSY_SECONDS
     assert stuck and set(stuck) <= set(client.ids)
     assert run.over
     for engine in stuck:  # so that the next test does not wait for it
         os.kill(pids[engine], signal.SIGKILL)
-    while set(stuck) & set(client.ids):
-        time.sleep(0.05)
+    wait_until(lambda: not set(stuck) & set(client.ids))
 
 
 # -- engines that come and go ---------------------------------------------------------------
@@ -405,7 +437,7 @@ def test_engines_that_cannot_run_it_do_not_count(client: Any) -> None:
     begin = time.monotonic()
     with pytest.raises(SetupFailed, match="not here"):
         drive(Run(client, unless_on, (pids[min(pids)],), range(10), "test"))
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < BUSY_SECONDS
 
 
 @on_both
@@ -463,10 +495,8 @@ def test_the_last_engine_gone_is_an_error_within_ten_seconds(client: Any) -> Non
         os.kill(pid, signal.SIGKILL)
     begin = time.monotonic()
     with pytest.raises(ClusterLost, match="last engine went away"):
-        while True:
-            run.poll(0.05)
-            assert time.monotonic() - begin < 30
-    assert time.monotonic() - begin < 10
+        drive(run)
+    assert time.monotonic() - begin < 10 + BUSY_SECONDS
     run.cancel()
 
 
@@ -478,8 +508,8 @@ def test_a_cluster_that_is_gone_is_an_error_within_ten_seconds(client: Any) -> N
     alive[0] = False
     begin = time.monotonic()
     with pytest.raises(ClusterLost, match="of 400 elements unfinished"):
-        while time.monotonic() - begin < 10:
-            run.poll(0.05)
+        drive(run)
+    assert time.monotonic() - begin < 10 + BUSY_SECONDS
     run.cancel()
 
 
@@ -500,15 +530,17 @@ def test_the_controller_gone_is_an_error_within_ten_seconds(how: int) -> None:
         ]
         pool = manager.engine_pool()
         run = Run(client, plain_function, (pause,), [0.05] * 4000, "test", pool=pool)
-        begin = time.monotonic()
-        while time.monotonic() - begin < 1:
+
+        def is_at_work() -> bool:
             run.poll(0.05)
+            return run.progress.done > 0
+
+        wait_until(is_at_work)
         os.killpg(controller, how)
         begin = time.monotonic()
         with pytest.raises(ClusterLost, match="of 4000 elements unfinished"):
-            while time.monotonic() - begin < 30:
-                run.poll(0.05)
-        assert time.monotonic() - begin < 10
+            drive(run)
+        assert time.monotonic() - begin < 10 + BUSY_SECONDS
         run.cancel()
     finally:
         manager.stop()

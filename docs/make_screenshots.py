@@ -102,6 +102,7 @@ def take_pictures(window: Any) -> Iterator[None]:
     yield
     yield
     paint_window(window)
+    yield from mark(window)
     yield from map_over(window)
     yield from ask(window)
     yield from start(window)
@@ -109,6 +110,46 @@ def take_pictures(window: Any) -> Iterator[None]:
     yield from questions(window)
     yield from fail(window)
     window.get_current_controller().set_changed(False)
+
+
+def mark(window: Any) -> Iterator[None]:
+    """Take the canvas with two branches that are marked, and what is not."""
+    from vistrails.core.db.locator import FileLocator
+
+    first = window.get_current_controller()
+    before = first.current_version
+    window.open_vistrail_without_prompt(FileLocator(str(HERE / "examples" / "loops.vt")))
+    yield
+    controller = window.get_current_controller()
+    controller.change_selected_version(controller.vistrail.get_version_number("branches"))
+    yield
+    scene = controller.current_pipeline_scene
+    paint_scene(scene, "marked")
+    controller.set_changed(False)
+    window.close_vistrail(window.get_current_view())
+    yield
+    window.get_current_controller().change_selected_version(before)
+    window.qactions["pipeline"].trigger()
+    yield
+
+
+def paint_scene(scene: Any, name: str) -> None:
+    """Paint a workflow somewhat larger than it is."""
+    from PyQt5.QtCore import QRectF
+    from PyQt5.QtGui import QColor, QImage, QPainter
+
+    part = QRectF()
+    for item in scene.modules.values():
+        part = part.united(item.sceneBoundingRect())
+    part.adjust(-12, -12, 12, 12)
+    size = 1.25 * part.size()
+    picture = QImage(int(size.width()), int(size.height()), QImage.Format_RGB32)
+    picture.fill(QColor(128, 128, 128))
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.Antialiasing)
+    scene.render(painter, QRectF(picture.rect()), part)
+    painter.end()
+    write(picture, name)
 
 
 def map_over(window: Any) -> Iterator[None]:

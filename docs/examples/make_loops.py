@@ -1,13 +1,15 @@
-"""Make ``loops.vt``, the example of loops other than Map, with VisTrails itself.
+"""Make ``loops.vt``, the example of loops other than Map and of branches, with VisTrails itself.
 
 The logistic map x -> rate * x * (1 - x) is regular for some rates and chaotic for others; its
-Lyapunov exponent, which is above zero where it is chaotic, tells which. Three versions:
+Lyapunov exponent, which is above zero where it is chaotic, tells which. Four versions:
 
-``list``    a list of rates goes into the module of one rate, which VisTrails runs for each
-``filter``  a Filter keeps the rates that are chaotic
-``for``     a For runs a Monte Carlo estimate of pi with the seeds 1 to 8
+``list``      a list of rates goes into the module of one rate, which VisTrails runs for each
+``filter``    a Filter keeps the rates that are chaotic
+``for``       a For runs a Monte Carlo estimate of pi with the seeds 1 to 8
+``branches``  two modules without a loop, which need nothing of each other, estimate pi
 
-In each the module that loops is marked to run on engines. The alias ``rates`` sets the list.
+In each the module that loops, or is a branch, is marked to run on engines. The alias ``rates``
+sets the list, and ``terms`` what the branches have to do.
 
 Run it as ``python make_loops.py [FILE]``; the file comes out the same, byte for byte,
 wherever and whenever it is made.
@@ -52,11 +54,32 @@ MEAN = """\
 text = 'pi is about %.4f' % (sum(estimates) / len(estimates))
 """
 
+THROWS = """\
+import random, time
+began = time.time()
+throws = random.Random(1)
+hits = sum(throws.random() ** 2 + throws.random() ** 2 < 1 for _ in range(terms))
+pi, times = 4 * hits / terms, (began, time.time())
+"""
+
+SERIES = """\
+import time
+began = time.time()
+pi = 4 * sum((-1) ** n / (2 * n + 1) for n in range(terms))
+times = began, time.time()
+"""
+
+COMPARISON = """\
+both = min(throws_times[1], series_times[1]) - max(throws_times[0], series_times[0])
+print('at the same time' if both > 0 else 'one after the other')
+text = 'by throws %.3f, by a series %.3f' % (throws, series)
+"""
+
 MARK = ("run_on_engines", "true")
 
 
 def build_versions(controller: VistrailController) -> None:
-    """Make the three versions, each from an empty workflow."""
+    """Make the four versions, each from an empty workflow."""
     add_list(Builder(controller))
     name_version(controller, "list", "A list that iterates by itself.")
     controller.change_selected_version(0)
@@ -65,6 +88,9 @@ def build_versions(controller: VistrailController) -> None:
     controller.change_selected_version(0)
     add_for(Builder(controller))
     name_version(controller, "for", "A For over a range.")
+    controller.change_selected_version(0)
+    add_branches(Builder(controller))
+    name_version(controller, "branches", "Two modules at the same time.")
 
 
 def mark(build: Builder, module: Any) -> None:
@@ -120,6 +146,24 @@ def add_for(build: Builder) -> None:
     mean = build.source("mean", (0, -40), MEAN, {"estimates": "List"}, {"text": "String"})
     build.connect(loop, "Result", mean, "estimates")
     add_output(build, mean, "text")
+
+
+def add_branches(build: Builder) -> None:
+    """Estimate pi in two ways, and compare."""
+    terms = build.module(
+        "Integer", (0, 200), "terms", values={"value": 1000000}, aliases={"value": "terms"}
+    )
+    given = {"throws": "Float", "series": "Float"}
+    given |= {"throws_times": "Variant", "series_times": "Variant"}
+    comparison = build.source("comparison", (0, -40), COMPARISON, given, {"text": "String"})
+    for name, x, code in (("throws", -160, THROWS), ("series", 160, SERIES)):
+        kinds = {"pi": "Float", "times": "Variant"}
+        branch = build.source(f"pi by {name}", (x, 80), code, {"terms": "Integer"}, kinds)
+        build.connect(terms, "value", branch, "terms")
+        build.connect(branch, "pi", comparison, name)
+        build.connect(branch, "times", comparison, f"{name}_times")
+        mark(build, branch)
+    add_output(build, comparison, "text")
 
 
 def add_output(build: Builder, module: Any, port: str) -> None:

@@ -18,7 +18,7 @@ from parallelflow.engine.workflow_results import failure_text
 from parallelflow.engine.workflow_spec import Point
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementFailure, NoEngines
-from parallelflow.loops.provenance import annotations_of
+from parallelflow.loops.log_objects import annotations_of
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.settings import settings
 from parallelflow.work.output import OutputOrder, Written

@@ -210,7 +210,7 @@ class VistrailsFunction:
             ran = True
             if records is not None:
                 records[-1].end, records[-1].completed = time.time(), 1
-            value = self._value(module)
+            value = self.value_of(module)
         except ModuleSuspended as e:
             # What it waits for is the client's to watch.
             raise RunOnClient("suspended") from e
@@ -229,7 +229,7 @@ class VistrailsFunction:
             value = pack(value, self._interpreter.filePool.directory)
         return value
 
-    def _value(self, module: Any) -> Any:
+    def value_of(self, module: Any) -> Any:
         """Return what a module that has run gives as the element's value."""
         from vistrails.core.modules.vistrails_module import ModuleError
 

@@ -13,13 +13,17 @@ from parallelflow.loops.choice import KEY, Scope, is_marked, session_scope, set_
 from parallelflow.loops.map import Map
 from parallelflow.loops.patches import replaced_method
 
+from .canvas_mark import repaint
+
 __all__ = ["ModuleOption", "all_loops", "choose_all_loops"]
 
 TEXT = "Run on engines"
 
 TIP = (
-    "Run this module's loop on the engines of the cluster: over a list that it gets where it takes "
-    "one value, or, of a Map, Filter or For, over its list. The choice is saved in the workflow."
+    "Run this module on the engines of the cluster. If it loops, its elements are shared out among "
+    "them: of a list that it gets where it takes one value, or, of a Map, Filter or For, of its "
+    "list. If not, the module, or the whole Group, runs on one engine, at the same time as others "
+    "that are marked. The choice is saved in the workflow."
 )
 ALWAYS_TIP = "This module is made to run on engines"
 
@@ -32,6 +36,7 @@ def all_loops() -> bool:
 def choose_all_loops(wanted: bool) -> None:
     """Run all loops of the session on engines, where that is worth it, or only those marked."""
     set_session_scope(Scope.WORTH_IT if wanted else Scope.MARKED)
+    repaint()
 
 
 class ModuleOption:
@@ -89,6 +94,7 @@ class ModuleOption:
             dialog.controller.delete_control_parameter(KEY, module.id)
         if wanted:
             dialog.controller.add_control_parameter((KEY, "true"), module.id)
+        repaint()
 
     def close(self) -> None:
         """Leave the dialog as VisTrails has it."""

@@ -15,6 +15,7 @@ from parallelflow.settings import remember
 
 from . import main_window, tasks
 from .assistant import ParallelAssistant
+from .canvas_mark import CanvasMark
 from .configuration_page import ConfigurationPage
 from .entries import Entry, LoopEntry, MapEntry
 from .exploration import Explorations
@@ -57,6 +58,7 @@ class Session(QObject):
         self.menu = Menu(manager, self.open, self.maps.states)
         self.module_menu = ModuleMenu(self.maps)
         self.module_option = ModuleOption()
+        self.canvas_mark = CanvasMark()
         self.assistant = ParallelAssistant()
         self.explorations = Explorations(all_loops)
         self.configuration_page = ConfigurationPage()
@@ -133,6 +135,7 @@ class Session(QObject):
         self.maps.close()
         self.module_menu.close()
         self.module_option.close()
+        self.canvas_mark.close()
         self.explorations.close()
         choose_all_loops(False)
         self.assistant.close()

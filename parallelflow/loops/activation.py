@@ -1,4 +1,4 @@
-"""VisTrails' own loops, wrapped so that those that are wanted there run on engines."""
+"""VisTrails' own loops and executions, wrapped so that what is wanted there runs on engines."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from vistrails.core.interpreter.cached import CachedInterpreter
 from vistrails.core.modules.vistrails_module import Module
 from vistrails.packages.controlflow.fold import FoldWithModule
 from vistrails.packages.controlflow.looping import For
 
 from parallelflow.engine.place import on_engine
 
+from .branches import with_branches
 from .choice import Scope, Wish, scope, wish
 from .describe import modules_to_send
 from .folds import fold_on_engines
@@ -27,7 +29,7 @@ _users = 0
 
 
 def activate() -> None:
-    """Wrap VisTrails' loops; each call wants one of `deactivate`.
+    """Wrap VisTrails' loops and executions; each call wants one of `deactivate`.
 
     On an engine, and in programs that elements start, nothing changes.
     """
@@ -37,6 +39,8 @@ def activate() -> None:
         _active.enter_context(_wrapped_folds())
         _active.enter_context(_wrapped_lists())
         _active.enter_context(_wrapped_ranges())
+        execute = with_branches(CachedInterpreter.execute_pipeline)
+        _active.enter_context(replaced_method(CachedInterpreter, "execute_pipeline", execute))
 
 
 def deactivate() -> None:

@@ -1,4 +1,4 @@
-"""Which loops run on engines: those marked in the workflow, and those that the session asks for."""
+"""What runs on engines: modules marked in the workflow, and loops that the session asks for."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from parallelflow.errors import ElementFailure
 from .describe import describe, modules_to_send
 from .provenance import LoopLog
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "label_of"]
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,22 @@ class Loop:
     @cached_property
     def label(self) -> str:
         """What the user calls the module that loops: its label, or the kind's name."""
-        info = self.module.moduleInfo
-        with contextlib.suppress(Exception):  # a module outside a pipeline has no label
-            twin = info["pipeline"].modules[info["moduleId"]]
-            if twin.has_annotation_with_key("__desc__"):
-                return str(twin.get_annotation_by_key("__desc__").value)
-        return self.name
+        return label_of(self.module, self.name)
+
+
+def label_of(module: Any, name: str) -> str:
+    """Return what the user calls a module: its label in the workflow, or else a name.
+
+    Parameters
+    ----------
+    module : Module
+        The module, with what the interpreter tells it of its pipeline.
+    name : str
+        What its kind is called.
+    """
+    info = module.moduleInfo
+    with contextlib.suppress(Exception):  # a module outside a pipeline has no label
+        twin = info["pipeline"].modules[info["moduleId"]]
+        if twin.has_annotation_with_key("__desc__"):
+            return str(twin.get_annotation_by_key("__desc__").value)
+    return name

@@ -22,7 +22,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.loops import activation
 
 get_manager().configure(engines=2, private=True)
-for version in ("list", "filter", "for"):
+for version in ("list", "filter", "for", "branches"):
     found = []
     for wrapped in (False, True):
         if wrapped:
@@ -66,4 +66,5 @@ def test_engines_give_what_vistrails_gives(tmp_path: Path) -> None:
         "list",
         "filter",
         "for",
+        "branches",
     ]

@@ -14,7 +14,7 @@ from parallelflow.loops.choice import is_marked
 from tests.gui import window_steps
 from tests.gui.map_steps import click_module, modules, picture
 from tests.gui.window_steps import RUN_ALL, click_entry, entry, menu
-from tests.host.window_steps import OURS, controller, drop, step
+from tests.host.window_steps import CONTROL_FLOW, OURS, controller, drop, step
 
 
 def options() -> Any:
@@ -100,6 +100,89 @@ def a_map_of_ours_is_always_there() -> Iterator[None]:
     yield from click_module("Map")
     ours = box(options())
     assert ours.isChecked() and not ours.isEnabled()
+    yield from back_to(before)
+
+
+# How much of the place of two filled arrowheads is drawn, at least, and of an empty place at most.
+FILLED, EMPTY = 0.4, 0.05
+
+
+def inked(item: Any) -> float:
+    """Return how much of the place of the mark is drawn in the color of the module's name."""
+    from PyQt5.QtCore import QRectF
+    from PyQt5.QtGui import QColor, QImage, QPainter
+    from PyQt5.QtWidgets import QStyleOptionGraphicsItem
+
+    from parallelflow.gui.canvas_mark import mark_place
+
+    bounds, place, scale = item.boundingRect(), mark_place(item), 4
+    image = QImage(int(bounds.width() * scale), int(bounds.height() * scale), QImage.Format_ARGB32)
+    painter = QPainter(image)
+    painter.scale(scale, scale)
+    painter.translate(-bounds.topLeft())
+    item.paint(painter, QStyleOptionGraphicsItem(), None)
+    painter.end()
+    part = QRectF(place.translated(-bounds.topLeft()))
+    points = [
+        (x, y)
+        for x in range(int(part.left() * scale), int(part.right() * scale))
+        for y in range(int(part.top() * scale), int(part.bottom() * scale))
+    ]
+    ink = item.labelPen.color().lightness()
+    near = sum(abs(QColor(image.pixel(x, y)).lightness() - ink) < 40 for x, y in points)
+    return near / len(points)
+
+
+@step
+def the_canvas_shows_what_runs_on_engines() -> Iterator[None]:
+    """Filled for a marked module and our Map, in outline for loops of the session."""
+    from PyQt5.QtGui import QColor, QPalette
+
+    from tests.host import window_steps as base
+
+    before = controller().current_version  # the function has been marked
+    drop(OURS, "Map", 200, 0)
+    yield
+    (ours,) = (i for i in base.scene().modules.values() if i.module.package == OURS)
+    assert inked(ours) > FILLED
+    yield from back_to(before)
+    drop(CONTROL_FLOW, "Filter", -200, 0)
+    yield
+    serial = base.item_of("Filter")
+    assert inked(base.item_of("PythonSource")) > FILLED > EMPTY > inked(serial)
+    yield from click_module("PythonSource")
+    dialog = options()
+    yield
+    assert box(dialog).isChecked()
+    box(dialog).click()
+    dialog.saveButton.click()
+    yield
+    item = base.item_of("PythonSource")
+    assert "run_on_engines" not in control_parameters()
+    assert item.isSelected() and inked(item) < EMPTY
+    box(dialog).click()
+    dialog.saveButton.click()
+    yield
+    item = base.item_of("PythonSource")
+    assert item.isSelected() and inked(item) > FILLED > EMPTY > inked(serial)
+    yield from click_entry(RUN_ALL)
+    assert EMPTY < inked(serial) < FILLED < inked(item)
+    palette, own = QPalette(base.app().palette()), base.app().palette()
+    for role in (QPalette.Window, QPalette.Base, QPalette.Button):
+        palette.setColor(role, QColor(40, 40, 40))
+    for role in (QPalette.WindowText, QPalette.Text, QPalette.ButtonText):
+        palette.setColor(role, QColor(230, 230, 230))
+    base.app().setPalette(palette)
+    yield
+    assert inked(item) > FILLED
+    picture("canvas")
+    base.app().setPalette(own)
+    yield from click_entry(RUN_ALL)
+    assert inked(serial) < EMPTY
+    base.scene().clearSelection()
+    yield
+    assert not item.isSelected() and inked(item) > FILLED
+    picture("canvas-plain")
     yield from back_to(before)
 
 

@@ -21,6 +21,7 @@ def test_a_module_is_marked_and_all_loops_are_switched(opened_once: Path) -> Non
         "mark_a_module",
         "copy_a_marked_module",
         "a_map_of_ours_is_always_there",
+        "the_canvas_shows_what_runs_on_engines",
         "switch_all_loops",
         "forget_changes",
         "quit_by_menu",

@@ -45,9 +45,9 @@ def test_there_is_one_machine_for_each_host(nested: Result) -> None:
 
 
 def test_engines_of_another_host_get_a_machine_of_their_own(monkeypatch: Any) -> None:
-    import parallelflow.loops.provenance as provenance
+    import parallelflow.loops.log_objects as log_objects
 
-    monkeypatch.setattr(provenance.platform, "node", lambda: "the client's own")
+    monkeypatch.setattr(log_objects.platform, "node", lambda: "the client's own")
     ours = run(mapped(doubling(), list(range(10))), PARALLEL_FLOW)
     machines = ours.workflow_exec.machines
     machines = list(machines.values()) if isinstance(machines, dict) else list(machines)

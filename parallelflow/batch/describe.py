@@ -58,13 +58,15 @@ class BatchWorkflow:
         }
 
 
-def describe(workflows: Sequence[BatchWorkflow]) -> WorkflowsSpec:
+def describe(workflows: Sequence[BatchWorkflow], log: bool = False) -> WorkflowsSpec:
     """Describe workflows as engines get them.
 
     Parameters
     ----------
     workflows : sequence of BatchWorkflow
         The workflows, at least one.
+    log : bool
+        Whether engines are to record the executions.
     """
     pipelines = [_pipeline_to_send(workflow) for workflow in workflows]
     return WorkflowsSpec(
@@ -82,6 +84,7 @@ def describe(workflows: Sequence[BatchWorkflow]) -> WorkflowsSpec:
         user_packages=user_packages_folder(),
         versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
         stop_on_error=bool(getattr(get_vistrails_configuration(), "stopOnError", True)),
+        log=log,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,15 @@ from vistrails.core.vistrail.module_param import ModuleParam
 from parallelflow.engine.file_names import numbered_files
 from parallelflow.engine.package_preload import PackagePreloader
 from parallelflow.engine.place import on_engine
+from parallelflow.engine.recorder import Record
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine.workflow import Collect, prepare_workflows
 from parallelflow.engine.workflow_parameters import set_parameters
 from parallelflow.engine.workflow_results import failure_text
-from parallelflow.engine.workflow_spec import Point
+from parallelflow.engine.workflow_spec import Point, WorkflowsSpec
 from parallelflow.engine_manager import get_manager
-from parallelflow.errors import ElementFailure, NoEngines
+from parallelflow.errors import STAGES, ElementFailure, NoEngines
+from parallelflow.loops.checkpoint import RunCheckpoint
 from parallelflow.loops.log_objects import annotations_of
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.settings import settings
@@ -27,10 +29,14 @@ from parallelflow.work.recovery import drive_or_defer
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
+from .checkpoint import compared_points, identity_of
 from .describe import BatchWorkflow, describe
 from .order import related_together
 
-__all__ = ["Batch", "Failure", "Outcome"]
+__all__ = ["ALL_POINTS", "Batch", "Failure", "Outcome"]
+
+ALL_POINTS = ElementPolicy(stop_on_error=False)
+"""A point that fails leaves the others alone."""
 
 POLL_SECONDS = 0.03
 """How long to wait for an engine before whoever watches is asked whether to go on."""
@@ -92,6 +98,12 @@ class Batch:
         Makes what travels back of each execution.
     show : callable, optional
         Called with a point's position and what it wrote, in the order of the points.
+    policy : ElementPolicy
+        What becomes of points that fail or take long.
+    kept : bool
+        Whether finished points are kept on disk until the run ends well, and taken from there.
+    log : callable, optional
+        Called with a point's position, the record of its execution and its engine.
 
     Attributes
     ----------
@@ -106,6 +118,9 @@ class Batch:
         points: Sequence[Point],
         collect: Collect,
         show: Callable[[int, Written], None] | None = None,
+        policy: ElementPolicy = ALL_POINTS,
+        kept: bool = False,
+        log: Callable[[int, Record, Worker], None] | None = None,
     ) -> None:
         self._label = label
         self._workflows = workflows
@@ -116,6 +131,10 @@ class Batch:
         self._show = show or (lambda position, written: None)
         self._output = OutputOrder(lambda index, w: self._show(self._order[index], w))
         self._manager = get_manager()
+        self._policy = policy
+        self._kept = kept
+        self._log = log
+        self._checkpoint: RunCheckpoint | None = None
         self._run: Run | None = None
         self.outcomes = [Outcome() for _ in points]
 
@@ -130,18 +149,36 @@ class Batch:
         client = self._manager.ensure_engines()
         if client is None:
             raise NoEngines("There is no cluster with an engine. Start new engine processes.")
-        spec = describe(self._workflows)
-        self._run = Run(
+        spec = describe(self._workflows, log=self._log is not None)
+        earlier = self._take_kept(spec)
+        self._run = run = Run(
             client,
             prepare_workflows,
             (PackagePreloader(spec), spec, self._collect),
             [self._points[position] for position in self._order],
             self._label,
             chunk_size=settings().chunkSize or None,
-            policy=ElementPolicy(stop_on_error=False),
+            policy=self._policy,
             on_chunk=self._take_chunk,
             pool=self._manager.engine_pool(),
+            finished=earlier,
         )
+        for index, value in earlier.items():
+            self.outcomes[self._order[index]] = Outcome(value)
+            self._output.add(index, 1, {})
+        if self._checkpoint is not None:
+            self._checkpoint.tell(run.progress)
+
+    def _take_kept(self, spec: WorkflowsSpec) -> dict[int, Any]:
+        """Return what an earlier run has finished, by index; keep what this one finishes."""
+        if not self._kept:
+            return {}
+        points = [self._points[position] for position in self._order]
+        self._checkpoint = RunCheckpoint(
+            lambda: identity_of(self._label, self._workflows, spec),
+            compared_points(self._workflows, points),
+        )
+        return self._checkpoint.take()
 
     def evaluate(self) -> None:
         """Evaluate all points; on any exception, what runs is stopped and what finished kept."""
@@ -172,6 +209,8 @@ class Batch:
 
         def look_around() -> None:
             look()
+            if self._checkpoint is not None:
+                self._checkpoint.tick(run.progress)
             if enough():
                 raise _Enough
 
@@ -212,6 +251,7 @@ class Batch:
             for engine in self._run.cancel():  # those that cannot be interrupted
                 self._manager.replace_in_background(engine)
             self._take_failures(self._run)
+            self._close_checkpoint(self._run, ())
         self._output.flush()
 
     def finish(self) -> None:
@@ -220,8 +260,20 @@ class Batch:
         assert run is not None
         self._take_failures(run)
         self._output.flush()
-        for index in sorted(run.deferred):
-            self._evaluate_here(self._order[index])
+        here = []
+        try:
+            for index in sorted(run.deferred):
+                self._evaluate_here(self._order[index])
+                run.values[index] = self.outcomes[self._order[index]].collected
+                here.append(index)
+        finally:
+            self._close_checkpoint(run, here)
+
+    def _close_checkpoint(self, run: Run, here: Sequence[int]) -> None:
+        if self._checkpoint is not None:
+            done = [index for index in here if run.values[index] is not None]
+            whole = all(outcome.collected is not None for outcome in self.outcomes)
+            self._checkpoint.close(run, done, whole)
 
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
         place = dict(annotations_of(worker))
@@ -229,6 +281,11 @@ class Batch:
             if offset not in result.failures:
                 self.outcomes[self._order[start + offset]] = Outcome(value, None, place)
         self._output.add(start, result.count, result.outputs)
+        if self._checkpoint is not None:
+            self._checkpoint.add(start, result)
+        if self._log is not None:
+            for offset, record in _records(result):
+                self._log(self._order[start + offset], record, worker)
 
     def _take_failures(self, run: Run) -> None:
         for index, failure in run.failures.items():
@@ -274,12 +331,21 @@ class Batch:
             self.outcomes[position] = Outcome(values)
 
 
+def _records(result: ChunkResult) -> Iterator[tuple[int, Record]]:
+    """Yield what was recorded of points, those that have failed included, by position."""
+    yield from result.records.items()
+    for offset, failure in result.failures.items():
+        if len(failure.where) > 1 and failure.where[1] is not None:
+            yield offset, failure.where[1]
+
+
 class _Enough(Exception):
     """What has come is enough for now."""
 
 
 def _failure(failure: ElementFailure) -> Failure:
     place = "" if failure.engine is None else f"engine {failure.engine} of {failure.host}"
-    if failure.where:
-        return Failure(failure.message, failure.traceback, place, failure.where)
-    return Failure(" ".join(str(failure).split()), failure.traceback, place)
+    if failure.stage == "run" and failure.where:
+        return Failure(failure.message, failure.traceback, place, failure.where[0])
+    words = f"{STAGES[failure.stage]}{failure.error_type}: {failure.message}"
+    return Failure(" ".join(words.split()), failure.traceback, place)

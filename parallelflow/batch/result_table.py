@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
-from parallelflow.engine.cells import Result
+from parallelflow.engine.cells import Result, cell
 
 from .evaluation import Outcome
 
@@ -19,7 +20,10 @@ NOT_RUN = "not run"
 
 
 def result_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], outcomes: Sequence[Outcome]
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    outcomes: Sequence[Outcome],
+    failed: Any = None,
 ) -> str:
     """Return a table as CSV.
 
@@ -31,6 +35,8 @@ def result_table(
         Their values, a row for each point.
     outcomes : sequence of Outcome
         What came of the points: results as `parallelflow.engine.cells.collect_cells` gives them.
+    failed : object
+        What stands for each result of a point that has failed; None for nothing.
     """
     names = _names([result for outcome in outcomes for result in outcome.collected or ()])
     results = list(dict.fromkeys(names.values()))
@@ -41,7 +47,8 @@ def result_table(
     writer.writerow(header)
     for cells, outcome in zip(rows, outcomes, strict=True):
         values = {names[result[:3]]: result[3] for result in outcome.collected or ()}
-        writer.writerow([*cells, *(values.get(name, "") for name in results), _error(outcome)])
+        without = cell(failed) if outcome.failure is not None else ""
+        writer.writerow([*cells, *(values.get(name, without) for name in results), _error(outcome)])
     return text.getvalue()
 
 

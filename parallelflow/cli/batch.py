@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from argparse import Namespace
@@ -14,16 +13,20 @@ from parallelflow.batch.table import read_table
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 
-from . import report, signals, target
-from .detached import note_checked, progress_display
-from .engines import Terminal, configure_engines
+from . import report, signals
+from .detached import note_checked
+from .element_options import leaves_out, point_policy
+from .engines import Terminal
 from .exits import Exit
-from .messages import configure, tell
+from .messages import tell
+from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
 from .result_file import check_place, write_results
 
 if TYPE_CHECKING:
+    from parallelflow.batch.describe import BatchWorkflow
     from parallelflow.batch.evaluation import Batch
+    from parallelflow.engine.workflow_spec import Point
     from parallelflow.work.output import Written
 
 __all__ = ["execute", "run_batch"]
@@ -53,28 +56,14 @@ def run_batch(options: Namespace) -> int:
     began = time.monotonic()
     table = read_table(Path(options.table)) if options.table else None
     check_place(options.out, options.table)
-    targets = [target.parse(text) for text in options.files]
-    for wanted in targets:
-        target.read(wanted.path)
+    targets, _ = read_targets(options, options.files)
     unit = "row" if table else "workflow"
-    display = progress_display(f"{unit}s")
-    configure(display, options.verbose)
-    configure_engines(options)
+    display = begin(options, f"{unit}s")
+    with opened(targets, options.save_log) as workflows:
+        from parallelflow.batch.evaluation import Batch
+        from parallelflow.batch.rows import plan_rows
+        from parallelflow.engine.cells import collect_cells
 
-    from parallelflow.host import start_core
-
-    start_core(execution_log=False)
-    from parallelflow.batch.evaluation import Batch
-    from parallelflow.batch.rows import plan_rows
-    from parallelflow.engine.cells import collect_cells
-
-    from .workflow import Workflow
-
-    with contextlib.ExitStack() as stack:
-        workflows = []
-        for wanted in targets:
-            workflows.append(Workflow(wanted))
-            stack.callback(workflows[-1].close)
         plan = plan_rows(workflows, table, options.aliases)
         count = len(table.rows) if table else 1
         names = [
@@ -85,13 +74,22 @@ def run_batch(options: Namespace) -> int:
             for i in range(count)
         ]
         label = Path(options.table).name if options.table else "workflows"
-        batch = Batch(label, plan.workflows, plan.points, collect_cells, show(display, names))
         columns = [*(["workflow"] if len(targets) > 1 else []), *(table.columns if table else ())]
         rows = [
             [*([str(wanted)] if len(targets) > 1 else []), *cells]
             for wanted in targets
             for cells in ([row.cells for row in table.rows] if table else [()])
         ]
+        batch = Batch(
+            label,
+            plan.workflows,
+            plan.points,
+            collect_cells,
+            show(display, names),
+            point_policy(),
+            kept=True,
+            log=point_log(options, plan.workflows, plan.points, columns, rows),
+        )
         return execute(batch, display, (columns, rows, names, began), options.out, unit)
 
 
@@ -104,6 +102,32 @@ def show(display: ProgressDisplay, names: Sequence[str]) -> Callable[[int, Writt
                 display.line(f"[{names[position]}] {line}")
 
     return show_written
+
+
+def point_log(
+    options: Namespace,
+    workflows: Sequence[BatchWorkflow],
+    points: Sequence[Point],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+) -> Callable[[int, Any, Any], None] | None:
+    """Return what logs points, None where that is not wanted.
+
+    Parameters
+    ----------
+    options : Namespace
+        With ``save_log``.
+    workflows, points
+        As the batch gets them.
+    columns, rows
+        The names and values of the points' parameters.
+    """
+    if options.save_log is None:
+        return None
+    from parallelflow.batch.point_log import PointLog
+
+    parameters = [dict(zip(columns, row, strict=True)) for row in rows]
+    return PointLog(workflows, points, parameters).add
 
 
 def execute(
@@ -136,6 +160,7 @@ def execute(
     """
     columns, rows, names, began = described
     note_checked(f"{unit}s")
+    left_out, value = leaves_out()
     if not on_engine():
         get_manager().prepare()
     try:
@@ -144,19 +169,19 @@ def execute(
     finally:
         # What has finished is kept, whatever has ended the rest.
         if any(outcome.failure or outcome.collected is not None for outcome in batch.outcomes):
-            write_results(out, columns, rows, batch.outcomes)
+            write_results(out, columns, rows, batch.outcomes, value if left_out else None)
     if signals.exit_code() is not None:
         return Exit.FAILED
-    failed = _tell_failures(batch, names, unit)
+    failed = _tell_failures(batch, names, unit, left_out)
     if display.last:
         terminal = get_manager().interaction
         start = terminal.start_seconds if isinstance(terminal, Terminal) else None
         seconds = time.monotonic() - began
         tell(report.summary(list(display.last.values()), seconds, 0, start, unit))
-    return Exit.FAILED if failed else Exit.OK
+    return Exit.FAILED if failed and not left_out else Exit.OK
 
 
-def _tell_failures(batch: Batch, names: Sequence[str], unit: str) -> int:
+def _tell_failures(batch: Batch, names: Sequence[str], unit: str, left_out: bool) -> int:
     """Tell which points have failed and why, the essence last; return how many."""
     failed: list[tuple[str, Any]] = [
         (name, outcome.failure)
@@ -172,5 +197,10 @@ def _tell_failures(batch: Batch, names: Sequence[str], unit: str) -> int:
     if failed:
         total = len(names)
         listed = ", ".join(name for name, _ in failed)
-        tell(f"{len(failed)} of {total} {unit}{'s' * (total > 1)} failed: {listed}")
+        units = f"{unit}{'s' * (total > 1)}"
+        ending = ", and are left out" if left_out else ""
+        tell(f"{len(failed)} of {total} {units} failed{ending}: {listed}")
+        not_run = sum(o.collected is None and o.failure is None for o in batch.outcomes)
+        if not_run:
+            tell(f"{not_run} of {total} {units} were not run")
     return len(failed)

@@ -1,22 +1,46 @@
-"""The options of ``parallelflow run`` about elements: those that fail, and those that are done."""
+"""Options about elements, rows and points: those that fail, take long, or are done already."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from typing import TYPE_CHECKING, Any
 
 from parallelflow.errors import shortened
-from parallelflow.settings import POLICIES
+from parallelflow.settings import (
+    CONTINUE,
+    FINISH_OTHERS,
+    POLICIES,
+    STOP,
+    overridden,
+    override,
+    settings,
+)
+from parallelflow.work.python_value import python_value
 
-__all__ = ["add"]
+if TYPE_CHECKING:
+    from parallelflow.work.policy import ElementPolicy
+
+__all__ = ["add", "add_log", "leaves_out", "override_settings", "point_policy"]
+
+OF_ELEMENTS = """\
+These go before the ports of the Map modules and the configuration. With
+--table, or several files, a row is an element; without --on-error, the
+others are finished then."""
+OF_POINTS = "A point is an element; without --on-error, the others are finished."
 
 
-def add(run: argparse.ArgumentParser) -> None:
-    """Add the options to the parser of the command."""
-    failing = run.add_argument_group(
-        "elements that fail or take long",
-        "These go before the ports of the Map modules and the configuration.",
-    )
+def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
+    """Add the options to the parser of a command.
+
+    Parameters
+    ----------
+    run : argparse.ArgumentParser
+        The command's.
+    description : str
+        What is said of the first ones.
+    """
+    failing = run.add_argument_group("elements that fail or take long", description)
     failing.add_argument(
         "--on-error",
         choices=POLICIES,
@@ -56,6 +80,43 @@ def add(run: argparse.ArgumentParser) -> None:
         help="compute only what the last run of the file has left: what has failed, and what was "
         "not reached; refuse if it has left nothing",
     )
+
+
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Add the option for VisTrails' log."""
+    parser.add_argument(
+        "--save-log",
+        metavar="FILE.vt",
+        help="save the file, under a new name, with VisTrails' log of the executions: modules, "
+        "times, engines, errors; of rows and points with their parameters",
+    )
+
+
+def override_settings(options: argparse.Namespace) -> None:
+    """Have the options go before ports and configuration."""
+    if options.value_for_failed is not None:
+        python_value(options.value_for_failed)
+    override(
+        onError=options.on_error,
+        elementTimeout=options.element_timeout,
+        retries=options.retries,
+        valueForFailed=options.value_for_failed,
+        resume=False if options.no_resume else None,
+    )
+
+
+def point_policy() -> ElementPolicy:
+    """Return what becomes of rows and points that fail or take long, by options and settings."""
+    from parallelflow.work.policy import ElementPolicy
+
+    known = settings()
+    on_error = overridden("onError") or FINISH_OTHERS
+    return ElementPolicy(on_error == STOP, known.elementTimeout or None, known.retries)
+
+
+def leaves_out() -> tuple[bool, Any]:
+    """Return whether the command goes on without rows and points that fail, and their value."""
+    return overridden("onError") == CONTINUE, python_value(settings().valueForFailed)
 
 
 def _seconds(text: str) -> float:

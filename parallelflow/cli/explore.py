@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ from xml.etree.ElementTree import Element
 from parallelflow.errors import UserMistake
 
 from . import target
-from .batch import execute, show
-from .detached import progress_display
-from .engines import configure_engines
+from .batch import execute, point_log, show
+from .element_options import point_policy
 from .exits import Exit
-from .messages import configure, tell
+from .messages import tell
+from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
 from .result_file import check_place
 
@@ -50,21 +49,12 @@ def explore(options: Namespace) -> int:
     if options.name is not None and options.axes:
         raise UserMistake("give either --name, or the values by --set and --range.")
     check_place(options.table)
-    wanted = target.parse(options.file)
-    wanted = _with_version(wanted, target.read(wanted.path), options.name)
-    display = progress_display("points")
-    configure(display, options.verbose)
-    configure_engines(options)
+    [wanted], [tree] = read_targets(options, [options.file])
+    wanted = _with_version(wanted, tree, options.name)
+    display = begin(options, "points")
+    with opened([wanted], options.save_log) as [workflow]:
+        from parallelflow.batch.exploration import Axis, combine, explore_saved, find_saved
 
-    from parallelflow.host import start_core
-
-    start_core(execution_log=False)
-    from parallelflow.batch.exploration import Axis, combine, explore_saved, find_saved
-
-    from .workflow import Workflow
-
-    workflow = Workflow(wanted)
-    with contextlib.closing(workflow):
         if options.axes:
             exploration = combine(workflow, [Axis(*axis) for axis in options.axes])
         else:
@@ -94,6 +84,9 @@ def _execute(
         exploration.points,
         collect_cells,
         show(display, points),
+        point_policy(),
+        kept=True,
+        log=point_log(options, [exploration.workflow], exploration.points, columns, rows),
     )
     return execute(batch, display, (columns, rows, names, began), options.table, "point")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
+from . import element_options
 from .cluster_parser import PROFILE_HELP
 from .runs_parser import add_detach
 
@@ -104,6 +105,8 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         "configured number, else one per core)",
     )
     explore.add_argument("--profile", metavar="P", help=PROFILE_HELP)
+    element_options.add_log(explore)
+    element_options.add(explore, element_options.OF_POINTS)
     add_detach(explore)
     explore.add_argument(
         "-v",

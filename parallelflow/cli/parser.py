@@ -219,6 +219,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write a page of HTML about the run: timeline, durations, engines, errors",
     )
+    element_options.add_log(run)
     run.add_argument(
         "--trace",
         metavar="FILE",

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parallelflow.errors import TableError
 from parallelflow.system import safe_files
@@ -50,6 +50,7 @@ def write_results(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     outcomes: Sequence[Outcome],
+    failed: Any = None,
 ) -> None:
     """Write the table of results.
 
@@ -57,12 +58,12 @@ def write_results(
     ----------
     out : str or None
         The file, which is replaced; None for standard output.
-    columns, rows, outcomes
+    columns, rows, outcomes, failed
         As `parallelflow.batch.result_table.result_table` has them.
     """
     from parallelflow.batch.result_table import result_table
 
-    text = result_table(columns, rows, outcomes)
+    text = result_table(columns, rows, outcomes, failed)
     if out is None:
         sys.stdout.write(text)
         sys.stdout.flush()

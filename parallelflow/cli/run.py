@@ -11,15 +11,13 @@ from typing import Any
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.progress import recent
-from parallelflow.settings import override
-from parallelflow.work.python_value import python_value
 
-from . import peek, records, report, signals, streams, target
-from .checkpoints import check_something_is_left
-from .detached import note_checked, progress_display
-from .engines import Terminal, configure_engines
+from . import peek, records, report, signals, streams
+from .detached import note_checked
+from .engines import Terminal
 from .exits import Exit
-from .messages import configure, tell
+from .messages import tell
+from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
 
 __all__ = ["run"]
@@ -56,45 +54,17 @@ def run(options: Namespace) -> int:
 
 
 def _run_files(options: Namespace, began: float) -> int:
-    _override_settings(options)
     if options.table or options.out or len(options.files) > 1:
         from .batch import run_batch
 
         return run_batch(options)
-    wanted = target.parse(options.files[0])
-    if options.failed:
-        check_something_is_left(wanted.path)
-    tree = target.read(wanted.path)
-    display = progress_display()
-    configure(display, options.verbose)
-    configure_engines(options)
+    [wanted], [tree] = read_targets(options, options.files)
+    display = begin(options)
     if not on_engine() and peek.wants_engines(tree, wanted.version, options.parallel_maps):
         get_manager().prepare()
     del tree
-
-    from parallelflow.host import start_core
-
-    # The execution log would go into the vistrail, which is not saved.
-    start_core(execution_log=False)
-    from .workflow import Workflow
-
-    workflow = Workflow(wanted)
-    try:
+    with opened([wanted], options.save_log) as [workflow]:
         return _run(workflow, workflow.check_aliases(options.aliases), options, display, began)
-    finally:
-        workflow.close()
-
-
-def _override_settings(options: Namespace) -> None:
-    if options.value_for_failed is not None:
-        python_value(options.value_for_failed)
-    override(
-        onError=options.on_error,
-        elementTimeout=options.element_timeout,
-        retries=options.retries,
-        valueForFailed=options.value_for_failed,
-        resume=False if options.no_resume else None,
-    )
 
 
 def _run(

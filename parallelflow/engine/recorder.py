@@ -13,19 +13,19 @@ from typing import Any
 
 from .spec import SUBWORKFLOW_KEY
 
-__all__ = ["ITERATION", "LOOP", "MODULE", "Record", "Recorder"]
+__all__ = ["ITERATION", "LOOP", "MODULE", "WORKFLOW", "Record", "Recorder", "WorkflowRecorder"]
 
-MODULE, LOOP, ITERATION = "module", "loop", "iteration"
+MODULE, LOOP, ITERATION, WORKFLOW = "module", "loop", "iteration", "workflow"
 
 
 @dataclass(slots=True)
 class Record:
-    """One execution: of a module or Group, of a loop, or of one of its iterations.
+    """One execution: of a module or Group, of a loop or one of its iterations, or of a workflow.
 
     Attributes
     ----------
     kind : str
-        `MODULE`, `LOOP` or `ITERATION`.
+        `MODULE`, `LOOP`, `ITERATION` or `WORKFLOW`.
     start, end : float or None
         Seconds since the epoch on the engine's clock; None while unfinished.
     module : int
@@ -174,3 +174,19 @@ class Recorder:
 
     def add_exec(self, exec_: Any) -> None:
         """Note nothing: a log object made elsewhere cannot travel."""
+
+
+class WorkflowRecorder(Recorder):
+    """Records one execution of a whole workflow, and stands for its log as well."""
+
+    def __init__(self) -> None:
+        super().__init__(Record(WORKFLOW, time.time()))
+
+    def start_workflow_execution(self, *_: Any, **__: Any) -> WorkflowRecorder:
+        """Return what the modules' executions are told to: this."""
+        return self
+
+    def finish_workflow_execution(self, errors: Any, suspended: Any = False) -> None:
+        """Note that the workflow has ended, well or not."""
+        self.parent.end = time.time()
+        self.parent.completed = -2 if suspended else -1 if errors else 1

@@ -10,6 +10,7 @@ from typing import Any
 from .file_names import numbered_files
 from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
+from .recorder import Record, WorkflowRecorder
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient
 from .shortcuts import without_import_hook
 from .workflow_parameters import set_parameters
@@ -76,25 +77,29 @@ class WorkflowsFunction:
         return self._packages.outdated
 
     def __call__(self, index: int, point: Point) -> tuple[Any, Any]:
-        """Return what is collected of a workflow's execution for a point, and no record.
+        """Return what is collected of a workflow's execution for a point, and its record.
+
+        The record is None where none is wanted.
 
         Raises
         ------
         RemoteFailureError
             If a module fails; ``where`` holds the ids of the modules that failed, with their
-            messages and traces.
+            messages and traces, and the record.
         """
         execution = self._executions.get(point.workflow)
         if execution is None:
             execution = _Execution(self._spec.workflows[point.workflow])
             self._executions[point.workflow] = execution
+        recorder = WorkflowRecorder() if self._spec.log else None
         try:
-            pipeline, objects = execution.run(point, self._spec.stop_on_error)
+            pipeline, objects = execution.run(point, self._spec.stop_on_error, recorder)
         except BaseException as e:
             if not isinstance(e, RemoteFailureError):  # VisTrails was left in the middle of it
                 del self._executions[point.workflow]
             raise
-        return self._collect(point.workflow, pipeline, objects), None
+        record = None if recorder is None else recorder.parent
+        return self._collect(point.workflow, pipeline, objects), record
 
     def close(self) -> None:
         """Forget the modules and all they hold."""
@@ -116,10 +121,13 @@ class _Execution:
         self._pipeline = unserialize(spec.pipeline, Pipeline)
         self._interpreter = WorkflowInterpreter()
 
-    def run(self, point: Point, stop_on_error: bool) -> tuple[Any, dict[int, Any]]:
+    def run(
+        self, point: Point, stop_on_error: bool, recorder: WorkflowRecorder | None
+    ) -> tuple[Any, dict[int, Any]]:
         """Execute the workflow; return its pipeline and the module objects by id."""
         set_parameters(self._pipeline, point.parameters)
         self._interpreter.prepare(self._replace)
+        log = {} if recorder is None else {"logger": recorder}
         with numbered_files(point.number):
             result = self._interpreter.execute(
                 self._pipeline,
@@ -127,11 +135,13 @@ class _Execution:
                 stop_on_error=stop_on_error,
                 extra_info={},
                 **self._spec.info,
+                **log,
             )
         if result.suspended:
             raise RunOnClient("suspended")  # what it waits for is the client's to watch
         if result.errors:
-            raise _failed(self._pipeline, result.errors)
+            record = None if recorder is None else recorder.parent
+            raise _failed(self._pipeline, result.errors, record)
         self._interpreter.keep(result.objects.values())
         return self._pipeline, result.objects
 
@@ -160,10 +170,11 @@ def _give(module: Any, given: Given) -> None:
     module.compute = module.compute_all = compute
 
 
-def _failed(pipeline: Any, errors: dict[int, Any]) -> RemoteFailureError:
+def _failed(pipeline: Any, errors: dict[int, Any], record: Record | None) -> RemoteFailureError:
     first = errors[min(errors)]
     trace = first.errorTrace or "".join(traceback.format_exception(first))
-    where = tuple((n, str(e.msg), str(e.errorTrace or "")) for n, e in sorted(errors.items()))
+    failed = tuple((n, str(e.msg), str(e.errorTrace or "")) for n, e in sorted(errors.items()))
+    where = (failed, record)
     return RemoteFailureError(
         RemoteFailure("run", type(first).__name__, failure_text(pipeline, errors), trace, where)
     )

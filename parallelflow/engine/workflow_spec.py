@@ -83,6 +83,8 @@ class WorkflowsSpec:
         Versions of the client that have to fit: ``parallelflow``, ``python``.
     stop_on_error : bool
         Whether the first module that fails ends a workflow.
+    log : bool
+        Whether executions are to be recorded.
     """
 
     workflows: list[WorkflowSpec]
@@ -91,3 +93,4 @@ class WorkflowsSpec:
     user_packages: str | None
     versions: dict[str, str]
     stop_on_error: bool = True
+    log: bool = False

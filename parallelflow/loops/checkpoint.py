@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from parallelflow.work.run import Run
 
 from .loop import Loop
 
-__all__ = ["LoopCheckpoint", "parts_of"]
+__all__ = ["LoopCheckpoint", "RunCheckpoint", "parts_of", "session_parts"]
 
 # Where packages live whose files the user writes; others are told by their versions.
 USER_PACKAGES = "userpackages."
@@ -33,17 +33,20 @@ SOURCE = "*.py"
 logger = logging.getLogger(__name__)
 
 
-class LoopCheckpoint:
-    """The checkpoint of one execution of a loop; of none where none is kept.
+class RunCheckpoint:
+    """The checkpoint of one run of a workflow's elements; of none where none is kept.
 
     Parameters
     ----------
-    loop : Loop
-        The loop.
+    identity : callable
+        Returns what the run is, once it begins.
+    elements : sequence
+        The elements.
     """
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    def __init__(self, identity: Callable[[], RunIdentity], elements: Sequence[Any]) -> None:
+        self._identity = identity
+        self._elements = elements
         self._checkpoint: Checkpoint | None = None
         self._lines: list[str] = []
 
@@ -51,18 +54,14 @@ class LoopCheckpoint:
         """Begin it, and return the values that an earlier session has left, by index."""
         if not settings().checkpoints:
             return {}
-        loop = self._loop
         try:
-            parts = dict(parts_of(loop))
+            identity = self._identity()
         except Exception as e:
             # It is the run's own error if the function cannot be pickled.
             logger.info("no checkpoint is kept: %s", e)
             return {}
-        file = str(getattr(loop.module.moduleInfo.get("locator"), "name", None) or "")
-        identity = RunIdentity(_place(loop), loop.label, parts, file)
-        self._checkpoint = Checkpoint(identity, loop.elements, self._lines.append)
-        pool = loop.module.interpreter.filePool
-        return {index: unpack(value, pool) for index, value in self._checkpoint.take().items()}
+        self._checkpoint = Checkpoint(identity, self._elements, self._lines.append)
+        return self._checkpoint.take()
 
     def tell(self, progress: Progress) -> None:
         """Show the lines about it that have come."""
@@ -100,6 +99,30 @@ class LoopCheckpoint:
             self.tell(outcome.progress)
 
 
+class LoopCheckpoint(RunCheckpoint):
+    """The checkpoint of one execution of a loop.
+
+    Parameters
+    ----------
+    loop : Loop
+        The loop.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        super().__init__(self._of_loop, loop.elements)
+
+    def _of_loop(self) -> RunIdentity:
+        loop = self._loop
+        file = str(getattr(loop.module.moduleInfo.get("locator"), "name", None) or "")
+        return RunIdentity(_place(loop), loop.label, dict(parts_of(loop)), file)
+
+    def take(self) -> dict[int, Any]:
+        """Begin it, and return the values that an earlier session has left, by index."""
+        pool = self._loop.module.interpreter.filePool
+        return {index: unpack(value, pool) for index, value in super().take().items()}
+
+
 def _place(loop: Loop) -> str:
     """Return which module of which file loops."""
     info = loop.module.moduleInfo
@@ -117,7 +140,22 @@ def parts_of(loop: Loop) -> Iterator[tuple[str, str]]:
     for value in spec.values:
         name = f"the value on port {value.port} of module {value.module}"
         yield name, digest_text(content_digest((value.value, value.sigstring)))
-    for need in spec.packages:
+    yield from session_parts(spec.packages, spec.versions)
+
+
+def session_parts(
+    packages: Sequence[PackageNeed], versions: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what else decides values: packages, and what elements find in the session's process.
+
+    Parameters
+    ----------
+    packages : sequence of PackageNeed
+        Those that the modules need.
+    versions : mapping of str to str
+        Of Parallel Flow, of Python and of VisTrails.
+    """
+    for need in packages:
         yield f"package {need.identifier}", str(need.version)
         values = (need.initial, need.configuration)
         yield f"the configuration of package {need.identifier}", digest_text(content_digest(values))
@@ -128,7 +166,7 @@ def parts_of(loop: Loop) -> Iterator[tuple[str, str]]:
     yield "the working directory", folder
     for name, digest in modules.items():
         yield f"module {name}", digest_text(content_digest(digest))
-    for name, version in spec.versions.items():
+    for name, version in versions.items():
         yield f"the version of {name}", version
 
 

@@ -72,6 +72,18 @@ if how == 'exit':
     raise SystemExit(3)
 text = how
 """
+# Notes each execution in the working folder; 3 fails until there is a file that cures it, and every
+# second attempt at 4 fails.
+COUNTED = """\
+import os
+with open(f'{n}.times', 'a') as times:
+    times.write('x')
+if n == 3 and not os.path.exists('cured'):
+    raise ValueError('not yet')
+if n == 4 and os.path.getsize('4.times') % 2:
+    raise ValueError('once more')
+text = f'did {n}'
+"""
 
 
 def mapped(build: Builder, code: str, values: list[Any], package: str = PARALLEL_FLOW) -> Any:
@@ -168,6 +180,21 @@ def endings(build: Builder) -> None:
     printed(build, build.source("ending", (0, 0), ENDINGS, *settings), "text")
 
 
+def counted(build: Builder) -> None:
+    """Note each execution; fail for 3, and at the first attempt for 4."""
+    settings = {"n": "Integer"}, {"text": "String"}, {"n": 1}, {"n": "n"}
+    printed(build, build.source("counted", (0, 0), COUNTED, *settings), "text")
+
+
+def reads(build: Builder) -> None:
+    """Read a number from the file that an alias names."""
+    file = build.module("File", (0, 100), values={"name": "none"}, aliases={"name": "name"})
+    code = "text = 'read %d' % int(open(file.name).read())"
+    source = build.source("reading", (0, 0), code, {"file": "File"}, {"text": "String"})
+    build.connect(file, "value", source, "file")
+    printed(build, source, "text")
+
+
 def after(build: Builder, code: str) -> None:
     """Add a source, and after it one that adds an alias' value."""
     first = build.source("first", (0, 0), code, {}, {"o": "Integer"})
@@ -249,6 +276,8 @@ CASES = [
     aliases,
     pause,
     endings,
+    counted,
+    reads,
     uncached,
     broken,
     unavailable,

@@ -1,0 +1,113 @@
+"""How commands that run workflows begin: files, terminal, engines, and VisTrails, in this order."""
+
+from __future__ import annotations
+
+import contextlib
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element
+
+from parallelflow.errors import UserMistake
+from parallelflow.system import safe_files
+
+from . import element_options, target
+from .checkpoints import check_something_is_left
+from .detached import progress_display
+from .engines import configure_engines
+from .messages import configure
+
+if TYPE_CHECKING:
+    from .progress import ProgressDisplay
+    from .workflow import Workflow
+
+__all__ = ["begin", "opened", "read_targets"]
+
+
+def read_targets(
+    options: Namespace, names: Sequence[str]
+) -> tuple[list[target.Target], list[Element]]:
+    """Return which files and versions are meant, and their version trees; set the options.
+
+    Parameters
+    ----------
+    options : Namespace
+        With those of `element_options`.
+    names : sequence of str
+        FILE[:VERSION], as the user wrote them.
+
+    Raises
+    ------
+    UserMistake
+        If there is no such file, or nothing is left to compute.
+    """
+    element_options.override_settings(options)
+    _check_log(options.save_log, names)
+    targets = [target.parse(name) for name in names]
+    if options.failed:
+        check_something_is_left(targets[0].path)
+    return targets, [target.read(wanted.path) for wanted in targets]
+
+
+def _check_log(log: str | None, names: Sequence[str]) -> None:
+    """Raise unless the log can be saved."""
+    if log is None:
+        return
+    if len(names) > 1:
+        raise UserMistake("--save-log is for one file: the log is a part of it.")
+    path = Path(log)
+    if safe_files.is_folder(path) or not safe_files.is_folder(path.parent):
+        raise UserMistake(f"--save-log: {log} is not the name of a file in a folder that exists.")
+    if path.exists():
+        raise UserMistake(f"--save-log: {log} is there already; it is not overwritten.")
+
+
+def begin(options: Namespace, units: str = "elements") -> ProgressDisplay:
+    """Set the terminal and the engines up.
+
+    Parameters
+    ----------
+    options : Namespace
+        With ``verbose``, and what `configure_engines` takes.
+    units : str
+        What is counted, in the plural.
+
+    Returns
+    -------
+    ProgressDisplay
+        Where progress is shown.
+    """
+    display = progress_display(units)
+    configure(display, options.verbose)
+    configure_engines(options)
+    return display
+
+
+@contextlib.contextmanager
+def opened(targets: Sequence[target.Target], log: str | None = None) -> Iterator[list[Workflow]]:
+    """Start VisTrails' core and open workflows; they are closed at the end.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        Files and versions.
+    log : str, optional
+        Where to save the first one with the log of what was executed, however that has ended.
+    """
+    from parallelflow.host import start_core
+
+    # The log goes into the vistrail, which is not saved unless that is wanted.
+    start_core(execution_log=log is not None)
+    from .workflow import Workflow
+
+    with contextlib.ExitStack() as stack:
+        workflows = []
+        for wanted in targets:
+            workflows.append(Workflow(wanted))
+            stack.callback(workflows[-1].close)
+        try:
+            yield workflows
+        finally:
+            if log is not None:
+                workflows[0].save_with_log(log)

@@ -131,6 +131,9 @@ class Sender:
             chunk = chunk.first(fits)
         shares = worker.shares_memory
         frames = self._shared.frames(packing, one_reader=True) if shares else packing.frames()
+        if not worker.may_be_sent(frames):
+            self._put_back(chunk)
+            return False
         if self._try(worker, chunk, lambda w: w.send(chunk, self._key, self._policy, frames)):
             return True
         self._shared.discard(frames)
@@ -141,5 +144,8 @@ class Sender:
             if self._results.progress.state is RunState.PREPARING:
                 self._results.progress.enter(RunState.RUNNING)
             return True
-        (self._backlog.quarantine if chunk.alone else self._backlog.requeue)(chunk)
+        self._put_back(chunk)
         return False
+
+    def _put_back(self, chunk: Chunk) -> None:
+        (self._backlog.quarantine if chunk.alone else self._backlog.requeue)(chunk)

@@ -49,7 +49,8 @@ class SilentEngines:
         if not workers or self._pool.expected() or any(w.serves_this_session() for w in workers):
             self._since = time.monotonic()
             return
-        if time.monotonic() - self._since < SILENT_SECONDS:
+        travel = max(worker.travel_seconds for worker in workers)
+        if time.monotonic() - self._since < SILENT_SECONDS + travel:
             return
         self._is_reported = True
         ids = sorted(worker.id for worker in workers)

@@ -34,6 +34,9 @@ SETUP_BYTES_PER_SECOND = 10e6
 # another engine gets the chunk.
 BEGIN_SECONDS = 0.5
 WITHDRAW_SECONDS = 1.5
+# What follows, and what it follows, are no larger: a large message would not be there in that time,
+# and travel again.
+MOST_FOLLOWING_BYTES = 1_000_000
 # Clocks that differ by less are one clock: both processes are on the same machine.
 SAME_CLOCK_SECONDS = 0.5
 
@@ -103,6 +106,7 @@ class Worker:
     _asked_at: float = 0.0
     _answered_at: float = 0.0
     _time_limit: float = 0.0
+    _function_bytes: int = 0
     _withdraw_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -128,8 +132,8 @@ class Worker:
         """Send the function; the reply comes with chunk None. Each time has twice as long."""
         self.awaits_copy = False
         self._asked_at = time.monotonic()
-        size = sum(memoryview(frame).nbytes for frame in frames)
-        needed = SETUP_SECONDS + size / SETUP_BYTES_PER_SECOND
+        self._function_bytes = _size(frames)
+        needed = SETUP_SECONDS + self.travel_seconds
         self._time_limit = max(2 * self._time_limit, needed)
         self._send(None, runner.setup, key, memoryview(state), offer, keep, *_views(frames))
 
@@ -145,6 +149,21 @@ class Worker:
         return time.monotonic() - self._asked_at >= self._time_limit
 
     @property
+    def travel_seconds(self) -> float:
+        """How long the function that was sent last may be on its way, seconds."""
+        return self._function_bytes / SETUP_BYTES_PER_SECOND
+
+    def may_be_sent(self, frames: Sequence[Any]) -> bool:
+        """Return False if a chunk's frames are too large to follow the function at once.
+
+        The engine gets nothing then before it has answered.
+        """
+        if self.state is not WorkerState.SETTING_UP or _size(frames) <= MOST_FOLLOWING_BYTES:
+            return True
+        self.trust(None)
+        return False
+
+    @property
     def is_trusted(self) -> bool:
         """Whether a chunk may follow the function at once.
 
@@ -152,6 +171,8 @@ class Worker:
         a short run takes one round trip to it then. If not, the chunk comes back.
         """
         if self.state is not WorkerState.SETTING_UP or self.awaits_copy:
+            return False
+        if self._function_bytes > MOST_FOLLOWING_BYTES:
             return False
         return self.id in _proved.get(self.client, ()) and not self._jobs_of_others()
 
@@ -266,6 +287,10 @@ class Worker:
     def gone_for(self) -> float:
         """How long ago the engine was noted as gone, seconds; 0 if it is there."""
         return 0.0 if self._gone_since is None else time.monotonic() - self._gone_since
+
+
+def _size(frames: Sequence[Any]) -> int:
+    return sum(memoryview(frame).nbytes for frame in frames)
 
 
 def _views(frames: Sequence[Any]) -> list[memoryview]:

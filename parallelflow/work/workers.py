@@ -140,8 +140,10 @@ class Workers:
     def set_up_again(self, worker: Worker) -> None:
         """Send the function to an engine that does not have it any more.
 
-        Nothing if it has just been sent, or found to be of no use there.
+        Nothing if it has just been sent, or found to be of no use there. No chunk follows it at
+        once: one that has come too late would come too late again.
         """
+        worker.trust(None)
         if worker.state is WorkerState.READY:
             self.set_up(worker)
 

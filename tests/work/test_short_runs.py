@@ -94,6 +94,41 @@ def test_what_followed_to_a_busy_engine_goes_to_another_one_and_is_run_once(
     assert sorted(ran.read_text().split()) == ["1", "2"]
 
 
+def test_what_came_too_late_behind_the_function_waits_for_the_answer(
+    client: Any, sent: list[tuple[int, Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would come too late again and again on a machine that is busy, or by a slow network."""
+
+    def run() -> Run:
+        return Run(client, make, ("none", ""), [1, 2], "short", chunk_size=1)
+
+    run_until_both_have_worked(client, run, sent)
+    sent.clear()
+    monkeypatch.setattr(worker, "BEGIN_SECONDS", -1.0)
+    assert drive(run()).values == [10, 20]
+    chunks = [arguments for _, function, arguments in sent if function is runner.run_chunk]
+    late = [arguments for arguments in chunks if arguments[BEGIN_BY] is not None]
+    assert len(late) == 2 and len(chunks) <= 4
+
+
+@pytest.mark.parametrize("large", ["function", "chunk"])
+def test_what_is_large_does_not_follow_at_once(
+    client: Any, sent: list[tuple[int, Any, Any]], monkeypatch: pytest.MonkeyPatch, large: str
+) -> None:
+    """It crosses once, however long that takes."""
+    drive(Run(client, make, ("none", ""), [1, 2], "short", chunk_size=1))
+    sent.clear()
+    monkeypatch.setattr(worker, "MOST_FOLLOWING_BYTES", 10_000)
+    monkeypatch.setattr(worker, "BEGIN_SECONDS", 0.0)  # as if it took that long
+    content = bytes(100_000)
+    function, elements = (len, [content] * 2) if large == "chunk" else (content.find, [b"x"] * 2)
+    run = Run(client, plain_function, (function, True), [(e,) for e in elements], "l", chunk_size=1)
+    drive(run)
+    assert run.values == [100_000 if large == "chunk" else -1] * 2
+    chunks = [arguments for _, function, arguments in sent if function is runner.run_chunk]
+    assert len(chunks) == 2 and all(arguments[BEGIN_BY] is None for arguments in chunks)
+
+
 @pytest.mark.parametrize("way", ["exception", "SIGKILL"])
 def test_a_function_that_cannot_be_set_up_is_no_elements_fault(cluster: Cluster, way: str) -> None:
     """Its element, on the way behind it, has not been begun."""

@@ -43,9 +43,8 @@ MAX_ELEMENTS = 20_000
 # So do more bytes, there or back. Before the time is known, less may travel without need.
 MAX_BYTES = 16_000_000
 FIRST_BYTES = 1_000_000
-# So many elements are measured one by one; the size of larger chunks follows from the time and
-# bytes of those before.
-MEASURED_ELEMENTS = FIRST_ELEMENTS
+# Elements of these types are as large as nothing.
+SMALL = (int, float, bool, complex, type(None))
 # An iterator may take its time for each element: engines, and whoever waits, get what there is.
 READ_SECONDS = 0.03
 
@@ -296,8 +295,6 @@ class ElementSource:
 
     def _read(self, count: int, most_bytes: float) -> list[Any]:
         if self.total is not None:
-            if count > MEASURED_ELEMENTS:
-                return list(islice(self._iterator, count))
             return list(_up_to(islice(self._iterator, count), most_bytes))
         found: list[Any] = []
         end = time.monotonic() + READ_SECONDS
@@ -321,6 +318,8 @@ def _up_to(elements: Iterator[Any], most_bytes: float) -> Iterator[Any]:
     nbytes = 0
     for element in elements:
         yield element
+        if type(element) in SMALL:
+            continue
         nbytes += _nbytes(element)
         if nbytes >= most_bytes:
             return
@@ -330,8 +329,16 @@ def _nbytes(element: Any) -> int:
     """Return about how many bytes an element takes; what it refers to is not counted."""
     if isinstance(element, Pickled):
         return element.nbytes
+    if isinstance(element, tuple):
+        return sum(_nbytes_of_part(part) for part in element if type(part) not in SMALL)
+    return _nbytes_of_part(element)
+
+
+def _nbytes_of_part(part: Any) -> int:
     try:
-        return sum(map(sys.getsizeof, element if isinstance(element, tuple) else (element,)))
+        # Of an array over a file, or over another one's memory, the size is a hundred bytes.
+        own = int(part.nbytes) if hasattr(type(part), "nbytes") else 0
+        return max(own, sys.getsizeof(part))
     except Exception:  # of its own __sizeof__
         return 0
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +21,7 @@ import numpy as np
 import psutil
 import pytest
 
-from parallelflow.data import shared_values
+from parallelflow.data import parcel, shared_values
 from parallelflow.data.shared_folder import folder_states
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work import mapping, worker
@@ -56,7 +60,7 @@ def map_(request: pytest.FixtureRequest, client: Any, monkeypatch: pytest.Monkey
     original = shared_values.SharedFolder.write
 
     def write(self: Any, *arguments: Any) -> Any:
-        written.append(arguments)
+        written.append(self.path)  # not what is written: it must be freed
         return original(self, *arguments)
 
     monkeypatch.setattr(shared_values.SharedFolder, "write", write)
@@ -67,6 +71,7 @@ def map_(request: pytest.FixtureRequest, client: Any, monkeypatch: pytest.Monkey
     def run(function: Any, *iterables: Any, **options: Any) -> list[Any]:
         return mapping.map_on_cluster(client, function, zip(*iterables, strict=False), **options)
 
+    run.of_list = functools.partial(mapping.map_on_cluster, client)  # type: ignore[attr-defined]
     run.shared = request.param == "shared"  # type: ignore[attr-defined]
     run.written = written  # type: ignore[attr-defined]
     return run
@@ -110,6 +115,114 @@ def test_results_are_the_callers_own(map_: Any) -> None:
         result[:] = -1  # it may be written to
     assert_nothing_lies()
     assert (results[3] == -1).all()
+
+
+def set_frame_bytes(size: int) -> int:
+    """Set how large one frame of a message may be in this process; return what it was."""
+    from parallelflow.data import parcel
+
+    before, parcel.FRAME_BYTES = parcel.FRAME_BYTES, size
+    return before
+
+
+def test_messages_of_many_frames_with_encryption(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of values above 2 GB, which one frame cannot hold: there and back."""
+    assert client.curve_serverkey, "the connection is not encrypted"
+    monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
+    monkeypatch.setattr(shared_values, "_folder", None)
+    sent: list[int] = []
+    original = worker.send_request
+
+    def count(client: Any, engine: int, function: Any, arguments: Any) -> Any:
+        sent.append(sum(isinstance(a, memoryview) for a in arguments))
+        return original(client, engine, function, arguments)
+
+    monkeypatch.setattr(worker, "send_request", count)
+    small = 100_000
+    monkeypatch.setattr(parcel, "FRAME_BYTES", small)
+    [before, _] = client[:].apply_sync(set_frame_bytes, small)
+    try:
+        big = np.arange(1.5 * MEGABYTES_8)  # 120 of such frames are more than a message has
+        for array in (big[: MEGABYTES_8 // 2], big):
+            function, elements = with_constants(
+                lambda a, constant: (a * 2, bool((a == constant).all())),
+                ([array], itertools.repeat(array)),
+            )
+            pairs = zip(*elements, strict=False)
+            [(doubled, same)] = mapping.map_on_cluster(client, function, pairs)
+            assert same
+            np.testing.assert_array_equal(doubled, 2 * array)
+            doubled[:] = 0  # it may be written to
+    finally:
+        client[:].apply_sync(set_frame_bytes, before)
+    frames = sorted(sent)[-4:]  # of function and elements, twice
+    assert 40 <= frames[0] <= frames[-1] <= parcel.MAX_FRAMES + 2
+
+
+def memory(folder: str | None) -> int:
+    """Return how much this process and its folder hold, bytes; mapped files are not counted."""
+    text = Path("/proc/self/smaps_rollup").read_text()
+    own = int(re.findall(r"Anonymous: +(\d+) kB", text)[0]) * 1024
+    with contextlib.suppress(OSError):
+        own += sum(entry.stat().st_size for entry in os.scandir(folder)) if folder else 0
+    return own
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[list[int]]:
+    """Yield a list whose item is, after the block, by how much `memory` grew in it."""
+    shared = shared_values.session_folder()
+    folder = None if shared is None else shared.path
+    over, highest, before = threading.Event(), [0], memory(folder)
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            highest[0] = max(highest[0], memory(folder) - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield highest
+    finally:
+        over.set()
+        watcher.join()
+
+
+def rows_of_a_file(path: Path, number: int) -> Any:
+    """Return an array of rows of 8 MB each over a file with holes, as a data set on a disk."""
+    rows = np.memmap(path, np.float64, "w+", shape=(number, MEGABYTES_8))
+    rows[:, 0] = np.arange(number)
+    rows.flush()
+    del rows
+    return np.memmap(path, np.float64, "r", shape=(number, MEGABYTES_8))
+
+
+def test_a_list_on_a_disk_is_not_read_into_memory(map_: Any, tmp_path: Path) -> None:
+    """Nor if many small elements come first, so that thousands travel together."""
+    rows = rows_of_a_file(tmp_path / "rows", 30)
+    elements = [(np.full(1, -1.0),)] * 5000 + [(row,) for row in rows]
+    with peak_memory() as peak:
+        values = map_.of_list(lambda row: (float(row[0]), float(row.sum())), elements)
+    assert values[5000:] == [(i, i) for i in range(30)]
+    assert peak[0] < rows.nbytes / 2, f"{peak[0] / 1e6:.0f} of {rows.nbytes / 1e6:.0f} MB"
+    assert_nothing_lies()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("number", [500, 10_000])
+def test_a_data_set_larger_than_memory(client: Any, tmp_path: Path, number: int) -> None:
+    rows = rows_of_a_file(tmp_path / "rows", number)
+    with peak_memory() as peak:
+        values = mapping.map_on_cluster(
+            client, lambda row: (float(row[0]), row.nbytes), [(row,) for row in rows]
+        )
+    assert values == [(i, 8_000_000) for i in range(number)]
+    print(f"{rows.nbytes / 1e9:.0f} GB, at most {peak[0] / 1e6:.0f} MB held")
+    assert peak[0] < 200e6
+    assert_nothing_lies()
 
 
 def test_an_element_may_write_into_its_input_and_nobody_else_sees_it(map_: Any) -> None:

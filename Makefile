@@ -35,14 +35,14 @@ help:
 	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
 	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
 	@echo 'make test-fleet tests on several machines, made of namespaces: a real Slurm, real ssh servers (root)'
-	@echo 'make test-packages  the tests of VisTrails'\'' packages matplotlib, sklearn and vtk, with their libraries'
+	@echo 'make test-packages  the tests of VisTrails'\'' packages matplotlib, persistence, sklearn and vtk, with their libraries'
 	@echo 'make examples   run all of VisTrails'\''s own examples; a table of the results in docs/examples.md'
 	@echo 'make docs       the documentation as pages, in build/docs'
 	@echo 'make bench      the benchmark: a table of ratios, measured side by side on this machine'
 	@echo 'make lint       linting and typing alone'
 	@echo 'make clean      remove what these commands made'
 	@echo 'Each first brings what it needs into $(VENV). With another Python: make PYTHON=python3.12 run'
-	@echo 'With what packages of VisTrails need, of matplotlib, sklearn and vtk: make PACKAGES="matplotlib vtk" run'
+	@echo 'With what packages of VisTrails need, of matplotlib, persistence, sklearn and vtk: make PACKAGES="matplotlib vtk" run'
 	@echo 'With a VisTrails given by hand, a .deb or a folder: make VISTRAILS=PATH run'
 
 run: $(STAMPS)/run
@@ -73,7 +73,7 @@ test-fleet: $(STAMPS)/test
 
 test-packages: $(STAMPS)/test $(STAMPS)/examples
 	$(BIN)/python -m pytest tests/host tests/map/test_bundled_packages.py tests/examples/test_measures.py \
-	    -k 'matplotlib or sklearn or vtk or measures' $(PYTEST_OPTIONS)
+	    -k 'matplotlib or persistence or sklearn or vtk or measures' $(PYTEST_OPTIONS)
 
 examples: $(STAMPS)/examples
 	$(BIN)/python tools/examples_table.py --table docs/examples.md

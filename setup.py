@@ -27,6 +27,7 @@ EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]
 #: What VisTrails' bundled packages need, by their names.
 PACKAGES = {
     "matplotlib": ["matplotlib>=3.5"],
+    "persistence": ["dulwich>=0.21", *GUI],
     "sklearn": ["scikit-learn>=1.2"],
     "vtk": ["vtk>=9.2"],
 }
@@ -35,6 +36,7 @@ TEST = [
     *GUI,
     *EXAMPLES,
     *PACKAGES["matplotlib"],
+    *PACKAGES["persistence"],
     *PACKAGES["sklearn"],
     *DOCS,
     "joblib>=1.2",

@@ -33,6 +33,7 @@ class BundledPackage:
 #: The packages that run with current libraries, given these.
 BUNDLED_PACKAGES = (
     BundledPackage("matplotlib", "matplotlib", "matplotlib"),
+    BundledPackage("persistence", "dulwich", "dulwich"),
     BundledPackage("sklearn", "sklearn", "scikit-learn"),
     BundledPackage("vtk", "vtk", "vtk"),
 )
@@ -51,10 +52,7 @@ UNTRIED_PACKAGES = (
 WINDOW_PACKAGES = ("gmaps", "pipelineEdit", "pythonCalcQt", "spreadsheet")
 
 #: The packages whose libraries have changed too much, and these libraries.
-OUTDATED_PACKAGES = (
-    BundledPackage("persistence", "dulwich", "dulwich"),
-    BundledPackage("tensorflow", "tensorflow", "tensorflow"),
-)
+OUTDATED_PACKAGES = (BundledPackage("tensorflow", "tensorflow", "tensorflow"),)
 
 
 def _with_libraries(packages: Iterable[BundledPackage]) -> str:

@@ -69,6 +69,7 @@ def load() -> dict[str, Symptom]:
         "window",
         "window_actions",
         "matplotlib",
+        "persistence",
         "sklearn",
         "vtk",
     ):

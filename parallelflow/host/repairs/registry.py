@@ -64,7 +64,12 @@ applied: list[str] = []
 BUNDLED_PACKAGES = "vistrails.packages."
 
 #: Codepath of each bundled package that has repairs: the file of `packages` they are in.
-_PACKAGE_FILES = {"matplotlib": "matplotlib", "sklearn": "sklearn", "vtk": "vtk"}
+_PACKAGE_FILES = {
+    "matplotlib": "matplotlib",
+    "persistence": "persistence",
+    "sklearn": "sklearn",
+    "vtk": "vtk",
+}
 
 _by_module: dict[str, list[Repair]] = {}
 _loaded_packages: set[str] = set()

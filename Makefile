@@ -23,7 +23,7 @@ VISTRAILS_ANEW := FORCE
 endif
 endif
 
-.PHONY: help run gui test test-slow test-pythons test-fresh test-fleet test-packages examples docs bench lint clean FORCE
+.PHONY: help run gui test style typing pytest test-slow test-pythons test-fresh test-fleet test-packages examples docs bench lint clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -51,10 +51,14 @@ run: $(STAMPS)/run
 gui: $(STAMPS)/gui
 	$(BIN)/parallelflow gui
 
+# mypy has one core for a minute or two. The tests, which wait now and then, go on beside it.
+test: style $(STAMPS)/pythons
+	@$(MAKE) --no-print-directory -j 2 typing pytest
+
 # Clusters spend half of their time waiting for each other, so two tests run at once. Each process
 # has half of the tests, in their order, since neighbours share clusters; one that has finished takes
 # half of what the other has left.
-test: lint $(STAMPS)/pythons
+pytest: $(STAMPS)/pythons
 	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/pythons
@@ -85,9 +89,13 @@ docs: $(STAMPS)/test
 bench: $(STAMPS)/test
 	$(BIN)/python -m tests.benchmarks $(ROWS)
 
-lint: $(STAMPS)/test
+lint: style typing
+
+style: $(STAMPS)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+typing: $(STAMPS)/test
 	$(BIN)/mypy
 
 clean:

@@ -12,7 +12,7 @@ from parallelflow.engine.process_settings import SETTINGS
 from parallelflow.engine_manager import EngineManager
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return a client of two engines that were started in a folder of their own."""
     before = Path.cwd()

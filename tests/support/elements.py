@@ -15,6 +15,19 @@ from typing import Any
 SECONDS = 60.0
 
 
+# Calls of PyDLL keep Python's lock, and one that waits for what it holds itself waits until a kill.
+HANG_IN_C = (
+    "import ctypes; mutex = ctypes.create_string_buffer(128); "
+    "lock = ctypes.PyDLL(None).pthread_mutex_lock; lock(mutex); lock(mutex)"
+)
+"""Holds the main thread in C code that looks at no signal, and leaves the core to other tests."""
+
+
+def hang_in_c() -> None:
+    """Do what `HANG_IN_C` says; it never returns."""
+    exec(HANG_IN_C)
+
+
 def use_pool(method: str, x: int) -> list[int]:
     """Return what a pool of two workers gives."""
     with multiprocessing.get_context(method).Pool(2) as pool:

@@ -25,9 +25,9 @@ def server() -> Iterator[EngineServer]:
     server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def manager() -> Iterator[EngineManager]:
-    """Start two engines of a profile of this module's own; stop them at its end."""
+    """Start two engines for the tests of this folder; `cluster` starts again what is killed."""
     manager = EngineManager(profile="work")
     manager.configure(engines=ENGINES)
     manager.ensure_engines()

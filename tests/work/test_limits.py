@@ -22,6 +22,7 @@ from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.retries import with_retries
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive, on_both
+from tests.support.elements import hang_in_c
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -42,7 +43,7 @@ def behave(element: Any) -> Any:
                 pass
         return "over its time"
     if element == "stuck in C":
-        return sum(range(10**11))
+        hang_in_c()
     if element == "eat":
         limit = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, limit[1]))

@@ -22,6 +22,7 @@ from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
+from tests.support.elements import hang_in_c
 from tests.support.waiting import BUSY_SECONDS, wait_until
 
 
@@ -321,9 +322,9 @@ def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any, tmp_path: 
 
 
 def stuck_in_c(i: float) -> None:
-    """Hold the main thread in C code that looks at no signal, for a minute or so."""
+    """Hang, but for the element 0."""
     if i:
-        sum(range(10**10))
+        hang_in_c()
 
 
 @on_both

@@ -46,7 +46,7 @@ examples:
   parallelflow run sweep.vt --report run.html --trace run.csv
   parallelflow run sweep.vt --table values.csv --out results.csv --engines 4
   parallelflow run first.vt second.vt:final --out results.csv
-  parallelflow run sweep.vt --detach         goes on after the terminal is closed
+  parallelflow run sweep.vt --detach         goes on without a terminal
 
 tables of runs:
   The first line of the table (CSV, UTF-8) names the columns. The results have

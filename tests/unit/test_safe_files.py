@@ -135,6 +135,7 @@ MAY_OPEN = {
     "data/shared_file.py": "opens without waiting or following links, and looks at what it is",
     "data/shared_folder.py": "the same; and what the kernel tells of mounts",
     "host/repairs/standins/imp.py": "as the module of the standard library",
+    "host/repairs/packages/persistence.py": "writes where its user or itself has made a place",
     "cli/target.py": "vistrails, which it looks at before",
     "cli/workflow.py": "vistrails that target has looked at",
     "cli/command.py": "/dev/null",

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from parallelflow.system.safe_files import make_folder
+from parallelflow.system.safe_files import make_folder, open_to_read
 
 from ...user_modules import user_folder
 from ..repair import Repair, always
@@ -131,7 +131,7 @@ def _speak_text(repo: Any) -> None:
         def compute_blob_hash(fname: str, chunk_size: int = READ_BYTES) -> str:
             def pieces() -> Iterator[bytes]:
                 yield repo.object_header(repo.Blob.type_num, Path(fname).stat().st_size)
-                with open(fname, "rb") as stream:
+                with open_to_read(fname) as stream:
                     while piece := stream.read(chunk_size):
                         yield piece
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from parallelflow.engine_manager.system.module_command import command_with_path
 from parallelflow.errors import UserMistake
 from parallelflow.runs.detached import DetachedRun, new_folder, read_detached, remove_folder
+from parallelflow.system import safe_files
 from parallelflow.system.waiting import wait_until
 
 from .attach import end
@@ -54,8 +55,9 @@ def detach(options: Namespace, arguments: Sequence[str]) -> int:
         raise
     if run is None:
         code = process.wait()
-        with contextlib.suppress(OSError):
-            sys.stderr.write((folder / "messages").read_text(errors="replace"))
+        with contextlib.suppress(OSError, safe_files.UnusableFile):
+            messages = safe_files.read_bytes(folder / "messages", links=False, own=True)
+            sys.stderr.write(messages.decode("utf-8", "replace"))
         remove_folder(folder)
         return code if code >= 0 else 128 - code
     _tell(run)

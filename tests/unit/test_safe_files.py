@@ -139,6 +139,7 @@ MAY_OPEN = {
     "cli/target.py": "vistrails, which it looks at before",
     "cli/workflow.py": "vistrails that target has looked at",
     "cli/command.py": "/dev/null",
+    "cli/detached_process.py": "new files, in a folder made a moment ago",
     "cli/streams.py": "/dev/null, and an open descriptor",
     "engine_manager/system/standard_files.py": "/dev/null",
     # Dialogs are opened, too.

@@ -49,8 +49,10 @@ class SilentEngines:
         if not workers or self._pool.expected() or any(w.serves_this_session() for w in workers):
             self._since = time.monotonic()
             return
+        # Writing a large function into shared memory takes its time before it is sent.
+        since = max(self._since, *(worker.asked_since for worker in workers))
         travel = max(worker.travel_seconds for worker in workers)
-        if time.monotonic() - self._since < SILENT_SECONDS + travel:
+        if time.monotonic() - since < SILENT_SECONDS + travel:
             return
         self._is_reported = True
         ids = sorted(worker.id for worker in workers)

@@ -90,6 +90,8 @@ class Worker:
         Whether it can read those of another engine of its machine, as far as is known.
     awaits_copy : bool
         Whether it is sent the function when that is in its machine's shared memory.
+    asked_since : float
+        When it was sent the function first, on the monotonic clock.
     """
 
     client: ipyparallel.Client
@@ -103,6 +105,7 @@ class Worker:
     shares_copy: bool = True
     awaits_copy: bool = False
     _gone_since: float | None = None
+    asked_since: float = math.inf
     _asked_at: float = 0.0
     _answered_at: float = 0.0
     _time_limit: float = 0.0
@@ -132,6 +135,7 @@ class Worker:
         """Send the function; the reply comes with chunk None. Each time has twice as long."""
         self.awaits_copy = False
         self._asked_at = time.monotonic()
+        self.asked_since = min(self.asked_since, self._asked_at)
         self._function_bytes = _size(frames)
         needed = SETUP_SECONDS + self.travel_seconds
         self._time_limit = max(2 * self._time_limit, needed)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from parallelflow.data.shared_values import SharedValues
 from parallelflow.engine import runner
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.engine_pool import EnginePool
@@ -167,6 +168,29 @@ def test_engines_that_answer_nothing_are_told_once(
     assert asked == [[0, 1]]
     assert caplog.text.count("engines 0, 1 have not answered for") == 1
     assert "parallelflow start), or stop them" in caplog.text
+
+
+def test_engines_are_not_silent_while_the_function_is_being_sent(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Its constant inputs may have some gigabytes."""
+    monkeypatch.setattr(silent_engines, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(cluster_watch, "ALIVE_SECONDS", 0.0)
+    original = SharedValues.frames
+
+    def write_slowly(self: Any, *arguments: Any, **options: Any) -> Any:
+        time.sleep(0.6)
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(SharedValues, "frames", write_slowly)
+    run = Run(cluster.client, slow_to_make, (), [1, 2], "test")
+    assert drive(run).values == [1, 2]
+    assert "not answered" not in caplog.text
+
+
+def slow_to_make() -> Any:
+    time.sleep(0.1)
+    return lambda index, element: (element, None)
 
 
 def test_engines_at_work_for_another_run_of_the_session_are_no_surprise(

@@ -121,8 +121,9 @@ def _needs_module(connector: Any) -> bool:
     source = connector.obj
     if not isinstance(source, Module) or "pipeline" not in source.moduleInfo:
         return False
-    if isinstance(source.get_output(connector.port), Module):
-        return True
+    value = source.get_output(connector.port)
+    if isinstance(value, Module) and (connector.port == "self" or value is source):
+        return True  # another one, that it has made, is a value as any other
     return not (source.computed or source.upToDate)
 
 

@@ -47,6 +47,9 @@ class ChunkTrace:
         How long each took.
     attempt : int
         How often they had been sent, this time included.
+    peaks : sequence of (int, int)
+        For each group of elements, in their order: how many, and the most memory that the engine's
+        process had while they ran, bytes; 0 where that is not known.
     """
 
     start: int
@@ -56,6 +59,16 @@ class ChunkTrace:
     started: float
     seconds: Sequence[float]
     attempt: int
+    peaks: Sequence[tuple[int, int]] = ()
+
+    def peak(self, index: int) -> int | None:
+        """Return the most memory that the engine had while an element ran, None if not known."""
+        place = index - self.start
+        for count, peak in self.peaks:
+            if place < count:
+                return peak or None
+            place -= count
+        return None
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,7 @@ class RunTrace:
         host: str | None,
         attempt: int,
         pid: int | None = None,
+        peaks: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Note what has come back of a chunk.
 
@@ -167,17 +181,23 @@ class RunTrace:
             How often the elements had been sent.
         pid : int, optional
             The engine's process.
+        peaks : sequence of (int, int)
+            As `ChunkTrace` has them.
         """
         if not seconds:
             return
         now = time.time()
         begun = started if abs(now - wall - started) < SKEW_SECONDS + wall else now - wall
         chunk = ChunkTrace(
-            start, len(seconds), engine, host or "", begun, array("d", seconds), attempt
+            start, len(seconds), engine, host or "", begun, array("d", seconds), attempt, peaks
         )
         self.chunks.append(chunk)
         if pid is not None:
             _done[host or "", pid] += len(seconds)
+
+    def highest_memory(self) -> int:
+        """Return the most memory that an engine has had so far, bytes; 0 if that is not known."""
+        return max((peak for chunk in self.chunks for _, peak in chunk.peaks), default=0)
 
     def drop_lists(self) -> None:
         """Forget elements and values: they may be large."""

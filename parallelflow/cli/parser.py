@@ -223,7 +223,8 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument(
         "--trace",
         metavar="FILE",
-        help="write a table of the elements as CSV: state, input, engine, start, seconds, error",
+        help="write a table of the elements as CSV: state, input, engine, start, seconds, "
+        "peak memory, error",
     )
     run.add_argument(
         "-v",

@@ -18,6 +18,7 @@ from parallelflow.runs import history
 from parallelflow.runs.detached import all_runs
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.trace_file import write_trace
+from parallelflow.system.memory import shown_bytes
 
 from . import detached
 from .exits import Exit
@@ -25,7 +26,10 @@ from .messages import tell
 
 __all__ = ["check_files", "keep", "show_runs"]
 
-TITLES = ("began", "workflow", "run", "state", "elements", "failed", "time", "engines", "detached")
+TITLES = (
+    "began", "workflow", "run", "state", "elements", "failed", "time", "engines", "memory",
+    "detached",
+)  # fmt: skip
 
 
 def check_files(options: Namespace) -> None:
@@ -133,6 +137,7 @@ def show_runs(options: Namespace) -> int:
                 str(run.failed) if run.failed else "no",
                 f"{run.seconds:.1f} s",
                 str(run.engines),
+                shown_bytes(run.memory) or "-",
                 str(run.number) if run.number else "-",
             )
         )

@@ -12,19 +12,21 @@ import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from parallelflow.data.shared_folder import Offer, SharedFolder
 from parallelflow.data.shared_values import SharedValues
+from parallelflow.system.memory import shortage
 
 from . import machine_copies, place, start_environment
 from .capture import Capture
 from .children import end_child
+from .chunk_result import ChunkResult
 from .event_loops import no_event_loop
 from .interrupts import Interrupts
 from .payload import Frame, dump, load, pack
-from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
+from .peak_memory import LONG_SECONDS, PeakMemory, with_memory
+from .remote_failure import RemoteFailureError, RunOnClient, failure_of
 from .session_state import ProcessState
 from .time_limit import TimeLimit, limited
 
@@ -36,46 +38,6 @@ MAX_FUNCTIONS = 16
 
 # Up to here, what a function was made of is kept to make it again: it doubles its constant inputs.
 MAX_KEPT_BYTES = 64 * 2**20
-
-
-@dataclass
-class ChunkResult:
-    """What came of a chunk; sequences are parallel to the chunk's elements.
-
-    Attributes
-    ----------
-    count : int
-        Elements finished, from the chunk's start; fewer than it had if it was stopped.
-    values : list
-        `count` values, None where there is failure.
-    failures : dict of int to RemoteFailure
-        By position in the chunk.
-    seconds : list of float
-        `count` running times, seconds.
-    started : float
-        When the chunk began, seconds since the epoch on the engine's clock.
-    wall : float
-        How long it took in all, seconds.
-    records : dict of int to object
-        What the function's kind reports of an element's execution, by position.
-    outputs : dict of int to list of (str, str)
-        What an element wrote, by position: (stream, text) in order.
-    unreadable : RemoteFailure or None
-        Why the chunk could not be unpickled; nothing of it was evaluated then.
-    report : object
-        What the function's kind tells of the chunk as a whole, None if nothing.
-    """
-
-    count: int = 0
-    values: list[Any] = field(default_factory=list)
-    failures: dict[int, RemoteFailure] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    started: float = 0.0
-    wall: float = 0.0
-    records: dict[int, Any] = field(default_factory=dict)
-    outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
-    unreadable: RemoteFailure | None = None
-    report: Any = None
 
 
 # A function that is set up: called with the element's index in the list and the element,
@@ -174,6 +136,7 @@ def run_chunk(
     seconds: float | None,
     time_limit: float | None,
     begin_by: float | None,
+    hold: bool,
     *frames: Frame,
 ) -> list[Any]:
     """Evaluate the elements of a chunk, one after the other.
@@ -193,6 +156,8 @@ def run_chunk(
         How long each element may take, seconds.
     begin_by : float or None
         When it is too late to begin, on the monotonic clock: its client gives it to another engine.
+    hold : bool
+        Whether to leave undone what has not begun when memory runs low: others work here.
     *frames
         A `dump` of the list of elements.
 
@@ -210,7 +175,8 @@ def run_chunk(
     with Interrupts() as interrupts, process, no_event_loop():
         function = _current(interrupts, key, function)
         with limited(time_limit, interrupts) as limit:
-            result = _run_chunk(interrupts, limit, function, start, stop_on_error, seconds, frames)
+            how = (start, stop_on_error, seconds, hold)
+            result = _run_chunk(interrupts, limit, function, *how, frames)
         return [memoryview(frame) for frame in _dump_result(result, _shared.get(key))]
 
 
@@ -221,6 +187,7 @@ def _run_chunk(
     start: int,
     stop_on_error: bool,
     seconds: float | None,
+    hold: bool,
     frames: Sequence[Frame],
 ) -> ChunkResult:
     result = ChunkResult(started=time.time())
@@ -233,18 +200,29 @@ def _run_chunk(
         elements = []
     begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)
+    memory, look = PeakMemory(), hold
     with around(), Capture(result.outputs) as capture:
         for position, element in enumerate(elements):
             if interrupts.pending:
                 break
+            if look:
+                look = False
+                result.shortage = shortage()
+                if result.shortage is not None:
+                    break
             capture.position = position
             index = start + position
             go_on = _evaluate(interrupts, limit, result, function, position, index, element)
             capture.collect()
+            if result.seconds[-1] >= LONG_SECONDS:
+                memory.measure(result.count)
+                look = hold
             if not go_on or (stop_on_error and _failed(result)):
                 break
             if seconds is not None and time.perf_counter() - begin > seconds:
                 break
+    memory.measure(result.count)
+    result.peaks = memory.peaks
     report = getattr(function, "report", None)
     result.report = report() if report is not None else None
     result.wall = time.time() - result.started
@@ -319,6 +297,8 @@ def _evaluate(
     except BaseException as e:  # also SystemExit: it must not end the engine
         raised = e.__cause__ if isinstance(e, RemoteFailureError) and e.__cause__ else e
         failure = result.failures[position] = failure_of(e, "run")
+        if isinstance(raised, MemoryError):
+            failure.message = with_memory(failure.message)
         if interrupts.hit:
             failure.stage, go_on = "interrupted", False
             if isinstance(raised, KeyboardInterrupt):

@@ -9,6 +9,7 @@ from typing import Any
 from PyQt5.QtWidgets import QDialogButtonBox, QWidget
 
 from parallelflow.runs.table import RunTable
+from parallelflow.system.memory import shown_bytes
 
 from .parts import LARGEST, PlainDialog, code, copy
 
@@ -29,6 +30,8 @@ def describe(table: RunTable, index: int) -> str:
         lines.append(f"Engine     {row.engine} on {row.host or 'an unknown host'}")
     if row.start is not None and row.seconds is not None:
         lines.append(f"Time       {row.seconds:.3g} s, from {row.start - trace.began:.2f} s on")
+    if row.memory is not None:
+        lines.append(f"Memory     {shown_bytes(row.memory)} at the most, of the engine's process")
     if row.attempt > 1:
         lines.append(f"Attempt    {row.attempt}")
     failure = trace.failures.get(index)

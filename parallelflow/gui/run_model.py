@@ -10,11 +10,15 @@ from PyQt5.QtGui import QBrush, QColor
 
 from parallelflow.progress import Progress
 from parallelflow.runs.table import COLUMNS, ElementState, Row, RunTable
+from parallelflow.system.memory import shown_bytes
 
 __all__ = ["RunModel"]
 
-TITLES = ("#", "State", "Input", "Engine", "Host", "Start", "Seconds", "Attempt", "Message")
-NUMBERS = {"index", "engine", "start", "seconds", "attempt"}
+TITLES = (
+    "#", "State", "Input", "Engine", "Host", "Start", "Seconds", "Peak memory",
+    "Attempt", "Message",
+)  # fmt: skip
+NUMBERS = {"index", "engine", "start", "seconds", "memory", "attempt"}
 #: So many elements are searched for a text in what they show; of more, only failed ones.
 MOST_SEARCHED = 20_000
 #: So many are sorted again while the run goes on.
@@ -153,6 +157,8 @@ class RunModel(QAbstractTableModel):
             return "" if row.start is None else f"{row.start - began:.2f} s"
         if column == "seconds":
             return "" if row.seconds is None else _shown(row.seconds)
+        if column == "memory":
+            return shown_bytes(row.memory or 0)
         if column == "state":
             return row.state.value
         if column == "attempt":

@@ -154,7 +154,7 @@ class RunsPanel(QWidget):
         view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().lineSpacing() + 6)
         # Not to the contents: that would ask for many rows each time.
-        widths = (8, 12, 24, 9, 14, 11, 12, 10)
+        widths = (8, 10, 18, 8, 12, 10, 10, 13, 9)
         for number, width in enumerate(widths):
             view.setColumnWidth(number, width * view.fontMetrics().averageCharWidth())
         view.horizontalHeader().setStretchLastSection(True)

@@ -42,6 +42,8 @@ class EngineUse:
         How long it worked at elements.
     idle : float
         The part of the run's time in which it did not, from 0 to 1.
+    memory : int
+        The most memory that its process had, bytes; 0 if that is not known.
     """
 
     engine: int
@@ -50,6 +52,7 @@ class EngineUse:
     failed: int
     seconds: float
     idle: float
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def figures(progress: Progress, seconds: Sequence[float]) -> Figures:
                 sum(_failed_in(chunk, failed) for chunk in own),
                 worked,
                 max(0.0, 1 - worked / wall) if wall else 0.0,
+                max((peak for chunk in own for _, peak in chunk.peaks), default=0),
             )
         )
     work = sum(use.seconds for use in uses)

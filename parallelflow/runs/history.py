@@ -45,6 +45,8 @@ class PastRun:
         The error of the first element that failed; empty if none did.
     number : int
         The number of a run that goes on without a terminal; 0 for all others.
+    memory : int
+        The most memory that an engine's process had, bytes; 0 if that is not known.
     """
 
     began: float
@@ -60,6 +62,7 @@ class PastRun:
     engines: int = 0
     first_error: str = ""
     number: int = 0
+    memory: int = 0
 
 
 def history_file() -> Path:
@@ -111,7 +114,7 @@ def _past(run: Progress, workflow: str, number: int) -> PastRun:
     failures: Any = run.trace.failures
     first = str(failures[min(failures)])[:500] if failures else ""
     line = past_run(snapshot, run.trace.began, workflow, snapshot.state.value, number)
-    return replace(line, first_error=first)
+    return replace(line, first_error=first, memory=run.trace.highest_memory())
 
 
 def past_run(

@@ -13,6 +13,7 @@ from pathlib import Path
 from parallelflow import version
 from parallelflow.progress import Progress
 from parallelflow.system import safe_files
+from parallelflow.system.memory import shown_bytes
 
 from .charts import histogram, timeline_chart
 from .figures import Figures, figures
@@ -148,18 +149,22 @@ def _summary(run: Progress, numbers: Figures) -> Iterable[tuple[str, str]]:
             "One element",
             f"{numbers.quickest:.3g} s to {numbers.slowest:.3g} s, median {numbers.median:.3g} s",
         )
+    if highest := run.trace.highest_memory():
+        yield "Peak memory", f"{shown_bytes(highest)} in the process of an engine"
 
 
 def _engines(numbers: Figures) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(use.host)}</td><td class=n>{use.engine}</td>"
         f"<td class=n>{use.elements}</td><td class=n>{use.failed}</td>"
-        f"<td class=n>{use.seconds:.1f} s</td><td class=n>{use.idle:.0%}</td></tr>"
+        f"<td class=n>{use.seconds:.1f} s</td><td class=n>{use.idle:.0%}</td>"
+        f"<td class=n>{shown_bytes(use.memory) or '-'}</td></tr>"
         for use in numbers.engines
     )
     return (
         "<div class=wide><table><tr><th>Host<th class=n>Engine<th class=n>Elements"
-        f"<th class=n>Failed<th class=n>Busy<th class=n>Idle</tr>{rows}</table></div>"
+        "<th class=n>Failed<th class=n>Busy<th class=n>Idle<th class=n>Peak memory</tr>"
+        f"{rows}</table></div>"
     )
 
 

@@ -19,7 +19,10 @@ from parallelflow.trace import ChunkTrace
 __all__ = ["COLUMNS", "ElementState", "Row", "RunTable"]
 
 #: What rows can be sorted by, in the order in which they are shown.
-COLUMNS = ("index", "state", "input", "engine", "host", "start", "seconds", "attempt", "message")
+COLUMNS = (
+    "index", "state", "input", "engine", "host", "start", "seconds", "memory",
+    "attempt", "message",
+)  # fmt: skip
 
 
 class ElementState(enum.Enum):
@@ -56,6 +59,8 @@ class Row:
         When it began, seconds since the epoch.
     seconds : float or None
         How long it took.
+    memory : int or None
+        The most memory that the engine's process had meanwhile, bytes.
     attempt : int
         How often it was sent; 0 if never.
     message : str
@@ -68,6 +73,7 @@ class Row:
     host: str = ""
     start: float | None = None
     seconds: float | None = None
+    memory: int | None = None
     attempt: int = 0
     message: str = ""
 
@@ -136,14 +142,15 @@ class RunTable:
                 failure.host or "",
                 start,
                 seconds,
+                chunk.peak(index) if chunk is not None else None,
                 chunk.attempt if chunk is not None else int(failure.engine is not None),
                 _message(failure),
             )
         if chunk is not None:
             start, seconds = _times(chunk, index)
-            return Row(
-                index, ElementState.DONE, chunk.engine, chunk.host, start, seconds, chunk.attempt
-            )
+            memory, done = chunk.peak(index), ElementState.DONE
+            where = chunk.engine, chunk.host
+            return Row(index, done, *where, start, seconds, memory, chunk.attempt)
         if index in self._trace.known:
             return Row(index, ElementState.KNOWN)
         for sent in self._trace.sent():
@@ -208,6 +215,10 @@ class RunTable:
                 values[chunk.start : end] = list(accumulate(chunk.seconds, initial=chunk.started))[
                     :-1
                 ]
+            elif name == "memory":
+                peaks = [peak or None for count, peak in chunk.peaks for _ in range(count)]
+                peaks += [None] * (chunk.count - len(peaks))
+                values[chunk.start : end] = peaks[: chunk.count]
             else:
                 values[chunk.start : end] = [getattr(chunk, name)] * chunk.count
         for index in self._trace.failures:

@@ -23,6 +23,7 @@ TITLES = (
     "host",
     "start",
     "seconds",
+    "peak_memory",
     "attempt",
     "message",
 )
@@ -36,7 +37,7 @@ def write_trace(path: Path, runs: Sequence[Progress]) -> None:
     path : Path
         The file; what is there is replaced, once all lines are made.
     runs : sequence of Progress
-        The runs. ``start`` is in seconds since the run began.
+        The runs. ``start`` is in seconds since the run began, ``peak_memory`` in bytes.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def _lines(run: Progress) -> Iterable[tuple[object, ...]]:
             row.host,
             start,
             seconds,
+            "" if row.memory is None else row.memory,
             row.attempt or "",
             row.message,
         )

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["available_memory", "free_memory", "total_memory"]
+__all__ = [
+    "available_memory",
+    "free_memory",
+    "memory_kills",
+    "shortage",
+    "shown_bytes",
+    "total_memory",
+]
 
 # Reading the files takes 0.1 ms: not for each of many messages.
 REMEMBER_SECONDS = 0.1
+# What is low stays so for longer: engines ask between elements.
+SHORTAGE_SECONDS = 0.25
 
 CGROUP = Path("/sys/fs/cgroup")
 
+# With less of it free, the system soon ends processes; it is also what the system itself needs.
+LOW_SHARE = 0.05
+
 _lock = threading.Lock()
 _last: tuple[float, int | None] = (0.0, None)
+_last_shortage: tuple[float, tuple[int, int] | None] = (0.0, None)
+
+_T = TypeVar("_T")
 
 
 def available_memory() -> int | None:
@@ -69,10 +86,54 @@ def total_memory() -> int:
     return int(min([psutil.virtual_memory().total, *limits]))
 
 
-def _of_machine() -> int | None:
+def shortage() -> tuple[int, int] | None:
+    """Return how many bytes are free, and of how many, if memory runs low; None if it does not.
+
+    Of the machine or of a control group of this process, whatever is shorter of it.
+    """
+    global _last_shortage
+    with _lock:
+        when, known = _last_shortage
+        if time.monotonic() - when < SHORTAGE_SECONDS:
+            return known
+    known_limits = [(max(most - used, 0), most) for most, used in _limits()]
+    free, total = _of_machine(), _of_machine(b"MemTotal:")
+    if free is not None and total is not None:
+        known_limits.append((free, total))
+    least = min(known_limits, key=lambda pair: pair[0] / max(pair[1], 1), default=(1, 1))
+    found = least if least[0] < LOW_SHARE * least[1] else None
+    with _lock:
+        _last_shortage = time.monotonic(), found
+    return found
+
+
+def memory_kills() -> int:
+    """Return a number that grows whenever the system ends a process for lack of memory.
+
+    Of this machine, and of the control groups of this process: ``oom_kill`` in ``/proc/vmstat``,
+    ``memory.events`` (version 2) and ``memory.oom_control`` (version 1).
+    """
+    kills = 0
+    files = [folder / name for folder, name in _groups("memory.events", "memory.oom_control")]
+    for file in (Path("/proc/vmstat"), *files):
+        with suppress(OSError, ValueError, IndexError):
+            for line in file.read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    kills += int(line.split()[1])
+    return kills
+
+
+def shown_bytes(size: int) -> str:
+    """Return an amount of memory as it is read: *310 MB*, *7.9 GB*; empty for none."""
+    if not size:
+        return ""
+    return f"{size / 2**20:.0f} MB" if size < 1000 * 2**20 else f"{size / 2**30:.1f} GB"
+
+
+def _of_machine(name: bytes = b"MemAvailable:") -> int | None:
     with suppress(OSError, ValueError, IndexError), open("/proc/meminfo", "rb") as lines:
         for line in lines:
-            if line.startswith(b"MemAvailable:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     return None
 
@@ -82,38 +143,46 @@ def _of_groups() -> list[int]:
     return [max(most - used, 0) for most, used in _limits()]
 
 
+# The limit, what is used, and the parts of it that the system drops when it needs room.
+_VERSION_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
+_VERSION_1 = (
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    ("total_inactive_file", "total_active_file"),
+)
+
+
 def _limits() -> list[tuple[int, int]]:
     """Return the limits of the process' control groups, each with what is used of it."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except (OSError, ValueError):
-        return []
     found: list[tuple[int, int]] = []
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers == "":
-            names = ("memory.max", "memory.current", "inactive_file")
-            found += _limits_up_to(CGROUP, path, *names)
-        elif "memory" in controllers.split(","):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            found += _limits_up_to(CGROUP / "memory", path, *names)
-    return found
-
-
-def _limits_up_to(
-    root: Path, path: str, limit: str, usage: str, cache: str
-) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    parts = [part for part in path.split("/") if part and part != ".."]
-    for depth in range(len(parts), -1, -1):
-        folder = root.joinpath(*parts[:depth])
+    for folder, (limit, usage, cache) in _groups(_VERSION_2, _VERSION_1):
         with suppress(OSError, ValueError):
             most = int((folder / limit).read_text())  # the word "max" is a ValueError: no limit
             used = int((folder / usage).read_text())
             with suppress(OSError, ValueError, IndexError):
                 for line in (folder / "memory.stat").read_text().splitlines():
-                    if line.startswith(f"{cache} "):
-                        used -= int(line.split()[1])  # the system drops it when it needs room
+                    name, _, value = line.partition(" ")
+                    if name in cache:
+                        used -= int(value)
             found.append((most, used))
     return found
+
+
+def _groups(version_2: _T, version_1: _T) -> Iterator[tuple[Path, _T]]:
+    """Yield the folders of the process' control groups, each with what its version has."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers == "":
+            root, version = CGROUP, version_2
+        elif "memory" in controllers.split(","):
+            root, version = CGROUP / "memory", version_1
+        else:
+            continue
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for depth in range(len(parts), -1, -1):
+            yield root.joinpath(*parts[:depth]), version

@@ -9,6 +9,7 @@ from parallelflow.engine.runner import ChunkResult
 from . import outcomes
 from .backlog import Backlog
 from .cluster_watch import ClusterWatch
+from .memory_watch import MemoryWatch
 from .outcomes import Decision, Fail, Keep
 from .policy import ElementPolicy
 from .results import Results
@@ -33,6 +34,8 @@ class Actions:
         The engines.
     watch : ClusterWatch
         Finds out whether the cluster lives.
+    memory : MemoryWatch
+        Holds work back where memory runs low.
     policy : ElementPolicy
         What becomes of elements that fail.
     on_chunk : callable or None
@@ -45,6 +48,7 @@ class Actions:
         results: Results,
         workers: Workers,
         watch: ClusterWatch,
+        memory: MemoryWatch,
         policy: ElementPolicy,
         on_chunk: OnChunk | None,
     ) -> None:
@@ -52,6 +56,7 @@ class Actions:
         self._results = results
         self._workers = workers
         self._watch = watch
+        self._memory = memory
         self._policy = policy
         self._on_chunk = on_chunk
 
@@ -76,6 +81,8 @@ class Actions:
                     self._workers.set_up_again(worker)
                 case outcomes.StopSharing() if worker is not None:
                     worker.shares_memory = False
+                case outcomes.HoldBack() if worker is not None:
+                    self._memory.note(worker, decision.low)
                 case outcomes.CheckCluster():
                     self._watch.check_now()
 
@@ -93,6 +100,7 @@ class Actions:
                 worker.host,
                 1 + len(chunk.attempts) + len(chunk.losses),
                 worker.info.get("pid"),
+                result.peaks,
             )
         self._backlog.sizer.observe(result.seconds, chunk.bytes_for(result.count))
         if self._on_chunk is not None and worker is not None:

@@ -36,7 +36,12 @@ class Loss(enum.Enum):
 
 
 def judge_loss(
-    chunks: Sequence[Chunk], engine: int, loss: Loss, when: float, time_limit: float | None = None
+    chunks: Sequence[Chunk],
+    engine: int,
+    loss: Loss,
+    when: float,
+    time_limit: float | None = None,
+    killed: str = "",
 ) -> list[Decision]:
     """Decide about the chunks that an engine had when it was lost.
 
@@ -52,6 +57,9 @@ def judge_loss(
         When, on the monotonic clock.
     time_limit : float, optional
         How long an element may take, seconds. An engine ends itself if one takes much longer.
+    killed : str
+        How the system has ended the engine for lack of memory, empty if it has not. An element
+        that runs alone then is to blame: nothing else of the run has taken the memory.
     """
     # An engine that its owner stops has been given up; nothing that it has is at fault.
     blameless = 0 if loss is Loss.STOPPED else 1
@@ -69,8 +77,9 @@ def judge_loss(
             continue
         crashes = chunk.crashes + (loss is Loss.CRASHED and chunk.alone and single)
         lost = replace(chunk, losses=[*chunk.losses, (engine, when)], crashes=crashes)
-        if single and (crashes >= MAX_DEATHS or len(lost.losses) >= MAX_LOSSES):
-            decisions.append(fail_as_lost(lost))
+        most = 1 if killed else MAX_DEATHS
+        if single and (crashes >= most or len(lost.losses) >= MAX_LOSSES):
+            decisions.append(fail_as_lost(lost, killed))
         else:
             # Which of its elements it was is not known.
             decisions += [Quarantine(part) for part in lost.parts(SUSPECTS)]
@@ -98,7 +107,10 @@ def requeue_unread(chunks: Sequence[Chunk]) -> list[Decision]:
     return [Quarantine(chunk) if chunk.losses else Requeue(chunk) for chunk in reversed(chunks)]
 
 
-def fail_as_lost(chunk: Chunk) -> Fail:
+def fail_as_lost(chunk: Chunk, killed: str = "") -> Fail:
     """Return the failure of a single element by the engines that were lost while it ran."""
-    failure = RemoteFailure("lost", "EngineLost", f"it ended {len(chunk.losses)} engines")
+    count = len(chunk.losses)
+    how = f", the last one {killed}" if killed and count > 1 else f", {killed}" if killed else ""
+    engines = "engine" if count == 1 else "engines"
+    failure = RemoteFailure("lost", "EngineLost", f"it ended {count} {engines}{how}")
     return Fail(chunk.start, chunk.elements[0], failure)

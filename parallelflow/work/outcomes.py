@@ -24,6 +24,7 @@ __all__ = [
     "Decision",
     "Defer",
     "Fail",
+    "HoldBack",
     "Interrupter",
     "Keep",
     "Quarantine",
@@ -101,6 +102,13 @@ class SetUpAgain:
 
 
 @dataclass(frozen=True)
+class HoldBack:
+    """Memory runs low on the engine's machine: bytes that are free, and of how many."""
+
+    low: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class CheckCluster:
     """The cluster is being shut down: end the run's work there."""
 
@@ -111,7 +119,16 @@ class StopSharing:
 
 
 Decision = (
-    Keep | Fail | Defer | Requeue | Retry | Quarantine | SetUpAgain | StopSharing | CheckCluster
+    Keep
+    | Fail
+    | Defer
+    | Requeue
+    | Retry
+    | Quarantine
+    | SetUpAgain
+    | StopSharing
+    | HoldBack
+    | CheckCluster
 )
 
 
@@ -164,6 +181,9 @@ def judge_result(
         return [StopSharing(), *_judge_lost_file(chunk, result.unreadable)]
     if result.unreadable is not None:
         return judge_unsendable(chunk, result.unreadable)
+    held = [HoldBack(result.shortage)] if result.shortage is not None else []
+    if held and not result.count:
+        return [*held, Quarantine(chunk) if chunk.losses else Requeue(chunk)]
     by, interrupts = None, 0
     last = result.count - 1
     if _is_interrupted_by_signal(result.failures.get(last)):
@@ -173,7 +193,7 @@ def judge_result(
         elif by is Interrupter.OTHER and (last > 0 or chunk.interrupts < MAX_INTERRUPTS):
             result = _first(result, last)
             interrupts = chunk.interrupts + 1 if last == 0 else 1
-    decisions: list[Decision] = [Keep(chunk, result)]
+    decisions: list[Decision] = [*held, Keep(chunk, result)]
     decisions += [_judge_element(chunk, *each) for each in result.failures.items()]
     if result.count < len(chunk.elements):
         rest = chunk.rest(result.count)

@@ -29,6 +29,7 @@ from .chunks import Chunk, ElementSource
 from .cluster_watch import ClusterWatch
 from .interrupt import Event, queue_events
 from .losses import Loss, judge_loss, requeue_unread
+from .memory_watch import MemoryWatch
 from .outcomes import Decision, Interrupter
 from .policy import DEFAULT_POLICY, ElementPolicy
 from .results import Results
@@ -132,12 +133,15 @@ class Run:
         self.progress.remember()
         sent = weakref.WeakMethod(self.workers.sent)
         self.progress.trace.sent = lambda: (sent() or list)()
-        self._sender = Sender(self._backlog, self.workers, self._results, key, self._shared, policy)
+        self._memory = MemoryWatch(self.workers, self.progress)
+        self._sender = Sender(
+            self._backlog, self.workers, self._results, key, self._shared, policy, self._memory
+        )
         # None of these refers to the run: with a cycle, Python would free the values late.
         self._stopper = Stopper(self._pool, self.workers, self._events)
         self._watch = ClusterWatch(self._pool, self.workers, self._backlog, self._results)
         self._actions = Actions(
-            self._backlog, self._results, self.workers, self._watch, policy, on_chunk
+            self._backlog, self._results, self.workers, self._watch, self._memory, policy, on_chunk
         )
         self.progress.announce()
         for note in state.notes:
@@ -183,6 +187,7 @@ class Run:
         """
         if self.over:
             return
+        self._memory.look()
         self.workers.add_new()
         all_sent = self._sender.dispatch(self._actions.apply)
         with contextlib.suppress(queue.Empty):
@@ -306,11 +311,13 @@ class Run:
                 self._actions.apply(requeue_unread(chunks), worker)
                 continue
             limit = self._policy.time_limit
-            decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit)
+            killed = self._memory.killed(worker) if loss is Loss.CRASHED else ""
+            decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit, killed)
             self._actions.apply(decisions, worker)
             if chunks and loss is not Loss.STOPPED:
-                how = "taken away" if loss is Loss.TAKEN_AWAY else "lost"
-                self.progress.warn(f"{worker} was {how}; its elements run again elsewhere")
+                how = "taken away" if loss is Loss.TAKEN_AWAY else killed or "lost"
+                where = "alone, when the others have ended" if killed else "elsewhere"
+                self.progress.warn(f"{worker} was {how}; its elements run again {where}")
                 self._pool.replace(worker.id)
 
     def _is_open(self) -> bool:

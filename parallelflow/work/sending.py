@@ -12,6 +12,7 @@ from parallelflow.progress import RunState
 
 from .backlog import Backlog
 from .chunks import Chunk
+from .memory_watch import MemoryWatch
 from .outcomes import Decision, judge_unsendable
 from .policy import ElementPolicy
 from .results import Results
@@ -46,6 +47,8 @@ class Sender:
         The run's files in shared memory.
     policy : ElementPolicy
         What becomes of elements that fail or take long.
+    memory : MemoryWatch
+        Says which engines may begin with an element.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Sender:
         key: str,
         shared: SharedValues,
         policy: ElementPolicy,
+        memory: MemoryWatch,
     ) -> None:
         self._backlog = backlog
         self._workers = workers
@@ -63,6 +67,7 @@ class Sender:
         self._key = key
         self._shared = shared
         self._policy = policy
+        self._memory = memory
 
     def dispatch(self, apply: Apply) -> bool:
         """Send a chunk to every engine that has room for one; the idle ones first.
@@ -94,6 +99,8 @@ class Sender:
         return True
 
     def _next_chunk(self, engines: int, worker: Worker) -> Chunk | None:
+        if not self._memory.may_begin(worker):
+            return None
         idle = not self._workers.are_busy()
         engine = worker.id if self._workers.has_others(worker) else None
         chunk = self._backlog.next(engines, self._results.finished, idle, engine)
@@ -134,7 +141,8 @@ class Sender:
         if not worker.may_be_sent(frames):
             self._put_back(chunk)
             return False
-        if self._try(worker, chunk, lambda w: w.send(chunk, self._key, self._policy, frames)):
+        hold = self._memory.others_work(worker)
+        if self._try(worker, chunk, lambda w: w.send(chunk, self._key, self._policy, hold, frames)):
             return True
         self._shared.discard(frames)
         return False

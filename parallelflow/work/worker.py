@@ -201,8 +201,10 @@ class Worker:
         chunk.sent, chunk.probing = next(_numbers), True
         self.jobs[chunk] = self._send(chunk, runner.known_keys)
 
-    def send(self, chunk: Chunk, key: str, policy: ElementPolicy, frames: Sequence[Any]) -> None:
-        """Send a chunk."""
+    def send(
+        self, chunk: Chunk, key: str, policy: ElementPolicy, hold: bool, frames: Sequence[Any]
+    ) -> None:
+        """Send a chunk; `hold` is as `runner.run_chunk` has it."""
         chunk.sent, chunk.probing = next(_numbers), False
         chunk.began = math.inf if self.jobs else time.monotonic()
         begin_by = None
@@ -210,7 +212,7 @@ class Worker:
             chunk.began = math.inf
             begin_by = time.monotonic() + BEGIN_SECONDS
             self._withdraw_at = begin_by + WITHDRAW_SECONDS
-        how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit, begin_by)
+        how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit, begin_by, hold)
         self.jobs[chunk] = self._send(chunk, runner.run_chunk, key, *how, *_views(frames))
 
     def serves_this_session(self) -> bool:

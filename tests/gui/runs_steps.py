@@ -73,6 +73,7 @@ def the_rows_of_a_run() -> Iterator[None]:
     assert panel().model.rowCount() == 200
     assert (cell(3, 0), cell(3, 1), cell(3, 2)) == ("3", "done", "3")
     assert cell(3, 3) in ("0", "1") and float(cell(3, 6)) >= 0.02
+    assert cell(3, 7).endswith(" MB")
     assert "200 of 200 elements, done" in panel().line.text()
 
 
@@ -135,7 +136,7 @@ def a_failed_map_says_so() -> Iterator[None]:
     yield from until(lambda: _is_shown() and panel().view.selectedIndexes(), "the failed element")
     chosen = panel().view.selectedIndexes()[0].row()
     assert cell(chosen, 0) == "7" and cell(chosen, 1) == ElementState.FAILED.value
-    assert cell(chosen, 8) == "ValueError: seven", cell(chosen, 8)
+    assert cell(chosen, 9) == "ValueError: seven", cell(chosen, 9)
     tip = base.item_of("PythonSource").toolTip()
     assert tip.startswith("Element 7 of 60, 7, failed on engine ") and "seven" in tip, tip
     assert panel().again_button.isEnabled()

@@ -49,3 +49,39 @@ def test_engines_and_elements_are_counted_by_it() -> None:
     assert capacity.room() == (LIMIT - USED + CACHE) // capacity.ENGINE_BYTES
     with pytest.raises(ValueError, match="memory of 3 GB"):
         arguments.element_count((range(LIMIT // 8 + 1),))
+
+
+def test_memory_runs_low_when_little_of_a_group_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look() -> tuple[int, int] | None:
+        monkeypatch.setattr(memory, "_last_shortage", (0.0, None))
+        return memory.shortage()
+
+    assert look() is None
+    for folder, name in (
+        (tmp_path, "memory.current"),
+        (tmp_path / "memory", "memory.usage_in_bytes"),
+    ):
+        (folder / name).write_text(f"{LIMIT - 1_000_000 + CACHE}\n")
+    assert look() == (1_000_000, LIMIT)
+    # Files that are cached are dropped when there is need.
+    for folder, name in ((tmp_path, "active_file"), (tmp_path / "memory", "total_active_file")):
+        with (folder / "memory.stat").open("a") as stream:
+            stream.write(f"{name} {LIMIT // 2}\n")
+    assert look() is None
+
+
+def test_what_the_system_kills_for_memory_is_counted(tmp_path: Path) -> None:
+    before = memory.memory_kills()
+    (tmp_path / "memory.events").write_text("oom 5\noom_kill 2\n")
+    (tmp_path / "memory" / "memory.oom_control").write_text("oom_kill_disable 0\noom_kill 2\n")
+    assert memory.memory_kills() >= before + 2
+
+
+def test_amounts_are_read_at_a_glance() -> None:
+    assert [memory.shown_bytes(size) for size in (0, 310 * 2**20, 8 * 2**30)] == [
+        "",
+        "310 MB",
+        "8.0 GB",
+    ]

@@ -19,6 +19,7 @@ RUN = [
     "tqdm>=4.62",
     # Without it, digests of large inputs take longer: a Python too new for it can do without.
     'xxhash>=3.0; python_version < "3.15"',
+    "argcomplete>=3",  # tab completion of the command
     # lib2to3, with which VisTrails translates an old PythonSource, left Python in 3.13
     'fissix>=24.4; python_version >= "3.13"',
 ]

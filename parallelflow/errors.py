@@ -10,15 +10,9 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-# The page comes with the package; in a checkout it is among the documentation.
-_PAGES = (
-    Path(__file__).with_name("troubleshooting.md"),
-    Path(__file__).parents[1] / "docs" / "troubleshooting.md",
-)
-
+from parallelflow import troubleshooting
 
 # The longest name of a file that most systems take, twice: a path may have more.
 MOST_CHARACTERS = 510
@@ -36,6 +30,20 @@ def shortened(text: str) -> str:
     short = reprlib.Repr()
     short.maxstring = MOST_CHARACTERS
     return short.repr(text)
+
+
+def some_of(names: Sequence[object], most: int = 3) -> str:
+    """Return the first of many names, and how many others there are.
+
+    Parameters
+    ----------
+    names : sequence
+        At least one.
+    most : int
+        So many are named.
+    """
+    others = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {others} more" if others > 0 else "")
 
 
 class ParallelFlowError(Exception):
@@ -61,8 +69,10 @@ class ParallelFlowError(Exception):
         """Where to read more about it, one line; empty if there is nothing more."""
         if not self.topic:
             return ""
-        page = next((str(page) for page in _PAGES if page.is_file()), "docs/troubleshooting.md")
-        return f"More: '{self.topic}' in {page}"
+        code = troubleshooting.code_of(self.topic)
+        if code is None:  # the page is missing
+            return f"More: '{self.topic}' in docs/troubleshooting.md"
+        return f"More: parallelflow explain {code}"
 
 
 class VistrailsNotFound(ParallelFlowError):
@@ -385,6 +395,25 @@ class TableError(UserMistake):
         super().__init__(f"{shown(path)}: {reason}")
 
 
+class ParametersFileError(UserMistake):
+    """A file with values for aliases cannot be read, or holds something else.
+
+    Parameters
+    ----------
+    path : str
+        The file as the user wrote it.
+    reason : str
+        What is wrong with it, one line.
+    """
+
+    topic = "The file, its version, an alias"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"--params-file {shown(path)}: {reason}")
+
+
 class WorkflowInvalid(UserMistake):
     """The workflow does not fit the packages of this machine, even after upgrading it.
 
@@ -507,6 +536,10 @@ HEADINGS = {
 """The headings of docs/troubleshooting.md about these stages."""
 
 
+MOST_INDICES = 20
+"""The indices of so many failed elements are told; all of them are in the error's ``failures``."""
+
+
 class RemoteTraceback(Exception):
     """The traceback of an exception in another process, as the cause that Python shows first.
 
@@ -540,8 +573,7 @@ class ElementError(ParallelFlowError):
         self.topic = HEADINGS[self.failures[0].stage]
         text = str(self.failures[0])
         if len(self.failures) > 1:
-            others = ", ".join(str(f.index) for f in self.failures[1:])
-            text += f"\nAlso failed: {others}"
+            text += f"\nAlso failed: {some_of([f.index for f in self.failures[1:]], MOST_INDICES)}"
         super().__init__(text)
         first = self.failures[0]
         if first.traceback and first.engine is not None:

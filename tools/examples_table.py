@@ -153,7 +153,7 @@ def _reason(code: int, said: str) -> str:
     told = [
         line.removeprefix("parallelflow: ")
         for line in lines
-        if line.startswith("parallelflow: ") and "More: '" not in line
+        if line.startswith("parallelflow: ") and "parallelflow: More: " not in line
     ]
     missing = [line for line in told if line.startswith("the package ")]
     reason = "; ".join(missing) or (told or lines or [f"exit code {code}"])[-1]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vistrails.core.vistrail.annotation import Annotation
 
 from parallelflow.engine.recorder import Record
 from parallelflow.engine.workflow_spec import Point
@@ -12,13 +15,29 @@ from parallelflow.work.worker import Worker
 
 from .describe import BatchWorkflow
 
-__all__ = ["PARAMETERS", "PointLog"]
+__all__ = ["PARAMETERS", "PointLog", "note_parameters"]
 
 PARAMETERS = "parallelflow_parameters"
 """The annotation of a workflow's execution with its parameters, as JSON."""
 
 REASON = "__reason__"
 """VisTrails' own annotation for why a workflow was executed."""
+
+
+def note_parameters(controller: Any, parameters: Mapping[str, str]) -> None:
+    """Annotate the executions that a controller has logged with the parameters they had.
+
+    Parameters
+    ----------
+    controller : VistrailController
+        The controller, with VisTrails' execution log on.
+    parameters : mapping
+        The parameters as the user names them, and their values.
+    """
+    for execution in controller.log.workflow_execs:
+        number = controller.log.id_scope.getNewId(Annotation.vtType)
+        text = json.dumps(dict(parameters), ensure_ascii=False)
+        execution.add_annotation(Annotation(number, PARAMETERS, text))
 
 
 class PointLog:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from parallelflow.batch.table import read_table
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
+from parallelflow.errors import some_of
 
 from . import report, signals
 from .detached import note_checked
@@ -21,6 +22,7 @@ from .exits import Exit
 from .messages import tell
 from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
+from .progress_mode import ProgressMode
 from .result_file import check_place, write_results
 
 if TYPE_CHECKING:
@@ -173,7 +175,7 @@ def execute(
     if signals.exit_code() is not None:
         return Exit.FAILED
     failed = _tell_failures(batch, names, unit, left_out)
-    if display.last:
+    if display.last and display.mode is not ProgressMode.QUIET:
         terminal = get_manager().interaction
         start = terminal.start_seconds if isinstance(terminal, Terminal) else None
         seconds = time.monotonic() - began
@@ -196,7 +198,7 @@ def _tell_failures(batch: Batch, names: Sequence[str], unit: str, left_out: bool
         tell(f"{name}: {failure.message}{on}")
     if failed:
         total = len(names)
-        listed = ", ".join(name for name, _ in failed)
+        listed = some_of([name for name, _ in failed], MOST_FAILURES)
         units = f"{unit}{'s' * (total > 1)}"
         ending = ", and are left out" if left_out else ""
         tell(f"{len(failed)} of {total} {units} failed{ending}: {listed}")

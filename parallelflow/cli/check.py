@@ -18,7 +18,7 @@ import sysconfig
 import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import parallelflow
@@ -26,6 +26,7 @@ from parallelflow.errors import VistrailsNotFound, WindowUnavailable
 from parallelflow.system.safe_files import is_folder, is_there
 
 from .exits import Exit
+from .json_output import print_document
 
 __all__ = ["OLDEST_IPYPARALLEL", "check"]
 
@@ -89,12 +90,19 @@ def check(options: Namespace) -> int:
     logging.getLogger("parallelflow").propagate = False
     columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
     missing = 0
+    found: list[dict[str, object]] = []
     parts = (_python, _system, _ourselves, _vistrails, _bundled_packages, _window, _ipyparallel)
     for look in (*parts, _zmq, _shared_memory, _profiles, _engine):
         for finding in _safely(look):
+            missing += finding.state == TO_DO
+            if options.json:
+                found.append({**asdict(finding), "more": list(finding.more)})
+                continue
             # For a person at once; another program, such as head, gets it as from other commands.
             print(*_lines(finding, columns), sep="\n", flush=sys.stdout.isatty())
-            missing += finding.state == TO_DO
+    if options.json:
+        print_document("check", {"ready": not missing, "findings": found})
+        return Exit.FAILED if missing else Exit.OK
     print()
     if missing:
         print(f"{missing} thing{'s' * (missing > 1)} to do before workflows run in parallel here.")

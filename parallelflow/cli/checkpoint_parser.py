@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .exits import meanings
+
 __all__ = ["add"]
 
 _DESCRIPTION = """\
@@ -18,10 +20,6 @@ examples:
   parallelflow checkpoints                 all of them, the oldest first
   parallelflow checkpoints show 1f2e3d4c5b what decides whether a run resumes it
   parallelflow checkpoints remove --all
-
-exit codes:
-  0 done; 1 a session is at work at one that was to be removed; 2 there is none
-  of this name.
 """
 
 
@@ -37,7 +35,7 @@ def add(commands: Any) -> None:
         "checkpoints",
         help="show or remove what unfinished runs have left",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_EPILOG + meanings("checkpoints"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -7,16 +7,24 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from typing import Any
 
 from parallelflow.engine_manager import EngineManager, get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
-from parallelflow.engine_manager.model import Inventory, LaunchPreview, Origin, ShutdownPlan
-from parallelflow.engine_manager.model.information import aligned
+from parallelflow.engine_manager.model import (
+    Inventory,
+    LaunchPreview,
+    Origin,
+    ProfileInfo,
+    ShutdownPlan,
+)
+from parallelflow.engine_manager.model.information import ClusterInfo, aligned
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterError, UserMistake
 
-from .engines import check_profile
+from .engines import check_profile, chosen_launcher
 from .exits import Exit
+from .json_output import print_document
 from .messages import tell
 from .start_display import StartDisplay
 from .streams import is_terminal
@@ -81,17 +89,22 @@ def _start(manager: EngineManager, options: Namespace) -> int:
     manager.connect()
     if options.dry_run:
         number = options.number or manager.suggested_engines()
+        chosen = chosen_launcher(manager, options.launcher)
         with profiles.left_as_it_is(profiles.profile_folder(manager.profile)):
-            profiles_own = next((c.name for c in manager.launchers() if c.default), "local")
-            chosen = options.launcher or manager.launcher or profiles_own
             preview = manager.launch_preview(chosen, number)
-        _show_preview(preview)
+        if options.json:
+            print_document("start --dry-run", _preview_content(manager.profile, number, preview))
+        else:
+            _show_preview(preview)
         return Exit.OK
-    with StartDisplay(sys.stderr) as display:
+    with StartDisplay(sys.stderr, options) as display:
         number = manager.start_engines(options.number, options.launcher, progress=display.show)
     manager.leave_running()
     info = manager.info()
     assert info.controller is not None
+    if options.json:
+        print_document("start", _start_content(info, number))
+        return Exit.OK
     print(
         f"{_count(len(info.engines), 'engine')} on the profile {info.profile} "
         f"({number} new; controller at {info.controller.address})"
@@ -99,6 +112,35 @@ def _start(manager: EngineManager, options: Namespace) -> int:
     for warning in info.warnings:
         tell(warning)
     return Exit.OK
+
+
+def _start_content(info: ClusterInfo, number: int) -> dict[str, Any]:
+    assert info.controller is not None
+    engines = [{"id": e.id, "host": e.host, "pid": e.pid} for e in info.engines]
+    return {
+        "profile": info.profile,
+        "started": number,
+        "controller": {
+            "address": info.controller.address,
+            "host": info.controller.host,
+            "pid": info.controller.pid,
+            "encrypted": info.controller.encrypted,
+        },
+        "engines": engines,
+        "warnings": list(info.warnings),
+    }
+
+
+def _preview_content(profile: str, number: int, preview: LaunchPreview) -> dict[str, Any]:
+    return {
+        "profile": profile,
+        "number": number,
+        "launcher": preview.launcher,
+        "controller": preview.controller or None,
+        "command": preview.command,
+        "script": preview.script or None,
+        "notes": list(preview.notes),
+    }
 
 
 def _show_preview(preview: LaunchPreview) -> None:
@@ -150,6 +192,9 @@ def _watch(manager: EngineManager) -> int:
 
 
 def _profiles(manager: EngineManager, options: Namespace) -> int:
+    if options.json:
+        print_document("profiles", {"profiles": [_profile(p) for p in manager.profiles()]})
+        return Exit.OK
     rows = [["profile", "cluster", "controller", "folder"]]
     for profile in manager.profiles():
         for cluster in profile.clusters:
@@ -160,6 +205,24 @@ def _profiles(manager: EngineManager, options: Namespace) -> int:
             rows.append([profile.name, "-", "-", profile.folder])
     print("\n".join(aligned(rows)))
     return Exit.OK
+
+
+def _profile(profile: ProfileInfo) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "folder": profile.folder,
+        "current": profile.current,
+        "configured": profile.configured,
+        "clusters": [
+            {
+                "cluster_id": cluster.cluster_id,
+                "origin": cluster.origin.value,
+                "host": cluster.host,
+                "pid": cluster.pid,
+            }
+            for cluster in profile.clusters
+        ],
+    }
 
 
 # -- cleanup -------------------------------------------------------------------------------

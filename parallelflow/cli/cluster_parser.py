@@ -7,6 +7,9 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
+from . import output_options
+from .exits import meanings
+
 __all__ = ["COMMANDS", "OTHER_NAMES", "add", "launcher", "number_of_engines"]
 
 COMMANDS = ("start", "info", "profiles", "cleanup", "shutdown")
@@ -18,7 +21,8 @@ _START = """\
 Start new engine processes on this machine, or by another of ipyparallel's
 launchers; a controller first, if the profile has none. They are left running
 when the command ends: 'parallelflow run', VisTrails and any other client of
-the profile use them, 'parallelflow cleanup' stops them.
+the profile use them, 'parallelflow cleanup' stops them. After Ctrl-C, or if an
+engine fails, what had started is stopped again.
 """
 _START_EPILOG = """\
 examples:
@@ -26,11 +30,6 @@ examples:
   parallelflow start -n 4 --profile work
   parallelflow start -n 64 --launcher slurm --dry-run
                                                 the job script, nothing started
-
-exit codes:
-  0 all engines are ready; 1 the controller or an engine failed, and what had
-  started was stopped again; 2 no such profile or launcher; 130 after Ctrl-C,
-  with what had started stopped again.
 """
 _INFO = """\
 Show information on the cluster of a profile: its controller, its engines by
@@ -41,21 +40,15 @@ examples:
   parallelflow info
   parallelflow info --watch                     again every second, until Ctrl-C
   parallelflow info --json --profile work | python3 -m json.tool
-
-exit codes:
-  0 a cluster runs; 1 none runs, or it does not answer; 2 no such profile; 130
-  when Ctrl-C ended it.
 """
 _PROFILES = """\
 List the IPython profiles and the clusters that run on each, also those that
 were started by other programs.
 """
 _PROFILES_EPILOG = """\
-example:
+examples:
   parallelflow profiles
-
-exit code:
-  0.
+  parallelflow profiles --json
 """
 _CLEANUP = """\
 Clean up started processes: say what Parallel Flow has started on a profile and
@@ -66,10 +59,6 @@ _CLEANUP_EPILOG = """\
 examples:
   parallelflow cleanup
   parallelflow cleanup --profile work --yes     without a question
-
-exit codes:
-  0 stopped, or nothing to stop; 1 something did not stop, or the answer was no;
-  2 no such profile, or no terminal to ask at and no --yes.
 """
 _SHUTDOWN = """\
 Request cluster shutdown: have the hub of the profile's cluster stop everything,
@@ -79,10 +68,6 @@ _SHUTDOWN_EPILOG = """\
 examples:
   parallelflow shutdown
   parallelflow shutdown --profile work --yes    without a question
-
-exit codes:
-  0 all is stopped, or no cluster ran; 1 something did not stop, or the answer
-  was no; 2 no such profile, or no terminal to ask at and no --yes.
 """
 
 
@@ -118,13 +103,16 @@ def add(commands: Any) -> None:
         action="store_true",
         help="show the command or job script that would be run, and start nothing",
     )
+    output_options.add_json(start)
+    output_options.add_messages(start, verbose=False)
     info = _add(commands, "info", "show information on the cluster", _INFO, _INFO_EPILOG)
     form = info.add_mutually_exclusive_group()
     form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
     form.add_argument("--json", action="store_true", help="everything that is known, as JSON")
-    _add(
+    listing = _add(
         commands, "profiles", "list the profiles and what runs", _PROFILES, _PROFILES_EPILOG, False
     )
+    output_options.add_json(listing)
     cleanup = _add(commands, "cleanup", "clean up started processes", _CLEANUP, _CLEANUP_EPILOG)
     shutdown = _add(commands, "shutdown", "request cluster shutdown", _SHUTDOWN, _SHUTDOWN_EPILOG)
     for command in (cleanup, shutdown):
@@ -139,7 +127,7 @@ def _add(
         aliases=[other for other, own in OTHER_NAMES.items() if own == name],
         help=short,
         description=description,
-        epilog=epilog,
+        epilog=epilog + meanings(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if profile:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from parallelflow.errors import ClusterError, ParallelFlowError, WorkingDirectoryGone
 from parallelflow.system.working_directory import working_directory
 
-from . import cluster_parser, parser, signals, streams
+from . import cluster_parser, completion, explain, parser, signals, streams
 from .environment import prepare_environment
 from .exits import Exit
 
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str] | None) -> int:
     arguments = parser.build()
+    completion.activate(arguments)
     try:
         options = arguments.parse_args(argv)
     except SystemExit as e:  # after --help, --version or a mistake
@@ -87,6 +88,10 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
         from .window import open_window
 
         return open_window(options)  # it has an event loop, and signal handlers that end it
+    if options.command == "explain":
+        return explain.run_command(options)
+    if options.command == "completion":
+        return completion.run_command(options)
     if options.command == "checkpoints":
         from .checkpoints import run_command as run_checkpoints
 
@@ -101,7 +106,7 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
         return cancel(options)
     with signals.handled(_stop_engines):
         try:
-            if getattr(options, "detach", False):
+            if getattr(options, "detach", False) and not _stays_here(options):
                 from .detached import is_detached
 
                 if not is_detached():
@@ -133,6 +138,11 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
             return run(options)
         finally:
             _stop_engines()
+
+
+def _stays_here(options: Namespace) -> bool:
+    """Return True if there is nothing to go on with after the command."""
+    return getattr(options, "dry_run", False) or getattr(options, "element", None) is not None
 
 
 def _stop_engines() -> None:

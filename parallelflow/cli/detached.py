@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from argparse import Namespace
 from dataclasses import replace
 
 from parallelflow.runs.detached import DetachedRun
@@ -34,17 +35,19 @@ def number() -> int:
     return 0 if _run is None else _run.number
 
 
-def progress_display(unit: str = "elements") -> ProgressDisplay:
+def progress_display(options: Namespace, unit: str = "elements") -> ProgressDisplay:
     """Return the display of this command's progress.
 
     Without a terminal it shows messages only: who looks at the run reads the progress from a file.
 
     Parameters
     ----------
+    options : Namespace
+        The command's.
     unit : str
         What is counted, in the plural.
     """
-    return ProgressDisplay(sys.stderr, unit, progress=_run is None)
+    return ProgressDisplay(sys.stderr, unit, options, progress=_run is None)
 
 
 def note_checked(unit: str = "elements") -> None:

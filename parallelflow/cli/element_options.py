@@ -65,6 +65,14 @@ def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
         help="how often an element that has raised is tried again, on another engine if there is "
         "one",
     )
+    failing.add_argument(
+        "--element",
+        metavar="N",
+        type=_element,
+        help="run only the element with this index (the first is 0) of the Map, in this process "
+        "and without engines, so that a debugger can be used in it; of several Maps, that of "
+        "LABEL:N",
+    )
     done = run.add_argument_group(
         "elements that are done",
         "What has finished is kept until the run ends well, and a later run resumes.",
@@ -127,6 +135,16 @@ def _seconds(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of seconds")
     return number
+
+
+def _element(text: str) -> tuple[str, int]:
+    """Return the loop's label, empty if none is given, and the element's index."""
+    label, _, number = text.rpartition(":")
+    if not (number.isascii() and number.isdecimal() and len(number) < 16):
+        raise argparse.ArgumentTypeError(
+            f"{shortened(text)} is not the index of an element: N or LABEL:N"
+        )
+    return label, int(number)
 
 
 def _retries(text: str) -> int:

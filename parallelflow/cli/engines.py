@@ -6,7 +6,7 @@ import time
 from argparse import Namespace
 
 from parallelflow.engine.place import on_engine
-from parallelflow.engine_manager import get_manager
+from parallelflow.engine_manager import EngineManager, get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import StartSnapshot
 from parallelflow.engine_manager.system import profiles
@@ -14,7 +14,7 @@ from parallelflow.errors import UserMistake
 
 from . import signals
 
-__all__ = ["Terminal", "check_profile", "configure_engines"]
+__all__ = ["Terminal", "check_profile", "chosen_launcher", "configure_engines"]
 
 
 class Terminal(ConsoleInteraction):
@@ -70,6 +70,22 @@ def check_profile(profile: str) -> None:
             f"there is no IPython profile {profile!r}; make it with "
             f"'ipython profile create --parallel {profile}'."
         )
+
+
+def chosen_launcher(manager: EngineManager, wanted: str | None) -> str:
+    """Return the name of the launcher that starts engines.
+
+    Parameters
+    ----------
+    manager : EngineManager
+        The session's.
+    wanted : str or None
+        The one that the command names; None for the configured one, else the profile's own.
+    """
+    if wanted or manager.launcher:
+        return str(wanted or manager.launcher)
+    with profiles.left_as_it_is(profiles.profile_folder(manager.profile)):
+        return next((c.name for c in manager.launchers() if c.default), "local")
 
 
 def configure_engines(options: Namespace) -> None:

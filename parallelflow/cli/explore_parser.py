@@ -8,8 +8,9 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
-from . import element_options
+from . import element_options, output_options
 from .cluster_parser import PROFILE_HELP
+from .exits import meanings
 from .runs_parser import add_detach
 
 __all__ = ["add", "split_values"]
@@ -35,11 +36,6 @@ results:
   result of the workflow's last modules, and "error". What the points print goes
   to standard error. Files of output modules get the point's number:
   plot_03.png. After Ctrl-C the points that have finished are written.
-
-exit codes:
-  0 all points have results; 1 some have failed, or the engines could not be
-  started; 2 nothing was run (file, version, exploration, parameter, profile,
-  package); 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 """
 
 #: Brackets within which a comma belongs to the value.
@@ -60,7 +56,7 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         "explore",
         help="run a workflow for all combinations of parameters",
         description=_DESCRIPTION,
-        epilog=_EPILOG,
+        epilog=_EPILOG + meanings("explore"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     explore.add_argument(
@@ -108,12 +104,7 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
     element_options.add_log(explore)
     element_options.add(explore, element_options.OF_POINTS)
     add_detach(explore)
-    explore.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="show the messages of VisTrails and of the engine manager, too",
-    )
+    output_options.add_messages(explore)
 
 
 def _named(text: str, form: str) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def begin(options: Namespace, units: str = "elements") -> ProgressDisplay:
     ProgressDisplay
         Where progress is shown.
     """
-    display = progress_display(units)
+    display = progress_display(options, units)
     configure(display, options.verbose)
     configure_engines(options)
     return display

@@ -9,8 +9,17 @@ from typing import NoReturn
 import parallelflow
 from parallelflow.errors import MOST_CHARACTERS, shortened
 
-from . import checkpoint_parser, cluster_parser, element_options, explore_parser, runs_parser
-from .exits import Exit
+from . import (
+    checkpoint_parser,
+    cluster_parser,
+    completion,
+    element_options,
+    explain,
+    explore_parser,
+    output_options,
+    runs_parser,
+)
+from .exits import Exit, meanings
 
 __all__ = ["build"]
 
@@ -44,9 +53,11 @@ examples:
   parallelflow run sweep.vt:final --set folds=10 --set "C=[0.1, 1.0]"
   parallelflow run sweep.vt:57 --profile cluster > table.txt
   parallelflow run sweep.vt --report run.html --trace run.csv
-  parallelflow run sweep.vt --table values.csv --out results.csv --engines 4
-  parallelflow run first.vt second.vt:final --out results.csv
+  parallelflow run sweep.vt --params-file day7.json --output results.json
+  parallelflow run sweep.vt --dry-run
   parallelflow run sweep.vt --detach         goes on without a terminal
+  parallelflow run sweep.vt --table values.csv --output results.csv --engines 4
+  parallelflow run first.vt second.vt:final --output results.csv
 
 tables of runs:
   The first line of the table (CSV, UTF-8) names the columns. The results have
@@ -60,12 +71,6 @@ engines:
   A running cluster of the profile is used as it is, and left running; with
   --engines, missing engines are added. Where none runs, one is started for
   this run and stopped after it.
-
-exit codes:
-  0 the workflow ran; 1 one of its modules failed or waits for a job, a row
-  failed, or the engines could not be started; 2 it could not be run (file,
-  version, alias, table, profile, package); 130 after Ctrl-C, 143 after
-  SIGTERM, 129 after SIGHUP. With --detach: 0 the run goes on.
 """
 
 _SHOW_DESCRIPTION = """\
@@ -78,19 +83,12 @@ _SHOW_EPILOG = """\
 examples:
   parallelflow show sweep.vt
   parallelflow show sweep.vt:final --json
-
-exit codes:
-  0 told; 2 no such file or version, or VisTrails is missing.
 """
 
 _GUI_EPILOG = """\
 examples:
   parallelflow gui
   parallelflow gui sweep.vt:final
-
-exit codes:
-  0 the window was closed; 2 the window or the file cannot be opened; 143 after
-  SIGTERM.
 """
 
 _CHECK_DESCRIPTION = """\
@@ -101,12 +99,9 @@ where only some need it, or with "to do"; the last two say what to do.
 """
 
 _CHECK_EPILOG = """\
-example:
+examples:
   parallelflow check
-
-exit codes:
-  0 workflows can run in parallel here; 1 there is something to do first; 2
-  there is no working directory or home folder.
+  parallelflow check --json
 """
 
 
@@ -141,6 +136,8 @@ def build() -> argparse.ArgumentParser:
     _add_gui(commands)
     _add_check(commands)
     runs_parser.add(commands)
+    explain.add(commands)
+    completion.add(commands)
     cluster_parser.add(commands)
     checkpoint_parser.add(commands)
     return parser
@@ -151,7 +148,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "run",
         help="run a workflow without the window",
         description=_RUN_DESCRIPTION,
-        epilog=_RUN_EPILOG,
+        epilog=_RUN_EPILOG + meanings("run"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
@@ -168,10 +165,14 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "are shared out among the engines",
     )
     run.add_argument(
+        "--output",
         "--out",
-        metavar="CSV",
-        help="where to write the table of results (default: standard output)",
+        dest="out",
+        metavar="FILE",
+        help="where to write the results: a table of runs as CSV (default: standard output), the "
+        "results of one run as JSON, to FILE.json (default: nowhere)",
     )
+    output_options.add_json(run)
     run.add_argument(
         "-n",
         "--engines",
@@ -212,6 +213,17 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="give a value to an alias of the workflow; may be repeated",
     )
+    run.add_argument(
+        "--params-file",
+        metavar="JSON",
+        help="give values to aliases by a file: an object of JSON; --set goes before it",
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would be run, where, on which engines, and what is there to resume; run and "
+        "start nothing",
+    )
     element_options.add(run)
     runs_parser.add_detach(run)
     run.add_argument(
@@ -226,12 +238,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="write a table of the elements as CSV: state, input, engine, start, seconds, "
         "peak memory, error",
     )
-    run.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="show the messages of VisTrails and of the engine manager, too",
-    )
+    output_options.add_messages(run)
 
 
 def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -239,7 +246,7 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         "show",
         help="say what is in a file: versions, aliases, loops, explorations",
         description=_SHOW_DESCRIPTION,
-        epilog=_SHOW_EPILOG,
+        epilog=_SHOW_EPILOG + meanings("show"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument(
@@ -259,7 +266,7 @@ def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
             Open VisTrails' window, your own session of it, with Parallel Flow enabled.
             """
         ),
-        epilog=_GUI_EPILOG,
+        epilog=_GUI_EPILOG + meanings("gui"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     gui.add_argument(
@@ -271,13 +278,14 @@ def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
-    commands.add_parser(
+    checked = commands.add_parser(
         "check",
         help="say what is installed here, and what to do about what is not",
         description=_CHECK_DESCRIPTION,
-        epilog=_CHECK_EPILOG,
+        epilog=_CHECK_EPILOG + meanings("check"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    output_options.add_json(checked)
 
 
 def _alias(text: str) -> tuple[str, str]:

@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-__all__ = ["CONTROL_FLOW", "PARALLEL_FLOW", "wants_engines"]
+__all__ = ["CONTROL_FLOW", "PARALLEL_FLOW", "tags", "wants_engines"]
 
 PARALLEL_FLOW = "edu.poly.vistrails.parallel_flow"
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
 
 _TAG = "__tag__"
 _MODULES = ("module", "group", "abstraction")
+
+
+def tags(root: Element) -> list[str]:
+    """Return the tags of a vistrail's versions, in the order in which they stand in the file.
+
+    Parameters
+    ----------
+    root : Element
+        The version tree, as `parallelflow.cli.target.read` returns it.
+    """
+    notes = root.iter("actionAnnotation")
+    return [tag for note in notes if note.get("key") == _TAG and (tag := note.get("value"))]
 
 
 def wants_engines(root: Element, version: str | None, all_maps: bool) -> bool:

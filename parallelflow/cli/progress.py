@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from parallelflow.progress import RunState, Snapshot, listen
 
-from .streams import is_terminal
+from .progress_mode import ProgressMode
 
 __all__ = ["ProgressDisplay", "plain_line"]
 
@@ -43,21 +44,32 @@ class ProgressDisplay:
     Parameters
     ----------
     stream : text file
-        Where it is shown: a bar if it is a terminal, lines if not.
+        Where it is shown.
     unit : str
         What is counted, in the plural.
+    options : Namespace, optional
+        The command's, which may say how it is shown; else a bar if the stream is a terminal,
+        lines if not.
     progress : bool
         Whether progress is shown; messages are in any case.
     """
 
-    def __init__(self, stream: TextIO, unit: str = "elements", progress: bool = True) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        unit: str = "elements",
+        options: Namespace | None = None,
+        progress: bool = True,
+    ) -> None:
         self.stream = stream
+        self.mode = ProgressMode.of(stream, options)
+        if not progress and self.mode.shows_progress:
+            self.mode = ProgressMode.NONE
         self._unit = unit
-        self._progress = progress
         self._waiting, self._running = _WAITING.format(unit=unit), _BAR.format(unit=unit)
         self.last: dict[int, Snapshot] = {}
         """The latest snapshot of each run, in the order they began."""
-        self._terminal = is_terminal(stream)
+        self._has_bar = self.mode is ProgressMode.BAR
         self._bar: tqdm[object] | None = None
         self._bar_run = 0
         self._running_since: float | None = None
@@ -69,11 +81,11 @@ class ProgressDisplay:
         """Show progress within the block; what is printed in it stays above the bar."""
         stop = listen(self.see)
         clock = threading.Event()
-        if self._terminal:
+        if self._has_bar:
             threading.Thread(target=self._tick, args=(clock,), daemon=True).start()
         try:
             with contextlib.ExitStack() as stack:
-                if self._terminal and sys.stdout.isatty():
+                if self._has_bar and sys.stdout.isatty():
                     stdout = sys.stdout
                     above = _AboveTheBar(stdout, self._write_above)
                     stack.callback(above.flush_rest)
@@ -102,13 +114,14 @@ class ProgressDisplay:
         known = self.last.get(snapshot.run)
         self.last[snapshot.run] = snapshot
         # A run's note stands in the log, too, which is shown as well.
-        if snapshot.note not in ("", self._last_message, known.note if known else ""):
+        if (
+            snapshot.note not in ("", self._last_message, known.note if known else "")
+            and self.mode is not ProgressMode.QUIET
+        ):
             self.message(snapshot.note)
-        if not self._progress:
-            return
-        if self._terminal:
+        if self._has_bar:
             self._see_bar(snapshot)
-        else:
+        elif self.mode is ProgressMode.LINES:
             self._see_line(snapshot, first=known is None)
 
     # -- the bar ----------------------------------------------------------------------

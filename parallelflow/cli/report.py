@@ -147,7 +147,7 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         VisTrails' ModuleError by module id.
     """
     for number, error in sorted(errors.items()):
-        message = str(error.msg).strip().removeprefix(UNCAUGHT)
+        message = str(error.msg).strip().replace(UNCAUGHT, "")
         yield f"{named(pipeline.modules.get(number), number)} failed: {message}"
         element = getattr(error, "element", None)
         if element is not None:

@@ -10,14 +10,17 @@ from typing import Any
 
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
+from parallelflow.errors import UserMistake
 from parallelflow.progress import recent
 
-from . import peek, records, report, signals, streams
+from . import one_element, peek, records, report, run_document, signals, streams
 from .detached import note_checked
 from .engines import Terminal
 from .exits import Exit
+from .json_output import output_to_stderr, print_document
 from .messages import tell
 from .opening import begin, opened, read_targets
+from .parameters_file import read_parameters
 from .progress import ProgressDisplay
 
 __all__ = ["run"]
@@ -45,16 +48,27 @@ def run(options: Namespace) -> int:
     began = time.monotonic()
     written = True
     try:
-        code = _run_files(options, began)
+        with one_element.computed_here(options.element is not None):
+            code = _run_files(options, began)
     finally:
-        if recent() or options.report or options.trace:
+        if not options.dry_run and (recent() or options.report or options.trace):
             seconds = time.monotonic() - began
             written = records.keep(options, seconds, " ".join(options.files))
     return code if written or code else Exit.FAILED
 
 
 def _run_files(options: Namespace, began: float) -> int:
-    if options.table or options.out or len(options.files) > 1:
+    if options.params_file is not None:
+        options.aliases = [*read_parameters(options.params_file), *options.aliases]
+    many = bool(options.table) or len(options.files) > 1
+    if many and options.element is not None:
+        raise UserMistake("--element is for one run: leave it out.")
+    run_document.check_output_file(options.out, many, options.json)
+    if options.dry_run:
+        from .dry_run import show_plan
+
+        return show_plan(options)
+    if many or (options.out and not run_document.is_json(options.out)):
         from .batch import run_batch
 
         return run_batch(options)
@@ -64,7 +78,10 @@ def _run_files(options: Namespace, began: float) -> int:
         get_manager().prepare()
     del tree
     with opened([wanted], options.save_log) as [workflow]:
-        return _run(workflow, workflow.check_aliases(options.aliases), options, display, began)
+        aliases = workflow.check_aliases(options.aliases)
+        if options.element is not None:
+            return one_element.run_element(workflow, aliases, options)
+        return _run(workflow, aliases, options, display, began)
 
 
 def _run(
@@ -84,13 +101,29 @@ def _run(
         if options.parallel_maps or options.parallel:
             stack.enter_context(_parallel_loops(options))
             serial_maps = 0
+        stack.enter_context(output_to_stderr(options.json))
         stack.enter_context(display.shown())
         executed, _ = workflow.controller.execute_current_workflow(
             custom_aliases=aliases, reason="parallelflow run"
         )
+    if options.save_log:
+        from parallelflow.batch.point_log import note_parameters
+
+        note_parameters(workflow.controller, aliases)
     if signals.exit_code() is not None:
         return Exit.FAILED  # not worth a report: the errors are those of the interruption
     result = executed[0]
+    snapshots = list(display.last.values())
+    terminal = get_manager().interaction
+    start_seconds = terminal.start_seconds if isinstance(terminal, Terminal) else None
+    seconds = time.monotonic() - began
+    if options.json or options.out:
+        times = seconds, start_seconds
+        content = run_document.run_content(workflow, aliases, result, snapshots, times)
+        if options.out:
+            run_document.write_document(options.out, content)
+        if options.json:
+            print_document("run", content)
     if result.errors:
         # The essence comes last, where it stays on the screen.
         for trace in report.traces(result.errors):
@@ -98,18 +131,17 @@ def _run(
         for line in report.failure(workflow.pipeline, result.errors):
             tell(line)
         return Exit.FAILED
-    on_screen = sys.stdout.isatty()
-    for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
-        print(line)
+    if not options.json:
+        on_screen = sys.stdout.isatty()
+        for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
+            print(line)
     streams.check_output()
     if result.suspended:
         for line in report.suspension(workflow.pipeline, result.suspended):
             tell(line)
         return Exit.FAILED
-    terminal = get_manager().interaction
-    start_seconds = terminal.start_seconds if isinstance(terminal, Terminal) else None
-    seconds = time.monotonic() - began
-    tell(report.summary(list(display.last.values()), seconds, serial_maps, start_seconds))
+    if not options.quiet:
+        tell(report.summary(snapshots, seconds, serial_maps, start_seconds))
     return Exit.OK
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
+from .exits import meanings
+
 __all__ = ["add", "add_detach"]
 
 _RUNS = """\
@@ -17,9 +19,6 @@ _RUNS_EPILOG = """\
 examples:
   parallelflow runs
   parallelflow runs -n 100 --json | python3 -m json.tool
-
-exit codes:
-  0 there are some; 1 there are none.
 """
 _ATTACH = """\
 Show a run that was begun with --detach: its output and messages so far, its
@@ -29,10 +28,6 @@ _ATTACH_EPILOG = """\
 examples:
   parallelflow attach                    the latest one
   parallelflow attach 3 > table.txt      its standard output
-
-exit codes:
-  that of the run; 1 if it was killed; 2 there is no such run on this machine;
-  130 after Ctrl-C.
 """
 _CANCEL = """\
 End a run that was begun with --detach, and the engines that it has started.
@@ -41,10 +36,6 @@ The elements that have finished are kept: the same run again resumes.
 _CANCEL_EPILOG = """\
 example:
   parallelflow cancel 3
-
-exit codes:
-  0 it has ended; 1 it had ended before, or does not end; 2 there is no such run
-  on this machine.
 """
 _NAME = "its number, as --detach has told and 'parallelflow runs' shows it"
 
@@ -90,7 +81,7 @@ def _add(commands: Any, name: str, help_text: str, description: str, epilog: str
         name,
         help=help_text,
         description=description,
-        epilog=epilog,
+        epilog=epilog + meanings(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

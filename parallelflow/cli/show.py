@@ -12,7 +12,7 @@ from . import peek, target
 from .exits import Exit
 from .workflow import modules_of, version_read
 
-__all__ = ["show"]
+__all__ = ["is_loop", "loop_facts", "show"]
 
 SCHEMA = 1
 """Number of the JSON's form; it grows when something in it gets another meaning."""
@@ -67,7 +67,7 @@ def _content(path: str, vistrail: Any, number: int, pipeline: Any) -> dict[str, 
         },
         "tags": [{"name": tags[n], "number": n} for n in sorted(tags)],
         "aliases": [_alias(name, pipeline) for name in sorted(pipeline.aliases)],
-        "loops": [_loop(module) for module in modules if _is_loop(module)],
+        "loops": [loop_facts(module) for module in modules if is_loop(module)],
         "explorations": [e.name or f"id {e.id}" for e in vistrail.get_paramexps(number)],
         "packages": sorted({module.package for module in modules}),
         "modules": len(modules),
@@ -80,13 +80,15 @@ def _alias(name: str, pipeline: Any) -> dict[str, Any]:
     return {"name": name, "type": parameter.type, "value": parameter.strValue}
 
 
-def _is_loop(module: Any) -> bool:
+def is_loop(module: Any) -> bool:
+    """Return True if a module evaluates another one, or a workflow, several times."""
     from parallelflow.loops.choice import is_marked
 
     return module.name in _LOOPS.get(module.package, ()) or is_marked(module)
 
 
-def _loop(module: Any) -> dict[str, Any]:
+def loop_facts(module: Any) -> dict[str, Any]:
+    """Return what a loop is called, and whether the workflow has it run on engines."""
     from parallelflow.loops.choice import is_marked
 
     return {

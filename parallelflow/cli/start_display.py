@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from types import TracebackType
 from typing import TextIO
 
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 
-from .streams import is_terminal
+from .progress_mode import ProgressMode
 
 __all__ = ["StartDisplay"]
 
@@ -21,11 +22,15 @@ class StartDisplay:
     ----------
     stream : TextIO
         Where to write.
+    options : Namespace, optional
+        The command's, which may say how it is shown.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, options: Namespace | None = None) -> None:
         self._stream = stream
-        self._terminal = is_terminal(stream)
+        mode = ProgressMode.of(stream, options)
+        self._terminal = mode is ProgressMode.BAR
+        self._shown = mode.shows_progress
         self._last = ""
 
     def __enter__(self) -> StartDisplay:
@@ -45,7 +50,7 @@ class StartDisplay:
     def show(self, snapshot: StartSnapshot) -> None:
         """Show a snapshot."""
         text = _text(snapshot)
-        if text == self._last:
+        if text == self._last or not self._shown:
             return
         self._last = text
         self._stream.write(f"{BEGIN_AND_CLEAR}{text}" if self._terminal else f"{text}\n")

@@ -53,13 +53,22 @@ def engines_failed(
     if TIMED_OUT in log.lower():
         address = f"{file.interface}:{file.port}"
         hint = UNREACHED.format(address=address, file=profile_folder / "ipcontroller_config.py")
-    error = EnginesFailed(
-        f"{ready} of {wanted} engines of the profile {profile} came up; {why}. All of this start "
-        f"were stopped again.{hint}",
-        log,
-        wanted=wanted,
-        ready=ready,
-    )
+    if wanted == 1:
+        error = EnginesFailed(
+            f"The engine that was started on the profile {profile} did not come up: {why}. What "
+            f"this start had begun was stopped again.{hint}",
+            log,
+            wanted=wanted,
+        )
+    else:
+        come_up = f"Only {ready}" if ready else "None"
+        error = EnginesFailed(
+            f"{come_up} of the {wanted} engines that were started on the profile {profile} came "
+            f"up: {why}. What this start had begun was stopped again.{hint}",
+            log,
+            wanted=wanted,
+            ready=ready,
+        )
     # A controller of this start has no heart: ipcontroller chooses its ports before it takes
     # them, and another one may choose the same in the same moment.
     error.passing = not controller_before and not ready and NO_HEART in log.lower()

@@ -74,8 +74,9 @@ def interrupt_engine(cluster: Cluster, engine: int) -> None:
             return
     if not _signal(connection, [engine], "SIGINT"):
         raise EngineUnreachable(
-            f"engine {engine} of the profile {cluster.profile} does not take signals; it may run "
-            "without a nanny (IPEngine.enable_nanny). Stop it instead."
+            f"engine {engine} of the profile {cluster.profile} cannot be interrupted: it has no "
+            "nanny process that passes the interruption on (c.IPEngine.enable_nanny is off in its "
+            "profile, or it is being stopped). Stop the engine instead."
         )
 
 

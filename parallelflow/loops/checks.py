@@ -12,6 +12,8 @@ from typing import Any
 from vistrails.core.modules.basic_modules import Generator, get_module
 from vistrails.core.modules.vistrails_module import ModuleError
 
+from parallelflow.engine.remote_failure import short
+
 __all__ = ["check_elements", "check_output_port"]
 
 
@@ -39,7 +41,7 @@ def check_output_port(module: Any, function: Any, port: str) -> None:
         return
     raise ModuleError(
         module,
-        f"Invalid output port: {port}: {type(function).__name__} has no output port of this "
+        f"Invalid output port: {port}\n{type(function).__name__} has no output port of this "
         f"name. Its output ports: {', '.join(sorted(known))}",
     )
 
@@ -73,22 +75,30 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
             known = ", ".join(sorted(function.input_specs)) or "none"
             raise ModuleError(
                 module,
-                f"Uncaught exception: KeyError: {port!r}: {type(function).__name__} has no "
+                f"Uncaught exception: KeyError: {port!r}\n{type(function).__name__} has no "
                 f"input port of this name. Its input ports: {known}",
             )
     checks = [_PortCheck(module, function.input_specs[port], port) for port in ports]
-    if len(ports) == 1:
-        for element in elements:
-            checks[0].check(element)
-        return
-    for element in elements:
-        if len(element) != len(ports):
+    for index, element in enumerate(elements):
+        try:
+            _check_element(module, element, checks)
+        except ModuleError as e:  # the serial Map does not say which element it was
             raise ModuleError(
-                module, "The number of input values and input ports are not the same."
-            )
-        for part, check in zip(element, checks, strict=True):
-            if not check.check(part):
-                break  # as typeChecking does: the element's other parts go unchecked
+                module,
+                f"{e.msg}\nElement {index} (the first is 0) is {short(element)}, of type "
+                f"{type(element).__name__}; InputPort names {', '.join(ports)}.",
+            ) from e
+
+
+def _check_element(module: Any, element: Any, checks: Sequence[_PortCheck]) -> None:
+    if len(checks) == 1:
+        checks[0].check(element)
+        return
+    if len(element) != len(checks):
+        raise ModuleError(module, "The number of input values and input ports are not the same.")
+    for part, check in zip(element, checks, strict=True):
+        if not check.check(part):
+            break  # as typeChecking does: the element's other parts go unchecked
 
 
 class _PortCheck:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vistrails.core.interpreter.base import AbortExecution
@@ -11,7 +11,7 @@ from vistrails.core.modules.vistrails_module import ModuleError
 
 from parallelflow.engine import payload
 from parallelflow.engine.remote_failure import short
-from parallelflow.errors import ElementError, ElementFailure
+from parallelflow.errors import ElementError, ElementFailure, some_of
 
 from .loop import Loop
 
@@ -24,6 +24,9 @@ __all__ = [
     "ran_once",
     "unsendable_input",
 ]
+
+#: So many different messages of failed elements are told; all failures are in the panel *Runs*.
+MOST_MESSAGES = 3
 
 #: Stages of a failure at which no module of the function has run.
 OUTSIDE_THE_FUNCTION = ("pickle", "input", "result")
@@ -50,11 +53,26 @@ def module_error(loop: Loop, failures: Mapping[int, ElementFailure]) -> ModuleEr
     message = _message(first)
     if len(ordered) > 1 and not loop.stop_on_error:
         begin = f"{len(ordered)} of {first.total} elements failed. Element {first.index}"
-        others = [f"element {f.index} ({f.input}): {f.message}" for f in ordered[1:]]
-        message = "\n".join([f"{begin} ({first.input}): {message}", *others])
+        message = "\n".join([f"{begin} ({first.input}): {message}", *_others(ordered)])
     error = ModuleError(_failed_module(loop, first), message, errorTrace=_trace(first))
     error.element, error.elements = first, ordered
     return error
+
+
+def _others(failures: list[ElementFailure]) -> Iterator[str]:
+    """Yield lines about all failures but the first: three messages, and how often each came."""
+    by_message: dict[str, list[ElementFailure]] = {}
+    for failure in failures:
+        by_message.setdefault(failure.message, []).append(failure)
+    told = list(by_message.items())[:MOST_MESSAGES]
+    for position, (message, same) in enumerate(told):
+        if position:
+            yield f"element {same[0].index} ({same[0].input}): {message}"
+        if len(same) > 1:
+            yield f"  the same: {some_of([f'element {f.index} ({f.input})' for f in same[1:]])}"
+    left = len(failures) - sum(len(same) for _, same in told)
+    if left:
+        yield f"and {left} more with other messages"
 
 
 def failure_in_session(loop: Loop, index: int, error: ModuleError) -> ElementFailure:

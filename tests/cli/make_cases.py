@@ -20,6 +20,10 @@ if i == 3:
     raise ValueError('three is too much')
 o = i
 """
+BREAKPOINT = """\
+breakpoint()
+o = 2 * i
+"""
 SLOW = """\
 import time
 time.sleep(0.25)
@@ -137,6 +141,10 @@ def open_end(build: Builder) -> None:
 
 def element_fails(build: Builder) -> None:
     mapped(build, FAILS_AT_THREE, [1, 2, 3, 4])
+
+
+def breakpoint_in_element(build: Builder) -> None:
+    mapped(build, BREAKPOINT, [1, 2, 3])
 
 
 def slow(build: Builder) -> None:
@@ -268,6 +276,7 @@ CASES = [
     map_in_group,
     open_end,
     element_fails,
+    breakpoint_in_element,
     slow,
     module_fails,
     stubborn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.connection.connection_files import connections
 from parallelflow.engine_manager.system import profiles
 from parallelflow.host.repairs import REPAIRS
+from tests.support import json_tables
 
 from .conftest import ROOT, Run, environment
 
@@ -154,9 +156,12 @@ def test_no_display_is_a_note(parallelflow: Run) -> None:
         for name, value in environment().items()
         if name not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
     }
-    result = parallelflow("check", env=variables)
-    assert result.returncode == 0
-    assert "note    no window: There is no display" in result.stdout
+    result = parallelflow("check", "--json", env=variables)
+    assert (result.returncode, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    json_tables.check("check", told)
+    notes = [f["text"] for f in told["findings"] if f["state"] == "note"]
+    assert told["ready"] and any("no window: There is no display" in text for text in notes)
 
 
 def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str) -> None:
@@ -186,7 +191,7 @@ def test_an_engine_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> No
     out, error = capsys.readouterr()
     todo = [line for line in findings(out).values() if line.startswith("to do")]
     assert len(todo) == 1 and error == "", (out, error)
-    assert "no element can be computed on an engine: 0 of 1 engines of the profile" in todo[0]
+    assert "no element can be computed on an engine: The engine that was started" in todo[0]
     assert "1 ended at once" in todo[0] and "this engine has enough" in todo[0]
     assert out.endswith("\n1 thing to do before workflows run in parallel here.\n")
 

@@ -36,7 +36,7 @@ def test_what_needs_a_working_directory_says_so(arguments: list[str], capsys: Ca
     assert main(arguments) == 2
     out, error = capsys.readouterr()
     assert out == "" and error.startswith(GONE) and "cd" in error
-    assert "'The working directory was deleted'" in error.splitlines()[1]
+    assert "More: parallelflow explain PF" in error.splitlines()[1]
 
 
 @pytest.mark.usefixtures("gone")

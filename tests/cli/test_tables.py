@@ -131,7 +131,7 @@ def test_bad_tables(here: RunHere, cases: Path, folder: Path, text: str | bytes,
     result = here("run", f"{cases}:aliases", "--table", "in.csv", "--out", "out.csv")
     line, more = result.stderr.splitlines()
     assert (result.returncode, result.stdout) == (2, "")
-    assert says.replace("FILE", f"{cases}:aliases") in line and "'A table of runs" in more
+    assert says.replace("FILE", f"{cases}:aliases") in line and "parallelflow explain PF" in more
     assert not (folder / "out.csv").exists()
 
 

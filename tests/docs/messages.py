@@ -22,13 +22,14 @@ PREFIX = {
     "AliasError": "--set ALIAS: ",
     "ParameterError": "PARAMETER: ",
     "TableError": "TABLE: ",
+    "ParametersFileError": "--params-file FILE: ",
 }
 # Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|RemoteFailure|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
     r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
-    r"AliasError|ParameterError|TableError|ExplorationError)"
+    r"AliasError|ParameterError|ParametersFileError|TableError|ExplorationError)"
 )
 
 
@@ -59,11 +60,12 @@ def messages() -> Iterator[Message]:
                 known = known or name == "ImportError"
             if not known or name in BY_CLASS:
                 continue
+            place = f"{path.relative_to(ROOT)}:{node.lineno}"
             for text in _texts(node):
-                pattern = _pattern(text)
-                if pattern is not None:
-                    place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                patterns = list(filter(None, map(_pattern, _lines(text))))
+                for pattern in patterns:
                     yield Message(place, name, re.escape(PREFIX.get(name, "")) + pattern)
+                if patterns:
                     break
 
 
@@ -78,9 +80,21 @@ def _texts(call: ast.Call) -> Iterator[ast.expr]:
             yield argument
 
 
-def _pattern(text: ast.expr) -> str | None:
-    """Return a pattern for the beginning of a text, None if it is nobody's own words."""
-    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+def _lines(text: ast.expr) -> list[list[ast.expr]]:
+    """Return the parts of each line of a text."""
+    lines: list[list[ast.expr]] = [[]]
+    for part in text.values if isinstance(text, ast.JoinedStr) else [text]:
+        if not isinstance(part, ast.Constant):
+            lines[-1].append(part)
+            continue
+        first, *others = str(part.value).split("\n")
+        lines[-1].append(ast.Constant(first))
+        lines += [[ast.Constant(other)] for other in others]
+    return lines
+
+
+def _pattern(parts: list[ast.expr]) -> str | None:
+    """Return a pattern for the beginning of a line, None if it is nobody's own words."""
     pattern, known = "", 0
     for part in parts:
         if isinstance(part, ast.Constant):

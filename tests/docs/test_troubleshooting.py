@@ -6,7 +6,11 @@ import importlib
 import pkgutil
 import re
 
+import pytest
+
 import parallelflow
+from parallelflow import troubleshooting
+from parallelflow.cli import main
 from parallelflow.errors import HEADINGS, STAGES, ControllerFailed, ParallelFlowError
 from tests.docs.messages import ROOT, messages
 
@@ -73,10 +77,9 @@ def test_each_error_names_a_heading() -> None:
 
 def test_an_error_tells_where_to_read_more() -> None:
     error = ControllerFailed("it did not start.")
-    page = error.more.partition(" in ")[2]
-    assert error.more.startswith("More: 'The controller could not be started' in ")
-    with open(page, encoding="utf-8") as stream:
-        assert stream.read() == TEXT
+    section = re.search(r"^### The controller could not be started\n\n\*(PF\d+)\*$", TEXT, re.M)
+    assert section is not None
+    assert error.more == f"More: parallelflow explain {section[1]}"
     assert error.__notes__ == [error.more] and str(error) == "it did not start."
     assert ParallelFlowError("x").more == ""
 
@@ -84,3 +87,24 @@ def test_an_error_tells_where_to_read_more() -> None:
 def test_each_stage_of_an_element_is_explained() -> None:
     for words in STAGES.values():
         assert words.strip(", ") in TEXT
+
+
+def test_each_section_has_a_code_of_its_own() -> None:
+    headings = re.findall(r"^### (.*)$", TEXT, flags=re.MULTILINE)
+    sections = troubleshooting.sections()
+    assert [section.heading for section in sections] == headings
+    assert len({section.code for section in sections}) == len(sections)
+
+
+def test_a_section_is_explained_at_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for section in troubleshooting.sections():
+        assert main(["explain", section.code.lower()]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith(f"{section.code}  {section.heading}\n\n")
+        assert not re.search(r"```|~~~|\]\(|<!--", told), told
+    assert main(["explain"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(troubleshooting.sections())
+    assert main(["explain", "loopback"]) == 0
+    assert "The controller could not be started" in capsys.readouterr().out
+    assert main(["explain", "PF999"]) == 2
+    assert "nothing is explained under 'PF999'" in capsys.readouterr().err

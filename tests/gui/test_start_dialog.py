@@ -96,7 +96,7 @@ def test_a_failure_is_shown_with_its_log_even_if_the_dialog_was_hidden(
     assert asked.isVisible() and not asked.under_way
     text, more = asked.error.message.text().splitlines()
     assert text == "1 of 3 engines came up; 2 ended at once."
-    assert "'The engines did not come up'" in more
+    assert "parallelflow explain PF" in more
     assert asked.error.tail.toPlainText().splitlines()[-1] == "line 39"
     assert "line 3\n" not in asked.error.tail.toPlainText()
     asked.error.copy_button.click()

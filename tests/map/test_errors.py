@@ -45,9 +45,26 @@ def test_finish_others_names_every_failed_element() -> None:
     kind, text = ours.errors[0]
     assert kind == "PythonSource"
     assert text.startswith("2 of 5 elements failed. Element 1 (0): Uncaught exception: ZeroDiv")
-    assert "\nelement 3 (0): Uncaught exception: ZeroDivisionError" in text
+    assert text.endswith("\n  the same: element 3 (0)")
     assert [f.index for f in ours.raw.errors[0].elements] == [1, 3]
     assert 1 not in ours.values  # never a shortened or shifted list
+
+
+def test_many_failures_are_told_in_a_few_lines() -> None:
+    ours = run(finishing(source("raise ValueError(i % 5)"), range(2000)), PARALLEL_FLOW)
+    text, number = ours.errors[0][1], 2000
+    first, *lines = text.splitlines()
+    said = "Uncaught exception: ValueError"
+    assert first == f"{number} of {number} elements failed. Element 0 (0): {said}: 0"
+    assert lines == [
+        "  the same: element 5 (5), element 10 (10), element 15 (15) and 396 more",
+        f"element 1 (1): {said}: 1",
+        "  the same: element 6 (6), element 11 (11), element 16 (16) and 396 more",
+        f"element 2 (2): {said}: 2",
+        "  the same: element 7 (7), element 12 (12), element 17 (17) and 396 more",
+        "and 800 more with other messages",
+    ]
+    assert len(ours.raw.errors[0].elements) == number
 
 
 def test_finish_others_has_run_them_all() -> None:

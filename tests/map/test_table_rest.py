@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("cluster")
 def test_a_missing_output_port() -> None:
     serial, ours = both(mapped(source("o = i"), [1, 2], output="nope"))
     assert serial.errors == {0: ("PythonSource", "Invalid output port: nope")}
-    told = "Invalid output port: nope: PythonSource has no output port of this name. "
+    told = "Invalid output port: nope\nPythonSource has no output port of this name. "
     assert ours.errors == {1: ("Map", f"{told}Its output ports: o, self")}
 
 

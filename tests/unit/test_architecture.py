@@ -31,7 +31,7 @@ LAYERS = Layers(
         "data",
         "host",
     ),
-    shared=("settings", "progress", "trace", "system", "errors", "names"),
+    shared=("settings", "progress", "trace", "system", "errors", "troubleshooting", "names"),
 )
 
 #: The same within the engine manager: what it offers, who does it, and the folders below.
@@ -71,6 +71,7 @@ NOT_YET_PRIVATE_TESTS = ("gui",)
 
 #: Private names that are a library's where they are used, though files of ours define them too.
 OF_LIBRARIES = {
+    "_actions": "argparse's ArgumentParser",
     "_currently_importing_package": "VisTrails' PackageManager, in a repair",
     "_input_ports": "VisTrails' modules",
     "_modules": "VisTrails' packages: the list of their modules",

@@ -39,7 +39,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert cli.main(arguments) == 2
     out, error = capsys.readouterr()
     line, more = error.splitlines()
-    assert out == "" and "'Too many engines' in " in more
+    assert out == "" and "More: parallelflow explain PF" in more
     return line.removeprefix("parallelflow: ")
 
 

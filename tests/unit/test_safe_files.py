@@ -138,6 +138,7 @@ MAY_OPEN = {
     "host/repairs/packages/persistence.py": "writes where its user or itself has made a place",
     "cli/target.py": "vistrails, which it looks at before",
     "cli/workflow.py": "vistrails that target has looked at",
+    "troubleshooting.py": "a page of the package",
     "cli/command.py": "/dev/null",
     "cli/detached_process.py": "new files, in a folder made a moment ago",
     "cli/streams.py": "/dev/null, and an open descriptor",

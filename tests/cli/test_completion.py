@@ -1,0 +1,78 @@
+"""Tab completion, asked as shells ask: by what `parallelflow completion` prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parallelflow.cli.completion import complete_target
+from tests.support.command import RunHere
+
+from .conftest import environment
+
+# The shell's variables at a Tab, the function that it calls then, and what came of it.
+ASK = """
+eval "$(parallelflow completion bash)"
+for COMP_LINE in "$@"; do
+    COMP_POINT=${#COMP_LINE} COMP_TYPE=9
+    COMPREPLY=()
+    _python_argcomplete parallelflow
+    IFS=,; echo "${COMPREPLY[*]}"; unset IFS
+done
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cases: Path) -> Path:
+    """Return a folder with a vistrail and the command in it."""
+    (tmp_path / "cases.vt").symlink_to(cases)
+    (tmp_path / "notes.txt").touch()
+    program = tmp_path / "parallelflow"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m parallelflow "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def test_bash_completes_commands_options_files_and_tags(folder: Path) -> None:
+    pytest.importorskip("argcomplete")
+    lines = [
+        "parallelflow sho",
+        "parallelflow run --dry",
+        "parallelflow run cas",
+        "parallelflow run cases.vt:serial",
+        "parallelflow run cases.vt --progress n",
+    ]
+    variables = {**environment(), "PATH": f"{folder}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["bash", "-c", ASK, "bash", *lines],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    commands, option, file, tag, word = done.stdout.splitlines()
+    assert commands.strip() == "show"
+    assert option.strip() == "--dry-run"
+    assert file.strip() == "cases.vt"
+    assert tag.strip().endswith("serial_map")
+    assert word.strip() == "none"
+
+
+def test_tags_of_what_is_no_vistrail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert "cases.vt:aliases" in complete_target("cases.vt:")
+    assert complete_target("gone.vt:") == []
+
+
+def test_without_the_library_it_says_so(here: RunHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    done = here("completion", "zsh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "needs the library argcomplete" in done.stderr
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    with pytest.raises(SystemExit):
+        here("completion", "zsh")

@@ -1,7 +1,7 @@
 """Every command in README and docs is run, and its output compared, loosely.
 
-Numbers, host names and paths may differ; each line that is shown has to come, in its order, and
-``...`` stands for anything.
+A block with the mark ``fails`` ends with exit code 1. Numbers, host names and paths may differ;
+each line that is shown has to come, in its order, and ``...`` stands for anything.
 """
 
 from __future__ import annotations
@@ -138,6 +138,6 @@ def test_the_commands_of_a_page_do_what_it_shows(
                 timeout=SECONDS,
             )
             where = f"{block.place}: $ {command}\n{result.stdout}"
-            assert result.returncode == 0, where
+            assert result.returncode == (1 if block.mark == "fails" else 0), where
             missing = missing_line(shown, result.stdout)
             assert missing is None, f"{where}\nThis line did not come: {missing}"

@@ -21,7 +21,7 @@ SECONDS = 180.0
 # Every module says which version of its package it was made with.
 PACKAGE_VERSION = r'(package="[^"]+" )version="[^"]*"'
 
-pytestmark = pytest.mark.parametrize("name", ["digits_sweep", "epidemic", "measures"])
+pytestmark = pytest.mark.parametrize("name", ["digits_sweep", "epidemic", "measures", "outbreak"])
 
 
 def tree(path: Path) -> str:

@@ -90,6 +90,7 @@ def test_each_stage_of_an_element_is_explained() -> None:
 
 
 def test_each_section_has_a_code_of_its_own() -> None:
+    """A line ``*PF65*`` below a new heading: the next number. A code is never given twice."""
     headings = re.findall(r"^### (.*)$", TEXT, flags=re.MULTILINE)
     sections = troubleshooting.sections()
     assert [section.heading for section in sections] == headings

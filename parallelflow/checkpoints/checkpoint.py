@@ -8,7 +8,7 @@ import os
 import pickle
 import socket
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -37,7 +37,13 @@ LARGE_BYTES = 1_000_000
 # How the folders of VisTrails' temporary files are called.
 POOL_PREFIX = "vt_tmp"
 
+# How long records of what came before are made at a time: engines are not to wait.
+EARLY_SECONDS = 0.02
+
 Tell = Callable[[str], object]
+
+_Values = tuple[int, Sequence[Any], Collection[int], Sequence[float] | None]
+"""What `Checkpoint.add` was given."""
 
 
 class Checkpoint:
@@ -51,15 +57,22 @@ class Checkpoint:
         The elements.
     tell : callable
         Called with lines that the user should see; from any thread.
+    at_once : bool
+        Whether values may be changed once they have come, so that a record is made of each at once;
+        else not before the run has taken `LEAST_SECONDS`.
     """
 
-    def __init__(self, identity: RunIdentity, elements: Sequence[Any], tell: Tell) -> None:
+    def __init__(
+        self, identity: RunIdentity, elements: Sequence[Any], tell: Tell, at_once: bool = False
+    ) -> None:
         self._identity = identity
         self._elements = elements
         self._tell = tell
         self._digests: dict[int, bytes] = {}
         self._begun = time.time()
         self._due = time.monotonic() + LEAST_SECONDS
+        self._at_once = at_once
+        self._early: deque[_Values] = deque()
         self._waiting: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._path: Any = None
@@ -186,6 +199,19 @@ class Checkpoint:
         """
         if self._broken:
             return
+        if self._at_once or time.monotonic() >= self._due:
+            self._make_records(start, values, without, seconds)
+        else:
+            self._early.append((start, values, without, seconds))
+        self.tick()
+
+    def _make_records(
+        self,
+        start: int,
+        values: Sequence[Any],
+        without: Collection[int],
+        seconds: Sequence[float] | None,
+    ) -> None:
         records = []
         for position, value in enumerate(values):
             if position not in without and start + position not in self._known:
@@ -194,11 +220,17 @@ class Checkpoint:
                 if kept is not None:
                     records.append(kept)
         self._waiting += records
-        self.tick()
+
+    def _make_early_records(self, seconds: float = math.inf) -> None:
+        """Make records of what had come when it was not time yet, for so long at most."""
+        end = time.monotonic() + seconds
+        while self._early and time.monotonic() < end:
+            self._make_records(*self._early.popleft())
 
     def tick(self) -> None:
         """Write what waits if it is time to; to be called often."""
         if time.monotonic() >= self._due:
+            self._make_early_records(EARLY_SECONDS)
             self._flush()
             self._tell_failure()
 
@@ -292,6 +324,7 @@ class Checkpoint:
             return
         self._closed = True
         if not finished:
+            self._make_early_records()
             self._tell_what_is_not_kept()
             self._flush()
         if self._writer is not None:
@@ -300,6 +333,7 @@ class Checkpoint:
         elif self._file is not None:
             self._file.close()
         self._broken, self._waiting = True, []
+        self._early.clear()
         if finished:
             for kept in folder.list_kept():
                 if not difference(self._identity.parts, kept.parts):

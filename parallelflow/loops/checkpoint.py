@@ -42,11 +42,16 @@ class RunCheckpoint:
         Returns what the run is, once it begins.
     elements : sequence
         The elements.
+    at_once : bool
+        Whether values may be changed once they have come; see `Checkpoint`.
     """
 
-    def __init__(self, identity: Callable[[], RunIdentity], elements: Sequence[Any]) -> None:
+    def __init__(
+        self, identity: Callable[[], RunIdentity], elements: Sequence[Any], at_once: bool = False
+    ) -> None:
         self._identity = identity
         self._elements = elements
+        self._at_once = at_once
         self._checkpoint: Checkpoint | None = None
         self._lines: list[str] = []
 
@@ -60,7 +65,7 @@ class RunCheckpoint:
             # It is the run's own error if the function cannot be pickled.
             logger.info("no checkpoint is kept: %s", e)
             return {}
-        self._checkpoint = Checkpoint(identity, self._elements, self._lines.append)
+        self._checkpoint = Checkpoint(identity, self._elements, self._lines.append, self._at_once)
         return self._checkpoint.take()
 
     def tell(self, progress: Progress) -> None:
@@ -110,7 +115,8 @@ class LoopCheckpoint(RunCheckpoint):
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        super().__init__(self._of_loop, loop.elements)
+        # An operation() of a user's follows the values.
+        super().__init__(self._of_loop, loop.elements, at_once=loop.on_value is not None)
 
     def _of_loop(self) -> RunIdentity:
         loop = self._loop

@@ -30,11 +30,14 @@ class LogObjects:
     def __init__(self, controller: Any) -> None:
         self._controller = controller
         self._machines: dict[str, int] = {}
+        self._here = platform.node()
+        #: Annotations by engine: they are the same for all its elements.
+        self._places: dict[int, list[tuple[str, str]]] = {}
 
     def machine(self, worker: Worker) -> int:
         """Return the id of an engine's machine in the log; one for each host."""
         host = worker.host or ""
-        if host == platform.node():
+        if host == self._here:
             return int(self._controller.machine.id)
         if host not in self._machines:
             system, _, architecture = worker.info.get("system", "").partition(" ")
@@ -68,7 +71,9 @@ class LogObjects:
         for position, child in enumerate(record.children):
             item = self.item(child, machine)
             if worker is not None and position == 0 and child.kind != LOOP:
-                for key, value in annotations_of(worker):
+                if worker.id not in self._places:
+                    self._places[worker.id] = annotations_of(worker)
+                for key, value in self._places[worker.id]:
                     item.add_annotation(self._annotation(key, value))
             iteration.add_item_exec(item)
         return iteration

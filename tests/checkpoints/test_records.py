@@ -23,6 +23,7 @@ from parallelflow.checkpoints.checkpoint import Checkpoint
 from parallelflow.checkpoints.content import content_digest
 from parallelflow.checkpoints.function_content import function_digest
 from parallelflow.checkpoints.identity import RunIdentity, difference
+from tests.support.waiting import wait_until
 
 DAY = 86_400
 
@@ -316,3 +317,45 @@ def test_functions_that_differ_have_digests_that_do() -> None:
     ]  # fmt: skip
     assert len({function_digest(each) for each in functions}) == len(functions)
     assert function_digest(closing(1)) == function_digest(closing(1))
+
+
+def test_no_record_is_made_of_a_short_run_that_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs as much as a small element; what has failed, or takes long, has its records."""
+    made: list[bytes] = []
+    record = checkpoint_module.record
+
+    def counted(digest: bytes, frames: Any) -> bytes:
+        made.append(digest)
+        return record(digest, frames)
+
+    monkeypatch.setattr(checkpoint_module, "record", counted)
+    monkeypatch.setattr(checkpoint_module, "LEAST_SECONDS", 60.0)
+    short, _, _ = open_one([1, 2])
+    short.add(0, [10, 20])
+    short.close(finished=True)
+    assert made == []
+    value = [10]
+    changed = Checkpoint(RunIdentity("p", "Map", PARTS), [1, 2], lambda line: None, at_once=True)
+    changed.add(0, [value])
+    value.append(11)  # as an operation() may do
+    changed.close(finished=False)
+    assert len(made) == 1
+    _, known, _ = open_one([1, 2])
+    assert known == {0: [10]}
+
+
+def test_what_came_early_is_written_when_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_module, "LEAST_SECONDS", 0.2)
+    made, _, _ = open_one([1, 2, 3])
+    made.add(0, [10])
+    made.add(1, [20])
+    assert folder.list_kept() == []
+
+    def is_written() -> bool:
+        made.tick()
+        return any(kept.count() == 2 for kept in folder.list_kept())
+
+    wait_until(is_written)
+    made.close(finished=False)
+    _, known, _ = open_one([1, 2, 3])
+    assert known == {0: 10, 1: 20}

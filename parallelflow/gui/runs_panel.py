@@ -14,24 +14,24 @@ from PyQt5.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
+    QMenu,
     QProgressBar,
     QPushButton,
     QScrollArea,
     QTableView,
     QTabWidget,
-    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from parallelflow.progress import Progress, RunState, recent
-from parallelflow.runs.detached import all_runs
 from parallelflow.runs.figures import figures
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.table import ElementState
 from parallelflow.runs.trace_file import write_trace
 from parallelflow.trace import Place
 
+from . import past_runs
 from .element_dialog import ElementDialog
 from .parts import Roomy, code, copy, label, table
 from .run_model import RunModel
@@ -42,7 +42,6 @@ __all__ = ["RunsPanel"]
 
 #: Often enough to see a run move, seldom enough to cost it nothing.
 REFRESH_MS = 400
-PAST_TITLES = ("Began", "Workflow", "Run", "State", "Elements", "Failed", "Time", "Engines")
 
 
 class RunsPanel(QWidget):
@@ -52,8 +51,10 @@ class RunsPanel(QWidget):
     ----------
     cancel : callable
         Cancels the workflow that is being executed.
-    execute : callable
-        Executes the workflow again.
+    run_failed : callable
+        Executes the workflow again: what has failed, and what was not reached.
+    run_all : callable
+        Called with a `Place`: executes the workflow again with all elements of the loop there.
     go_to : callable
         Called with a `Place`: shows the module there; returns whether it could be found.
     """
@@ -61,23 +62,25 @@ class RunsPanel(QWidget):
     def __init__(
         self,
         cancel: Callable[[], object],
-        execute: Callable[[], object],
+        run_failed: Callable[[], object],
+        run_all: Callable[[Place], object],
         go_to: Callable[[Place], bool],
     ) -> None:
         super().__init__()
         self._go_to = go_to
+        self._run_all = run_all
         self.run: Progress | None = None
         self.setWindowTitle("Runs - Parallel Flow")
         self.model = RunModel()
         self.timer = QTimer(self)
         self.timer.setInterval(REFRESH_MS)
         self.timer.timeout.connect(self.refresh)
-        self._build(cancel, execute)
+        self._build(cancel, run_failed)
         self.choose_latest()
 
     # -- its parts --------------------------------------------------------------------------
 
-    def _build(self, cancel: Callable[[], object], execute: Callable[[], object]) -> None:
+    def _build(self, cancel: Callable[[], object], run_failed: Callable[[], object]) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
@@ -93,9 +96,17 @@ class RunsPanel(QWidget):
         self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Cancel the workflow that is being executed")
         self.cancel_button.clicked.connect(cancel)
-        self.again_button = QPushButton("&Execute again")
-        self.again_button.setToolTip("Execute the workflow: only what has not finished is computed")
-        self.again_button.clicked.connect(execute)
+        self.again_button = QPushButton("Run a&gain")
+        self.again_button.setToolTip("Execute the workflow of this run again")
+        again = QMenu(self)
+        again.setToolTipsVisible(True)
+        self.failed_action = again.addAction("Run &failed elements again")
+        self.failed_action.setToolTip("Compute what has failed, and what was not reached")
+        self.failed_action.triggered.connect(lambda: run_failed())
+        self.all_action = again.addAction("Run &all elements again")
+        self.all_action.setToolTip("Compute all elements, also those whose values are known")
+        self.all_action.triggered.connect(self._run_all_again)
+        self.again_button.setMenu(again)
         top = QHBoxLayout()
         top.addWidget(self.runs)
         top.addWidget(self.line, 1)
@@ -108,7 +119,7 @@ class RunsPanel(QWidget):
         self.tabs.addTab(self._timeline(), "&Timeline")
         self.events = code(lines=3)
         self.tabs.addTab(self.events, "E&vents")
-        self.past = table(PAST_TITLES, lines=3)
+        self.past = table(past_runs.TITLES, lines=3)
         self.tabs.addTab(self.past, "&History")
         self.tabs.currentChanged.connect(lambda _: self.refresh())
         column.addWidget(self.tabs, 1)
@@ -221,8 +232,11 @@ class RunsPanel(QWidget):
             return
         over = run is None or run.state.over
         self.cancel_button.setEnabled(not over)
-        failed = run is not None and run.state in (RunState.FAILED, RunState.CANCELLED)
-        self.again_button.setEnabled(failed and run is not None and run.trace.place is not None)
+        again = run is not None and over and run.trace.place is not None
+        unfinished = (RunState.FAILED, RunState.CANCELLED)
+        failed = run is not None and (run.state in unfinished or bool(run.trace.failures))
+        self.again_button.setEnabled(again)
+        self.failed_action.setEnabled(again and failed)
         for button in (self.report_button, self.table_button, self.copy_button):
             button.setEnabled(run is not None)
         self.module_button.setEnabled(run is not None and run.trace.place is not None)
@@ -251,22 +265,7 @@ class RunsPanel(QWidget):
         elif tab == 2:
             self.events.setPlainText("\n".join(_events(run)) or "Nothing has happened to engines.")
         elif tab == 3 and not self.past.topLevelItemCount():
-            for past in reversed(all_runs()):
-                began = time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began))
-                self.past.addTopLevelItem(
-                    QTreeWidgetItem(
-                        [
-                            began,
-                            Path(past.workflow).name,
-                            past.label or "-",
-                            past.state,
-                            str(past.total),
-                            str(past.failed),
-                            f"{past.seconds:.1f} s",
-                            str(past.engines),
-                        ]
-                    )
-                )
+            past_runs.fill(self.past)
 
     def _clear(self, text: str) -> None:
         if not text:
@@ -290,6 +289,11 @@ class RunsPanel(QWidget):
         place = self.run.trace.place if self.run is not None else None
         if place is not None and not self._go_to(place):
             self.line.setText("The workflow of this run is not open any more.")
+
+    def _run_all_again(self) -> None:
+        place = self.run.trace.place if self.run is not None else None
+        if place is not None:
+            self._run_all(place)
 
     def _save(self, kind: str) -> None:
         run = self.run

@@ -14,6 +14,7 @@ from parallelflow.runs.history import remember_runs
 from parallelflow.trace import Place
 
 from . import main_window
+from .run_again import run_all_again, run_failed_again
 from .runs_panel import RunsPanel
 
 __all__ = ["RunsSession"]
@@ -75,7 +76,7 @@ class RunsSession(QObject):
         return panel
 
     def _panel(self) -> RunsPanel:
-        return RunsPanel(_cancel, _execute, _go_to)
+        return RunsPanel(_cancel, run_failed_again, run_all_again, _go_to)
 
     # -- the end of a run ---------------------------------------------------------------------
 
@@ -128,10 +129,6 @@ def _controller() -> Any:
 def _cancel() -> None:
     for dialog in main_window.progress_dialogs():
         dialog.cancel()
-
-
-def _execute() -> None:
-    _controller().execute_user_workflow()
 
 
 def _explain(run: Progress) -> None:

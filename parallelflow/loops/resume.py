@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from parallelflow.checkpoints.content import FileContent, content_digest, files_in
 from parallelflow.engine import session_state
+from parallelflow.settings import overridden, override
 from parallelflow.work.resume import FunctionKey, PartialResults
 
 from .describe import module_classes
 from .loop import Loop
 
-__all__ = ["KnownValues", "unfinished"]
+__all__ = ["KnownValues", "computing_all", "unfinished"]
 
 unfinished = PartialResults()
 """What the loops of this session have left."""
+
+
+_all = False
+
+
+@contextlib.contextmanager
+def computing_all() -> Iterator[None]:
+    """Use nothing within the block that earlier runs have left, in the session or on disk."""
+    global _all
+    before = overridden("resume")
+    override(resume=False)
+    _all = True
+    try:
+        yield
+    finally:
+        _all = False
+        override(resume=before)
 
 
 class KnownValues:
@@ -44,7 +63,8 @@ class KnownValues:
         """Return the values by index, and forget them."""
         if self._key is None or not unfinished:
             return {}
-        return unfinished.take(self._key.get(), self._elements)
+        known = unfinished.take(self._key.get(), self._elements)
+        return {} if _all else known
 
     def keep(self, values: dict[int, Any]) -> None:
         """Keep values, by index, for the next execution."""

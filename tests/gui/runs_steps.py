@@ -152,6 +152,43 @@ def _is_shown() -> bool:
 
 
 @step
+def run_again() -> Iterator[None]:
+    """What has failed, all of a Map that has failed, all of one that is in VisTrails' cache."""
+    from parallelflow.gui import run_again as run_again_module
+
+    shown, failed = panel(), recent()[-1]
+    assert shown.failed_action.isEnabled() and shown.all_action.isEnabled()
+    known = sum(chunk.count for chunk in failed.trace.chunks) - failed.failed
+    shown.failed_action.trigger()
+    again = recent()[-1]
+    assert again is not failed and 0 < known <= again.snapshot().known
+    yield from until(lambda: panel().run is again and _is_shown(), "the run that was tried again")
+    panel().all_action.trigger()
+    assert recent()[-1] is not again and recent()[-1].snapshot().known == 0
+    yield
+    execute("quick")
+    quick = recent()[-1]
+    yield from until(lambda: panel().run is quick, "the run that was done")
+    assert panel().all_action.isEnabled() and not panel().failed_action.isEnabled()
+    picture("run_again")
+    # PythonSources are never cached; what else a loop may consist of is.
+    assert quick.trace.place is not None and _cached(quick.trace.place.module)
+    run_again_module.forget_cached(quick.trace.place)
+    assert not _cached(quick.trace.place.module)
+    panel().all_action.trigger()
+    assert recent()[-1] is not quick and recent()[-1].snapshot().known == 0
+    execute("failing")
+    yield
+
+
+def _cached(module: int) -> list[Any]:
+    from vistrails.core.interpreter.default import get_default_interpreter
+
+    objects = get_default_interpreter().get()._objects.values()
+    return [one for one in objects if one.moduleInfo.get("moduleId") == module]
+
+
+@step
 def past_runs_are_listed() -> Iterator[None]:
     shown = panel()
     shown.tabs.setCurrentIndex(3)

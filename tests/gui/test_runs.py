@@ -26,6 +26,7 @@ def test_a_run_is_looked_at(user: Path, others: set[leaks.Left]) -> None:
         "sort_find_and_open_an_element",
         "the_timeline_and_the_report",
         "a_failed_map_says_so",
+        "run_again",
         "past_runs_are_listed",
         "forget_changes",
         "quit_by_menu",

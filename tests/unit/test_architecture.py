@@ -75,6 +75,7 @@ OF_LIBRARIES = {
     "_currently_importing_package": "VisTrails' PackageManager, in a repair",
     "_input_ports": "VisTrails' modules",
     "_modules": "VisTrails' packages: the list of their modules",
+    "_objects": "VisTrails' CachedInterpreter: the modules that it keeps",
     "_engines": "ipyparallel's Client",
     "_send": "ipyparallel's Client",
     "_replace": "named tuples",

@@ -15,6 +15,8 @@ version = release = parallelflow.version
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "examples"]
+# Quotes are made typographic, "--option" stays as it is.
+smartquotes_action = "qe"
 suppress_warnings = ["myst.strikethrough"]
 
 # Links in the sources are those that a code host understands: file.md#heading.

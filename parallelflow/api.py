@@ -208,7 +208,10 @@ def parallel_map(
     On the cluster where there is one, otherwise in this process, with the same values and
     the same exceptions. Lambdas, closures and functions of a notebook will do. An engine
     that is lost costs nothing. If the cluster goes away, the rest is computed by new engines
-    where `ask` allows to start some, else in this process. Ctrl-C ends what the engines do.
+    where `ask` allows to start some, else in this process. Of engines that answer nothing, since
+    they work for somebody else or hang, a line tells after 15 s: others are started beside them
+    where `ask` allows it, else this process does the work until they answer. Ctrl-C ends what the
+    engines do.
     What the function writes to stdout and stderr is written here, in the order of the
     elements. On the thread of VisTrails' window the window stays alive meanwhile.
 

@@ -16,3 +16,6 @@ VISTRAILS = "vistrails"
 QUIET_REQUEST = "parallelflow-quiet"
 """The label of requests for which an engine of ours publishes nothing beside its reply: neither
 that it is busy and idle, nor, at once, what was printed."""
+
+EARLY_OUTPUT = "parallelflow-early-output"
+"""The key of what engines publish of elements that have not finished: what they have written."""

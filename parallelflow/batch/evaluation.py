@@ -160,6 +160,7 @@ class Batch:
             chunk_size=settings().chunkSize or None,
             policy=self._policy,
             on_chunk=self._take_chunk,
+            on_output=self._output.add_early,
             pool=self._manager.engine_pool(),
             finished=earlier,
         )

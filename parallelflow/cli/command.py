@@ -104,7 +104,7 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
         from .attach import cancel
 
         return cancel(options)
-    with signals.handled(_stop_engines):
+    with signals.handled(_stop_engines), streams.watched():
         try:
             if getattr(options, "detach", False) and not _stays_here(options):
                 from .detached import is_detached

@@ -8,7 +8,9 @@ import io
 import os
 import select
 import signal
+import stat
 import sys
+import threading
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -16,10 +18,13 @@ from parallelflow.engine_manager.system.standard_files import open_standard_file
 
 from . import signals
 
-__all__ = ["OutputFailed", "check_output", "is_terminal", "usable"]
+__all__ = ["OutputFailed", "check_output", "is_terminal", "usable", "watched"]
 
 # What terminals without cursor movement call themselves; Emacs' shell is one.
 DUMB = ("dumb", "")
+# How often it is looked whether standard output still has a reader: one that has enough should not
+# keep engines at work.
+READER_SECONDS = 0.5
 
 
 class OutputFailed(OSError):
@@ -82,6 +87,43 @@ def usable() -> Iterator[None]:
         sys.stdout, sys.stderr = before
         for stream in reversed(ours):  # standard error first: it never fails for a full disk
             stream.flush()
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """End the command within the block when the reader of its standard output goes.
+
+    Not before something has been written: until then nobody can tell whether it is needed.
+    """
+    ended = threading.Event()
+    thread = threading.Thread(
+        target=_watch_reader, args=(ended,), name="parallelflow-reader", daemon=True
+    )
+    if hasattr(select, "poll") and _is_pipe(1):
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _watch_reader(ended: threading.Event) -> None:
+    poll = select.poll()
+    poll.register(1, 0)  # errors alone, which are what a pipe without a reader has
+    while not ended.wait(READER_SECONDS):
+        if 1 in _written and poll.poll(0):
+            signals.stop(signal.SIGPIPE)
+            return
+
+
+def _is_pipe(number: int) -> bool:
+    try:
+        mode = os.fstat(number).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def check_output() -> None:

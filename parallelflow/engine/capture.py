@@ -17,6 +17,7 @@ import time
 import warnings
 from typing import TextIO
 
+from .early_output import EarlyOutput, find_channel
 from .libc import flush_stdout
 from .streams import ElementStream, Sink
 
@@ -27,8 +28,8 @@ __all__ = ["Capture"]
 
 # An element that writes more than this to one stream has the rest cut off.
 MAX_OUTPUT_BYTES = 100_000
-# What child processes write is looked at so often, and cut off where it is more than this: one that
-# writes indefinitely must not fill the disk.
+# What is written is looked at so often. What child processes write is cut off where it is more than
+# this: one that writes indefinitely must not fill the disk.
 LOOK_SECONDS = 0.3
 MAX_SPOOL_BYTES = 10_000_000
 CUT = b"\n[what more was written is cut off]\n"
@@ -45,10 +46,14 @@ class Capture:
     ----------
     outputs : dict
         Filled as `ChunkResult.outputs`.
+    first : int
+        Index of the chunk's first element.
     """
 
-    def __init__(self, outputs: dict[int, list[tuple[str, str]]]) -> None:
+    def __init__(self, outputs: dict[int, list[tuple[str, str]]], first: int = 0) -> None:
         self.position = 0
+        self._first = first
+        self._early: EarlyOutput | None = None
         self._outputs = outputs
         # (stream, encoding, bytes)
         self._written: list[tuple[str, str, bytearray]] = []
@@ -67,9 +72,14 @@ class Capture:
             _spools[name].begin()
         # VisTrails has warnings go to its own log, which nobody reads on an engine.
         warnings.showwarning = self._show_warning
+        channel = find_channel()
+        if channel is not None:
+            self._early = EarlyOutput(self._first, self._outputs, channel)
+            _running[:] = [self]
         return self
 
     def __exit__(self, *_: object) -> None:
+        _running.clear()
         self.collect()
         for name in NAMES:
             _spools[name].end()
@@ -77,6 +87,13 @@ class Capture:
         for name, stream in self._saved.items():
             setattr(sys, name, stream)
         warnings.showwarning = self._saved_warning
+
+    def publish(self) -> None:
+        """Publish what the current element has written so far; in a thread of its own."""
+        # In this order: what was written is replaced before the position changes.
+        position, written = self.position, self._written
+        if self._early is not None and position == self.position:
+            self._early.look(position, written, lambda: self.position)
 
     def _show_warning(
         self,
@@ -211,6 +228,8 @@ class _Spool:
         self._position = 0
 
 
+# The chunk that is at work.
+_running: list[Capture] = []
 _streams: dict[str, ElementStream] = {}
 _spools: dict[str, _Spool] = {}
 
@@ -224,13 +243,19 @@ def _prepare() -> None:
     for descriptor, name in enumerate(NAMES, 1):
         _spools[name] = _Spool(descriptor)
     tempfile.tempdir = folder  # elements find it undecided where their session has it so
-    threading.Thread(target=_limit_spools, name="parallelflow-spools", daemon=True).start()
+    threading.Thread(target=_look_after, name="parallelflow-output", daemon=True).start()
 
 
-def _limit_spools() -> None:
-    """Keep the files small, also between chunks: a child may outlive its element."""
+def _look_after() -> None:
+    """Publish early output; keep the files small, also between chunks.
+
+    A child may outlive its element.
+    """
     while True:
         time.sleep(LOOK_SECONDS)
+        for capture in list(_running):
+            with contextlib.suppress(Exception):  # the channel is closed: the engine is ending
+                capture.publish()
         for spool in list(_spools.values()):
             with contextlib.suppress(OSError):
                 spool.limit()

@@ -201,7 +201,7 @@ def _run_chunk(
     begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)
     memory, look = PeakMemory(), hold
-    with around(), Capture(result.outputs) as capture:
+    with around(), Capture(result.outputs, start) as capture:
         for position, element in enumerate(elements):
             if interrupts.pending:
                 break

@@ -37,6 +37,9 @@ class EnginePool:
     start_beside : callable
         Called with the ids of engines that have answered nothing for long; may have others started
         beside them. Returns how many.
+    works_here : bool
+        Whether the session's own process does the work while no engine answers, since no others may
+        be started.
     coming : callable
         Returns what the batch jobs are doing that will bring engines, such as ``job 17 (slurm)
         queued: Resources``; empty if none will.
@@ -53,5 +56,6 @@ class EnginePool:
     frozen: Callable[[int], bool] = lambda engine: False
     expected: Callable[[], bool] = lambda: False
     start_beside: Callable[[Collection[int]], int] = lambda engines: 0
+    works_here: bool = False
     coming: Callable[[], str] = str
     stopped: Callable[[], bool] = lambda: False

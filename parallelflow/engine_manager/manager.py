@@ -286,7 +286,7 @@ class EngineManager:
         """
         pool = self._replacer.engine_pool()
         if not ask:
-            return pool
+            return replace(pool, works_here=True)
         return replace(pool, start_beside=self._provisioner.start_beside)
 
     def replace_in_background(self, engine: int) -> bool:

@@ -227,6 +227,7 @@ class _Evaluation:
             chunk_size=settings().chunkSize or None,
             policy=ElementPolicy(loop.stop_on_error, loop.time_limit, loop.retries),
             on_chunk=self._take_chunk,
+            on_output=self._output.add_early,
             pool=self._manager.engine_pool(),
             finished=known | earlier,
         )

@@ -179,6 +179,16 @@ class Backlog:
         # One by one where making them may take its time.
         return self.source.take(1 if self.source.total is None else DRAIN_ELEMENTS)
 
+    def pop_one(self) -> Chunk | None:
+        """Take out and return a single element of what waits, None if nothing does."""
+        if not (self._again or self._retries or self._suspects):
+            return self.source.take(1)
+        chunk = self.pop()
+        if chunk is not None and len(chunk.elements) > 1:
+            self._again.appendleft(chunk.rest(1))
+            chunk = chunk.first(1)
+        return chunk
+
     def drain(self) -> Iterator[Chunk]:
         """Yield all that waits, and forget it; not for lists of unknown length."""
         while (chunk := self.pop()) is not None:

@@ -77,6 +77,10 @@ class ClusterWatch:
         self._backlog.acquit(lambda engine, when: when > since)
         raise ClusterLost(f"the cluster went away with {self._results.unfinished_text}{why}.")
 
+    def is_work_done_here(self) -> bool:
+        """Return True if the session's process is to do the work, until an engine answers."""
+        return self._silence.is_work_done_here()
+
     def is_abandoned(self) -> bool:
         """Return True if no engine is left to go on with, for `REPLACEMENT_SECONDS`."""
         return self._workers.seconds_without_any() > REPLACEMENT_SECONDS

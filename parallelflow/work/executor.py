@@ -242,6 +242,9 @@ class _FunctionCalls:
         if not driver.step():
             self._take_back(run)
             return
+        for index, (arguments, keywords) in run.take_unanswered():
+            self._evaluate(self.source.started.pop(index), arguments, keywords)
+            run.keep_here(index, None)
         for index in list(run.failures):
             future = self.source.started.pop(index, None)
             if future is not None:

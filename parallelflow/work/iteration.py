@@ -107,6 +107,7 @@ def iterate_on_cluster(
         source,
         function_name(function),
         on_chunk=take,
+        on_output=output.add_early,
         pool=pool,
     )
     driver = Driver(run, lambda: run.poll(iteration.patience), find_client)
@@ -122,10 +123,13 @@ def iterate_on_cluster(
             if not driver.step():
                 output.flush()
                 yield from values()
-                yield from _rest_here(run, function, iteration, values, tick)
+                yield from _values_here(run, run.take_rest(), function, iteration, values, tick)
+                run.finish_here()
                 break
             tick()
             yield from values()
+            unanswered = run.take_unanswered()
+            yield from _values_here(run, unanswered, function, iteration, values, tick)
         yield from values()
     finally:
         for engine in run.cancel():  # those that cannot be interrupted
@@ -137,25 +141,25 @@ def iterate_on_cluster(
         raise run.feed_error
 
 
-def _rest_here(
+def _values_here(
     run: Run,
+    elements: Iterable[tuple[int, Any]],
     function: Callable[..., Any],
     iteration: _Iteration,
     values: Callable[[], Iterator[Any]],
     tick: Callable[[], object],
 ) -> Iterator[Any]:
-    """Yield what a run has left, evaluated in this process."""
-    for index, element in run.take_rest():
+    """Yield the values that are due, while elements of a run are evaluated in this process."""
+    for index, element in elements:
         if run.failures and index > min(run.failures):
             continue
         tick()
         value, _, exception = evaluate_here(function, index, index + 1, element)
         if exception is not None:
             raise exception
-        run.values[index] = value
+        run.keep_here(index, value)
         iteration.add([index])
         yield from values()
-    run.finish_here()
 
 
 class _Iteration:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from parallelflow.checkpoints.checkpoint import Checkpoint
 
-    from .run import Run
 
 __all__ = [
     "CONTINUE",
@@ -138,6 +137,7 @@ def map_on_cluster(
         chunk_size=chunk_size,
         policy=policy,
         on_chunk=take,
+        on_output=output.add_early,
         pool=pool,
         ahead=buffer_size,
         finished=known,
@@ -152,13 +152,36 @@ def map_on_cluster(
         if progress is not None:
             progress(run.progress.snapshot())
         if deadline is not None and time.monotonic() > deadline and not run.over:
-            raise late(run.progress, timeout)
+            raise late(run.progress, timeout, run.silent)
 
     own: dict[int, BaseException] = {}
+
+    def evaluate(elements: Iterable[tuple[int, Any]]) -> None:
+        for index, element in elements:
+            if policy.stop_on_error and run.failures and index > min(run.failures):
+                continue
+            value, failure, exception = evaluate_here(
+                function, index, run.progress.total, element, policy.retries
+            )
+            if exception is not None:
+                own[index] = exception
+            else:
+                finished.append(index)
+                if checkpoint is not None:
+                    checkpoint.add(index, [value])
+            output.add(index, 1, {})
+            run.keep_here(index, value, failure)
+            look()
+
+    def look_and_help() -> None:
+        look()
+        evaluate(run.take_unanswered())
+
     try:
-        if not drive(run, lambda: run.poll(POLL_SECONDS), look, find_client):
+        if not drive(run, lambda: run.poll(POLL_SECONDS), look_and_help, find_client):
             output.flush()
-            own = _finish_here(run, function, policy, look, finished, checkpoint)
+            evaluate(run.take_rest())
+            run.finish_here()
     except BaseException:
         stuck = run.cancel()
         for engine in stuck:
@@ -186,37 +209,6 @@ def map_on_cluster(
     # What failed on the way, not on an engine, comes last.
     finished += sorted(set(run.failures) - set(finished))
     return [run.values[index] for index in dict.fromkeys(finished)]
-
-
-def _finish_here(
-    run: Run,
-    function: Callable[..., Any],
-    policy: ElementPolicy,
-    look: Callable[[], object],
-    finished: list[int],
-    checkpoint: Checkpoint | None,
-) -> dict[int, BaseException]:
-    """Evaluate in this process what a run has left; return the exceptions by index."""
-    exceptions: dict[int, BaseException] = {}
-    for index, element in run.take_rest():
-        if policy.stop_on_error and run.failures and index > min(run.failures):
-            continue
-        value, failure, exception = evaluate_here(
-            function, index, run.progress.total, element, policy.retries
-        )
-        if failure is not None and exception is not None:
-            run.failures[index], exceptions[index] = failure, exception
-            run.progress.failed += 1
-        else:
-            run.values[index] = value
-            run.progress.done += 1
-            if checkpoint is not None:
-                checkpoint.add(index, [value])
-            finished.append(index)
-        run.progress.announce()
-        look()
-    run.finish_here()
-    return exceptions
 
 
 def map_here(

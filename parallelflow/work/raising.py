@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from parallelflow.engine.exceptions import add_cause, load_exception
@@ -52,9 +53,30 @@ def raise_first(
     raise first
 
 
-def late(progress: Progress, timeout: float | None) -> TimeoutError:
-    """Return the error of work that has taken too long."""
+def late(progress: Progress, timeout: float | None, silent: Sequence[int] = ()) -> TimeoutError:
+    """Return the error of work that has taken too long.
+
+    Parameters
+    ----------
+    progress : Progress
+        How far it has come.
+    timeout : float or None
+        The time that it had, seconds.
+    silent : sequence of int
+        Ids of its engines, if none has answered.
+    """
+    advice = "Give it more time, or more engines."
+    if silent:
+        several = len(silent) > 1
+        them = "them" if several else "it"
+        advice = (
+            f"{'Engines' if several else 'Engine'} {', '.join(map(str, silent))} "
+            f"{'have' if several else 'has'} not answered: "
+            f"{'they work' if several else 'it works'} for somebody else, or "
+            f"{'hang' if several else 'hangs'}. Start others beside {them} (parallelflow start), "
+            f"or stop {them} (parallelflow cleanup)."
+        )
     return TimeoutError(
         f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
-        f"{timeout or 0:g} s. Give it more time, or more engines."
+        f"{timeout or 0:g} s. {advice}"
     )

@@ -90,6 +90,16 @@ class Results:
         self.progress.done += result.count - len(result.failures)
         self.progress.element_seconds += sum(result.seconds)
 
+    def keep_here(self, index: int, value: Any, failure: ElementFailure | None) -> None:
+        """Keep what was evaluated in this process: an element's value, or why it has failed."""
+        if failure is None:
+            self.values[index] = value
+            self._ranges.append((index, 1))
+            self.progress.done += 1
+        else:
+            self.failures[index] = failure
+            self.progress.failed += 1
+
     def fail(self, index: int, element: Any, failure: RemoteFailure, worker: Worker | None) -> None:
         """Keep why an element has failed, and on which engine if it got so far."""
         self.make_room(index)

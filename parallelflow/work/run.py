@@ -4,13 +4,15 @@ The client balances the load itself: each engine has at most one chunk running a
 waiting, and the next goes to whichever engine is free. That hides the messages'
 latency, keeps set-up and chunks in order for each engine, and tells exactly which
 elements an engine had when it died. Drive a run by calling `Run.poll` until
-`Run.over`; everything happens in the caller's thread.
+`Run.over`; everything happens in the caller's thread. The file is long because it is the one
+object that callers of every kind drive; what it does is in the parts that it wires.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +22,7 @@ from parallelflow.engine import payload, session_state
 from parallelflow.engine_manager.connection.client_cache import forget, leave_unread, note_received
 from parallelflow.engine_manager.connection.user_interrupts import is_user_interrupt
 from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.errors import ElementFailure
 from parallelflow.progress import RunState
 
 from . import outcomes
@@ -31,6 +34,7 @@ from .interrupt import Event, queue_events
 from .losses import Loss, judge_loss, requeue_unread
 from .memory_watch import MemoryWatch
 from .outcomes import Decision, Interrupter
+from .output import Written
 from .policy import DEFAULT_POLICY, ElementPolicy
 from .results import Results
 from .retries import with_retries
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
     import ipyparallel
 
 __all__ = ["Run"]
+
+# While no engine answers, this process computes for so long before it looks for answers again.
+HERE_SECONDS = 0.5
 
 
 class Run:
@@ -69,6 +76,9 @@ class Run:
     on_chunk : callable, optional
         Called with (index of the first element, `ChunkResult`, `Worker`) for each chunk that
         comes back, in no particular order.
+    on_output : callable, optional
+        Called with (index, position, what was written, whether it has finished) for elements that
+        take long, as `parallelflow.work.output.OutputOrder.add_early` has it.
     pool : EnginePool, optional
         The owner of the engines; whether the cluster lives is asked every second.
     ahead : int, optional
@@ -108,6 +118,7 @@ class Run:
         chunk_size: int | None = None,
         policy: ElementPolicy = DEFAULT_POLICY,
         on_chunk: OnChunk | None = None,
+        on_output: Callable[[int, int, Written, bool], None] | None = None,
         pool: EnginePool | None = None,
         ahead: int | None = None,
         finished: dict[int, Any] | None = None,
@@ -119,6 +130,7 @@ class Run:
         function = SentFunction(key, state.dump(), packing, self._shared)
         self._pool = pool or EnginePool()
         self._policy = policy
+        self._on_output = on_output
         self._received = 0
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
@@ -196,6 +208,7 @@ class Run:
                 self._handle(*self._events.get_nowait())
         if self._policy.stop_on_error and self.failures:
             self._stopper.stop_after(min(self.failures), self._handle, self._actions.keep)
+        self._take_early_output()
         self._watch.check()
         self._requeue_lost_chunks()
         if self._watch.is_abandoned() and self._is_open():
@@ -256,6 +269,36 @@ class Run:
             for index, element in enumerate(chunk.elements, chunk.start):
                 yield index, element.value if isinstance(element, payload.Pickled) else element
 
+    def take_unanswered(self) -> Iterator[tuple[int, Any]]:
+        """Yield index and element of what the caller is to evaluate while no engine answers.
+
+        Nothing as long as engines do the work; otherwise single elements for `HERE_SECONDS`. The
+        caller hands each result to `keep_here`, and polls again then: an engine may have answered.
+        """
+        until = time.monotonic() + HERE_SECONDS
+        while not self.over and self._watch.is_work_done_here() and time.monotonic() < until:
+            chunk = self._backlog.pop_one()
+            if chunk is None:
+                return
+            if self.progress.state is RunState.PREPARING:
+                self.progress.enter(RunState.RUNNING)
+            self._results.make_room(chunk.last)
+            [element] = chunk.elements
+            yield chunk.start, element.value if isinstance(element, payload.Pickled) else element
+
+    def keep_here(self, index: int, value: Any, failure: ElementFailure | None = None) -> None:
+        """Keep what the caller has evaluated: an element's value, or why it has failed."""
+        self._results.keep_here(index, value, failure)
+        if failure is not None and self._policy.stop_on_error:
+            self._backlog.truncate_at(min(self.failures))
+        self.progress.announce()
+
+    @property
+    def silent(self) -> list[int]:
+        """Ids of the engines, if none of them has answered yet; ascending."""
+        workers = list(self.workers)
+        return [] if any(w.info for w in workers) else sorted(w.id for w in workers)
+
     def finish_here(self) -> None:
         """End a run whose rest the caller has evaluated, or is going to."""
         self._finish(RunState.FAILED if self.failures else RunState.DONE)
@@ -300,6 +343,12 @@ class Run:
         chunk.reply_nbytes = payload.travelled(reply)
         self._received += chunk.reply_nbytes
         return outcomes.judge_reply(chunk, reply, find_interrupter)
+
+    def _take_early_output(self) -> None:
+        if self._on_output is not None:
+            for worker in self.workers:
+                for each in worker.take_early_output():
+                    self._on_output(*each)
 
     def _requeue_lost_chunks(self) -> None:
         """Requeue the chunks of engines that have gone, or are busy with something else."""

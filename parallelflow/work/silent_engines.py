@@ -39,6 +39,14 @@ class SilentEngines:
         """Watch other engines from now on."""
         self._since = time.monotonic()
         self._is_reported = False
+        self._is_work_done_here = False
+
+    def is_work_done_here(self) -> bool:
+        """Return True if the session's process is to do the work, until an engine answers."""
+        if self._is_work_done_here and any(worker.info for worker in self._workers):
+            self._is_work_done_here = False
+            self._warn("The engines answer again: they do the rest of the work.")
+        return self._is_work_done_here
 
     def check(self) -> None:
         """Report engines that have been silent for `SILENT_SECONDS`; others may be started."""
@@ -69,9 +77,15 @@ class SilentEngines:
         if started:
             are = "engine is" if started == 1 else "engines are"
             self._warn(f"{begin}or {hangs}. {started} {are} being started beside {which}.")
-        else:
-            self._warn(
-                f"{begin}or {hangs}. The work waits for {which}. Start others beside {which} "
-                f"(Start new engine processes, or parallelflow start), or stop {which} "
-                "(Stop this engine in the cluster window, or parallelflow cleanup)."
-            )
+            return
+        self._is_work_done_here = self._pool.works_here
+        meanwhile = (
+            "Until one does, the work is done in this process, one element after the other."
+            if self._is_work_done_here
+            else f"The work waits for {which}."
+        )
+        self._warn(
+            f"{begin}or {hangs}. {meanwhile} Start others beside {which} "
+            f"(Start new engine processes, or parallelflow start), or stop {which} "
+            "(Stop this engine in the cluster window, or parallelflow cleanup)."
+        )

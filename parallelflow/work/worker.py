@@ -8,13 +8,14 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.data.shared_folder import Offer
 from parallelflow.engine import runner
 from parallelflow.engine_manager.connection.requests import Answer, send_request
+from parallelflow.names import EARLY_OUTPUT
 
 from .chunks import Chunk
 from .policy import ElementPolicy
@@ -214,6 +215,12 @@ class Worker:
             self._withdraw_at = begin_by + WITHDRAW_SECONDS
         how = (chunk.start, policy.stop_on_error, chunk.seconds, policy.time_limit, begin_by, hold)
         self.jobs[chunk] = self._send(chunk, runner.run_chunk, key, *how, *_views(frames))
+
+    def take_early_output(self) -> Iterator[Any]:
+        """Yield what the chunk that the engine works at has written and not yet returned."""
+        for answer in list(self.jobs.values())[:1]:
+            for content in answer.take_published() if answer is not None else ():
+                yield from content.get(EARLY_OUTPUT, ())
 
     def serves_this_session(self) -> bool:
         """Return True if the engine has a chunk of another run of this session."""

@@ -29,6 +29,13 @@ import time
 time.sleep(0.25)
 o = i
 """
+# Writes, and does not end: what it has written must be seen, and its reader's end noticed.
+TALKS = """\
+import time
+for line in ('one', 'two', 'three'):
+    print(line, flush=True)
+time.sleep(600)
+"""
 POOL = """\
 import multiprocessing
 with multiprocessing.Pool(2) as pool:
@@ -149,6 +156,10 @@ def breakpoint_in_element(build: Builder) -> None:
 
 def slow(build: Builder) -> None:
     printed(build, mapped(build, SLOW, list(range(100))), "Result")
+
+
+def talks(build: Builder) -> None:
+    mapped(build, TALKS, [0])
 
 
 def module_fails(build: Builder) -> None:
@@ -278,6 +289,7 @@ CASES = [
     element_fails,
     breakpoint_in_element,
     slow,
+    talks,
     module_fails,
     stubborn,
     pool,

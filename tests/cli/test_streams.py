@@ -87,6 +87,18 @@ def test_runs_with_closed_streams_and_readers_that_stop(tmp_path: Path, cases: P
 
 
 @pytest.mark.own_cluster
+def test_a_reader_that_has_enough_of_an_element_that_does_not_end(
+    tmp_path: Path, cases: Path
+) -> None:
+    """What it writes is shown while it runs, and it is interrupted when nobody reads it."""
+    [done] = shell(tmp_path, [f"pf run {cases}:talks -n 1 | head -2"])
+    assert done.returncode == 141 and done.stdout.splitlines() == [
+        f"[mapped, element 0 of 1] {line}" for line in ("one", "two")
+    ]
+    assert "stopped" not in done.stderr
+
+
+@pytest.mark.own_cluster
 def test_engines_of_a_job_without_streams_have_their_own(parallelflow: Run, tmp_path: Path) -> None:
     (started,) = shell(tmp_path, ["pf start -n 1 >&- 2>&- <&-"])
     assert started.returncode == 0

@@ -186,6 +186,7 @@ class FakeClient:
         self._ids: set[int] = set()
         self.history: list[str] = []
         self.results: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self.before_send: Callable[[int, Any], object] = lambda engine, function: None
         self.death_notice = threading.Event()
         self.death_notice.set()

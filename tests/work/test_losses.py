@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost
 from parallelflow.work import cluster_watch, sending, silent_engines
+from parallelflow.work.executor import EngineExecutor
+from parallelflow.work.iteration import iterate_on_cluster
+from parallelflow.work.mapping import map_on_cluster
+from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive, engine_pids
 from tests.support.fake_client import EngineServer, FakeClient
@@ -191,6 +196,104 @@ def test_engines_are_not_silent_while_the_function_is_being_sent(
 def slow_to_make() -> Any:
     time.sleep(0.1)
     return lambda index, element: (element, None)
+
+
+class Busy:
+    """Both engines of a cluster at work for somebody else, until it is told to end."""
+
+    def __init__(self, cluster: Cluster, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        monkeypatch.setattr(silent_engines, "SILENT_SECONDS", 0.2)
+        monkeypatch.setattr(cluster_watch, "ALIVE_SECONDS", 0.0)
+        self.client = cluster.client
+        for engine in cluster.client.ids:
+            cluster.client.direct_view(engine).apply_async(wait_for, path)
+
+    def end(self) -> None:
+        self.path.touch()
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def busy(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Busy]:
+    made = Busy(cluster, tmp_path / "go on", monkeypatch)
+    yield made
+    made.end()
+
+
+WORKS_HERE = EnginePool(works_here=True)
+
+
+def test_this_process_works_while_engines_answer_nothing_and_none_may_be_started(
+    busy: Busy, caplog: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until they answer: they do the rest, and no element is done twice."""
+    own, path = os.getpid(), busy.path
+
+    def function(i: int) -> tuple[int, int]:
+        print(i)
+        if os.getpid() == own:
+            if i == 3:
+                path.touch()
+            time.sleep(0.05)
+        return i, os.getpid()
+
+    values = map_on_cluster(busy.client, function, [(i,) for i in range(200)], pool=WORKS_HERE)
+    assert [i for i, _ in values] == list(range(200))
+    where = [pid == own for _, pid in values]
+    assert all(where[:4]) and not all(where)
+    assert "Until one does, the work is done in this process" in caplog.text
+    assert "The engines answer again: they do the rest of the work." in caplog.text
+    assert capsys.readouterr().out.split() == [str(i) for i in range(200)]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "return"])
+def test_an_element_that_fails_in_this_process_meanwhile(busy: Busy, on_error: str) -> None:
+    def function(i: int) -> int:
+        if i == 2:
+            raise ValueError("two")
+        return i
+
+    def run() -> list[Any]:
+        return map_on_cluster(
+            busy.client, function, [(i,) for i in range(5)], pool=WORKS_HERE,
+            on_error=on_error, policy=ElementPolicy(stop_on_error=on_error == "raise"),
+        )  # fmt: skip
+
+    if on_error == "raise":
+        with pytest.raises(ValueError, match="two"):
+            run()
+    else:
+        values = run()
+        assert isinstance(values.pop(2), ValueError) and values == [0, 1, 3, 4]
+
+
+def test_values_come_one_by_one_from_this_process_meanwhile(busy: Busy) -> None:
+    values = iterate_on_cluster(
+        busy.client,
+        lambda i: i * 10,
+        iter([(i,) for i in range(40)]),
+        ordered=True,
+        buffer_size=4,
+        pool=WORKS_HERE,
+        find_client=lambda: None,
+        tick=lambda: None,
+    )
+    assert list(values) == [i * 10 for i in range(40)]
+
+
+def test_calls_are_answered_by_this_process_meanwhile(busy: Busy) -> None:
+    with EngineExecutor(lambda: busy.client, lambda: WORKS_HERE) as executor:
+        assert list(executor.map(abs, [-1, -2, -3], timeout=60)) == [1, 2, 3]
+
+
+def test_a_time_out_names_the_engines_that_have_not_answered(busy: Busy) -> None:
+    with pytest.raises(TimeoutError, match=r"0 of 3 .* Engines 0, 1 have not answered: .*cleanup"):
+        map_on_cluster(busy.client, abs, [(1,)] * 3, timeout=0.3)
 
 
 def test_engines_at_work_for_another_run_of_the_session_are_no_surprise(

@@ -68,6 +68,55 @@ def test_after_a_failure_all_is_shown_that_is_there(
     assert len(shown) == 3
 
 
+def lines(text: str) -> Written:
+    return [("stdout", text)]
+
+
+def test_what_a_running_element_has_written_is_shown_early_and_only_once(
+    order: OutputOrder, shown: list[tuple[int, str]]
+) -> None:
+    order.add_early(0, 0, lines("one\n"), False)
+    order.add_early(0, 4, lines("two\n"), False)
+    assert shown == [(0, "one\n"), (0, "two\n")]
+    order.add(0, 1, {0: [("stdout", "one\ntwo\nth"), ("stderr", "ree")]})
+    assert shown[2:] == [(0, "three")]
+
+
+def test_early_output_waits_for_the_elements_before_it(
+    order: OutputOrder, shown: list[tuple[int, str]]
+) -> None:
+    order.add_early(3, 0, lines("3\n"), False)
+    order.add(1, 1, {0: lines("1\n")})
+    order.add_early(2, 0, lines("2\n"), True)  # of the same chunk as 3, which has not come back
+    assert shown == []
+    order.add(0, 1, {})
+    assert shown == [(1, "1\n"), (2, "2\n"), (3, "3\n")]
+    order.add_early(3, 2, lines("3 again\n"), False)
+    order.add(2, 2, {0: lines("2\n"), 1: lines("3\n3 again\nend\n")})
+    assert shown[3:] == [(3, "3 again\n"), (3, "end\n")]
+
+
+def test_early_output_of_which_a_part_was_lost_waits_for_the_whole(
+    order: OutputOrder, shown: list[tuple[int, str]]
+) -> None:
+    order.add_early(0, 0, lines("one\n"), False)
+    order.add_early(0, 8, lines("three\n"), False)
+    order.add(0, 1, {0: lines("one\ntwo\nthree\n")})
+    order.add_early(0, 14, lines("late\n"), False)
+    order.add(1, 1, {0: lines("next\n")})
+    assert shown == [(0, "one\n"), (0, "two\nthree\n"), (1, "next\n")]
+
+
+def test_an_element_that_runs_again_elsewhere_is_not_shown_twice(
+    order: OutputOrder, shown: list[tuple[int, str]]
+) -> None:
+    """Its engine was lost after it had told something."""
+    order.add_early(0, 0, lines("one\n"), False)
+    order.add_early(0, 0, lines("one\n"), False)
+    order.add(0, 1, {0: lines("one\ntwo\n")})
+    assert shown == [(0, "one\n"), (0, "two\n")]
+
+
 def test_characters_that_a_stream_cannot_take_are_written_by_their_numbers() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, "ascii")

@@ -25,6 +25,8 @@ class Answer:
     ----------
     future : ipyparallel.client.futures.MessageFuture
         The client's own.
+    metadata : dict
+        The client's, by the requests' ids.
 
     Attributes
     ----------
@@ -32,8 +34,9 @@ class Answer:
         The request's id, as ipyparallel's functions take it.
     """
 
-    def __init__(self, future: Any) -> None:
+    def __init__(self, future: Any, metadata: dict[str, Any]) -> None:
         self._future = future
+        self._metadata = metadata
         self.msg_ids: list[str] = [future.msg_id]
 
     def done(self) -> bool:
@@ -63,6 +66,15 @@ class Answer:
             raise result
         return result
 
+    def take_published(self) -> list[dict[str, Any]]:
+        """Return what the engine has published for the request since the last call."""
+        known = self._metadata.get(self.msg_ids[0])
+        if known is None or not known["outputs"]:
+            return []
+        found = list(known["outputs"])
+        del known["outputs"][: len(found)]  # the client's thread adds to its end
+        return found
+
     def add_done_callback(self, callback: Callable[[Answer], object]) -> None:
         """Call a function with this answer when it is there, in the client's thread."""
         self._future.add_done_callback(lambda _: callback(self))
@@ -88,7 +100,7 @@ def send_request(
         metadata={"label": QUIET_REQUEST},
     )
     future.add_done_callback(_end_output)
-    return Answer(future)
+    return Answer(future, client.metadata)
 
 
 @functools.lru_cache(16)

@@ -20,6 +20,7 @@ from parallelflow.host.repairs import (
     packages_with_repairs,
 )
 from tests.host import symptoms
+from tests.support.fork_server import ForkServer
 
 ROOT = Path(__file__).parents[2]
 OF_PACKAGES = {codepath: load_package_repairs(codepath) for codepath in packages_with_repairs()}
@@ -53,17 +54,45 @@ WINDOW = {
 }
 
 
-def check(*names: str, without: str = "") -> subprocess.CompletedProcess[str]:
+#: What VisTrails imports and no repair is for.
+LIBRARIES = (
+    "IPython",
+    "asyncio",
+    "numpy",
+    "sqlite3",
+    "unittest",
+    "urllib.request",
+    "xml.dom.minidom",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    """Start the process that checks are forked from, each with a VisTrails of its own."""
+    server = ForkServer(*LIBRARIES)
+    yield server
+    server.stop()
+
+
+def check(server: ForkServer, *names: str, without: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, SKIP_VARIABLE: without}
-    return subprocess.run(
-        [sys.executable, "-m", "tests.host.symptoms", *names],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-    )
+    return server.run("tests.host.symptoms", names, environment, LIMIT)
+
+
+def test_a_check_in_a_process_of_its_own() -> None:
+    """As the others, but started anew."""
+    name = "entry-points"
+    for without, code in (("", 0), (name, 1)):
+        result = subprocess.run(
+            [sys.executable, "-m", "tests.host.symptoms", name],
+            cwd=ROOT,
+            env={**os.environ, SKIP_VARIABLE: without},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        assert result.returncode == code, result.stderr
 
 
 def test_every_repair_has_a_symptom() -> None:
@@ -81,7 +110,7 @@ Checks = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 
 
 @pytest.fixture(scope="module")
-def checks(request: pytest.FixtureRequest) -> Iterator[Checks]:
+def checks(request: pytest.FixtureRequest, server: ForkServer) -> Iterator[Checks]:
     """Start the check of each repair that is to be tested, on as many cores as there are."""
     wanted = {
         str(getattr(item.callspec.params["repair"], "name", ""))
@@ -91,7 +120,9 @@ def checks(request: pytest.FixtureRequest) -> Iterator[Checks]:
     }
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {
-            name: pool.submit(check, name, without=",".join([name, *SYMPTOMS[name].hidden_by]))
+            name: pool.submit(
+                check, server, name, without=",".join([name, *SYMPTOMS[name].hidden_by])
+            )
             for name in sorted(wanted)
         }
 
@@ -116,8 +147,8 @@ def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> N
     ],
     ids=lambda names: names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more",
 )
-def test_with_the_repairs_no_fault_shows(names: list[str]) -> None:
-    result = check(*names)
+def test_with_the_repairs_no_fault_shows(names: list[str], server: ForkServer) -> None:
+    result = check(server, *names)
     if result.returncode == symptoms.NOT_HERE:
         pytest.skip("this machine has not the fault")
     assert result.returncode == 0, result.stderr

@@ -1,0 +1,159 @@
+"""Python programs as forks of a process that has imported libraries: none of them does it again.
+
+For programs of which only the result counts. What a program tests must not be imported before
+the fork; how a real process starts, and what it is signalled, is for a real process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import os
+import pickle
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+# More than a request has: arguments and an environment.
+REQUEST_BYTES = 200_000
+
+
+class ForkServer:
+    """The process that programs are forked from.
+
+    Parameters
+    ----------
+    *libraries : str
+        The modules that it imports.
+    """
+
+    def __init__(self, *libraries: str) -> None:
+        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "tests.support.fork_server", str(other.fileno())]
+        with other:
+            self._process = subprocess.Popen(
+                [*command, *libraries],
+                pass_fds=[other.fileno()],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def run(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module as ``python -m`` does, in the repository; return its code and output.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it has not ended in time; it is killed.
+        """
+        command = [module, *arguments]
+        mine, its = socket.socketpair()
+        out, its_out = os.pipe()
+        err, its_err = os.pipe()
+        with mine, open(out, encoding="utf-8") as out_file, open(err, encoding="utf-8") as err_file:
+            with its:
+                request = pickle.dumps((module, list(arguments), dict(environment)))
+                socket.send_fds(self._control, [request], [its.fileno(), its_out, its_err])
+            os.close(its_out)
+            os.close(its_err)
+            answers = mine.makefile()
+            pid = int(answers.readline())
+            late = threading.Timer(seconds, _kill, [pid])
+            late.start()
+            errors: list[str] = []
+            reader = threading.Thread(target=lambda: errors.append(err_file.read()))
+            reader.start()
+            output = out_file.read()
+            reader.join()
+            status = int(answers.readline())
+            late.cancel()
+        if status == -signal.SIGKILL:
+            raise subprocess.TimeoutExpired(command, seconds, output, errors[0])
+        return subprocess.CompletedProcess(command, status, output, errors[0])
+
+    def stop(self) -> None:
+        """End the server."""
+        self._control.close()
+        self._process.wait()
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _serve(control: socket.socket) -> None:
+    """Fork a program for each request, until the other end is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 3)
+        if not request:
+            return
+        if os.fork() == 0:
+            control.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _fork_program(request, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
+    """Fork the program; tell its pid, and how it has ended."""
+    pid = os.fork()
+    if pid == 0:
+        os.close(answers)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        os.close(out)
+        os.close(err)
+        _be_program(*pickle.loads(request))
+    os.close(out)
+    os.close(err)
+    os.write(answers, f"{pid}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.write(answers, f"{code}\n".encode())
+    os._exit(0)
+
+
+def _be_program(module: str, arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Run a module as ``python -m`` does; end as Python does, but for taking itself apart."""
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv[1:] = arguments
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        _end(0)
+    except SystemExit as e:
+        if e.code is not None and not isinstance(e.code, int):
+            print(e.code, file=sys.stderr)
+            _end(1)
+        _end(e.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        _end(1)  # with the objects that it holds, such as a widget that was being painted
+
+
+def _end(code: int) -> NoReturn:
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:]:
+        importlib.import_module(name)
+    _serve(socket.socket(fileno=int(sys.argv[1])))

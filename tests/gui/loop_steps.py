@@ -186,6 +186,60 @@ def the_canvas_shows_what_runs_on_engines() -> Iterator[None]:
     yield from back_to(before)
 
 
+MEET = """\
+import pathlib, time
+folder, end = pathlib.Path({folder!r}), time.monotonic() + 60
+(folder / {mine!r}).touch()
+while not (folder / {other!r}).exists():
+    assert time.monotonic() < end
+    time.sleep(0.01)
+o = 1
+"""
+
+
+@step
+def two_branches_run_at_the_same_time() -> Iterator[None]:
+    """Each waits for the other; the canvas shows that both have run."""
+    import tempfile
+    import threading
+    from pathlib import Path
+
+    from docs.examples.make_digits_sweep import Builder
+    from parallelflow.engine_manager import get_manager
+    from parallelflow.loops.choice import KEY
+    from tests.gui.window_steps import until
+    from tests.host import window_steps as base
+
+    start = threading.Thread(target=lambda: get_manager().start_engines(2))
+    start.start()
+    yield from until(lambda: not start.is_alive(), "the engines")
+    base.trigger("newVistrail")
+    yield
+    with tempfile.TemporaryDirectory() as name:
+        folder, build = Path(name), Builder(controller())
+        last = build.source(
+            "last", (0, -100), "o = i + j", {"i": "Integer", "j": "Integer"}, {"o": "Integer"}
+        )
+        for mine, other, port in (("a", "b", "i"), ("b", "a", "j")):
+            code = MEET.format(folder=name, mine=mine, other=other)
+            branch = build.source(mine, (0, 0), code, {}, {"o": "Integer"})
+            controller().add_control_parameter((KEY, "true"), branch.id)
+            build.connect(branch, "o", last, port)
+        base.scene().setupScene(controller().current_pipeline)
+        yield
+        controller().execute_current_workflow()
+        yield
+        assert len(base.scene().modules) == 3
+        colors = {item.statusBrush.color().name() for item in base.scene().modules.values()}
+        assert len(colors) == 1, colors
+        assert {path.name for path in folder.iterdir()} == {"a", "b"}
+        picture("branches")
+    controller().set_changed(False)
+    start = threading.Thread(target=lambda: get_manager().stop())
+    start.start()
+    yield from until(lambda: not start.is_alive(), "the engines")
+
+
 @step
 def switch_all_loops() -> Iterator[None]:
     """By the menu; every window's entry shows it."""

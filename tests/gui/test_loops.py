@@ -23,6 +23,7 @@ def test_a_module_is_marked_and_all_loops_are_switched(opened_once: Path) -> Non
         "a_map_of_ours_is_always_there",
         "the_canvas_shows_what_runs_on_engines",
         "switch_all_loops",
+        "two_branches_run_at_the_same_time",
         "forget_changes",
         "quit_by_menu",
         program="loop_steps",

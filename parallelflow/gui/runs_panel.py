@@ -165,7 +165,7 @@ class RunsPanel(QWidget):
         view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().lineSpacing() + 6)
         # Not to the contents: that would ask for many rows each time.
-        widths = (8, 10, 18, 8, 12, 10, 10, 13, 9)
+        widths = (7, 10, 16, 8, 10, 10, 11, 13, 9)
         for number, width in enumerate(widths):
             view.setColumnWidth(number, width * view.fontMetrics().averageCharWidth())
         view.horizontalHeader().setStretchLastSection(True)

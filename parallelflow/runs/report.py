@@ -28,6 +28,7 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8885; --bar: #2a78b8; --bad: #c33; --dim: #777; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem;
   padding: 0 1rem; }
+h1, h2, h3 { overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
 h3 { font-size: 1rem; margin-bottom: .3rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; }
@@ -37,7 +38,8 @@ th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px soli
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; background: #8881; padding: .7rem; font-size: .85rem; }
 summary { cursor: pointer; overflow-wrap: anywhere; } .bad { color: var(--bad); }
-svg { width: 100%; height: auto; } svg text { font-size: 12px; fill: currentColor; }
+svg { width: 100%; min-width: 42rem; height: auto; }
+svg text { font-size: 12px; fill: currentColor; }
 svg .busy { fill: var(--bar); } svg .failed { fill: var(--bad); }
 svg .axis { stroke: currentColor; stroke-opacity: .35; }
 """

@@ -40,7 +40,7 @@ def initialize() -> None:
 
 
 def finalize() -> None:
-    """Stop what this session started and forget everything about it."""
+    """Stop what this session started and forget everything about it, unless it is reloaded."""
     from parallelflow.engine_manager import get_manager
 
     deactivate()
@@ -48,8 +48,8 @@ def finalize() -> None:
     gui = sys.modules.get("parallelflow.gui.session")
     if gui is None:
         manager.stop()
-    else:
-        gui.close(manager.stop)
+    elif not gui.close(manager.stop):
+        return  # enabled again in a moment, with the cluster as it is
     manager.profile, manager.launcher = DEFAULTS.profile, None
 
 

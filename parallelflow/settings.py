@@ -76,6 +76,9 @@ class Settings:
         Whether a loop goes on from the checkpoint of an earlier session.
     sharedMemoryMegabytes : int
         The largest value that does; 0 for whatever there is room for.
+    desktopNotices : bool
+        Whether the desktop tells of a run of more than 30 s that has ended while VisTrails is not
+        in front.
     """
 
     profile: str = "default"
@@ -93,6 +96,7 @@ class Settings:
     checkpointMegabytes: int = 4096
     checkpointDays: int = 30
     resume: bool = True
+    desktopNotices: bool = True
 
 
 _overrides: dict[str, Any] = {}

@@ -55,9 +55,9 @@ class AskDialog(PlainDialog):
         self.engines = 0
         self.always = False
         if state is State.CONTROLLER:
-            what = f"The cluster of the profile {profile} has no engine. Start some?"
+            what = f"The cluster of the profile '{profile}' has no engine. Start some?"
         else:
-            what = f"No cluster runs on the profile {profile}. Start a controller and engines?"
+            what = f"No cluster runs on the profile '{profile}'. Start a controller and engines?"
         row = QHBoxLayout()
         row.addWidget(icon_label(QStyle.SP_MessageBoxQuestion, self))
         row.addWidget(label(what, bold=True), 1)

@@ -18,7 +18,7 @@ from PyQt5.QtWidgets import (
 from parallelflow.engine_manager.model import Inventory, Origin
 
 from .cluster_manager import ClusterManager
-from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label, numbers, table
+from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label, numbers, sentence, table
 from .tasks import Task
 from .wording import count, when
 
@@ -121,8 +121,9 @@ class CleanupDialog(PlainDialog):
         self.busy.hide()
         ours = inventory.of(Origin.THIS_SESSION, Origin.DETACHED)
         sentences = [inventory.sentence(origin) for origin in Origin]
-        if not ours:
-            sentences.insert(0, f"Nothing that Parallel Flow may stop runs on {self._profile()}.")
+        profile = f"on the profile '{self._manager.profile}'"
+        nothing = f"Nothing that Parallel Flow may stop runs {profile}."
+        sentences.insert(0, f"{sentence(profile)}:" if ours else nothing)
         others = inventory.of(Origin.OTHER_SESSION, Origin.EXTERNAL)
         if others:
             sentences.append("What others have started is left alone.")
@@ -154,9 +155,6 @@ class CleanupDialog(PlainDialog):
     def _settles_more(self) -> bool:
         """Whether something depends on the answer beyond the processes."""
         return self._then != self._clean
-
-    def _profile(self) -> str:
-        return f"the profile {self._manager.profile}"
 
     # -- doing --------------------------------------------------------------------------------
 

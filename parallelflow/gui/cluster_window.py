@@ -29,7 +29,7 @@ from parallelflow.errors import EngineUnreachable, ParallelFlowError
 
 from .cluster_manager import ClusterManager
 from .engine_table import COLUMNS, EngineModel, EngineOrder
-from .parts import Roomy, copy, label, text_of
+from .parts import Roomy, copy, label, sentence, text_of
 from .runs_view import RunsView
 from .tasks import Task
 from .wording import controller_line, state_line
@@ -41,6 +41,15 @@ REFRESH_MS = 1000
 CONNECT_EVERY = 5
 
 NO_ENGINES = "No engines."
+
+FLAGS = (
+    Qt.Dialog
+    | Qt.CustomizeWindowHint
+    | Qt.WindowTitleHint
+    | Qt.WindowSystemMenuHint
+    | Qt.WindowMinMaxButtonsHint
+    | Qt.WindowCloseButtonHint
+)
 
 # Whose engines may be interrupted, and idle ones stopped, without a question.
 OWN = (Origin.THIS_SESSION, Origin.DETACHED)
@@ -65,8 +74,9 @@ class ClusterWindow(QWidget):
 
     def __init__(self, manager: ClusterManager, entries: Sequence[QAction] = ()) -> None:
         # Without a parent: VisTrails' progress dialog, modal to the main window, would
-        # block this one as well.
-        super().__init__(None, Qt.Window)
+        # block this one as well. Of the type Dialog, as desktops keep those before the windows
+        # of their program, also without a parent.
+        super().__init__(None, FLAGS)
         self._manager = manager
         self._task: Task | None = None
         self._round = 0
@@ -145,6 +155,7 @@ class ClusterWindow(QWidget):
         self.copy_button.clicked.connect(self._copy)
         menu = QMenu(self.more_button)
         menu.addActions(list(entries))
+        self.addActions(list(entries))  # for their keys
         menu.setToolTipsVisible(True)
         self.more_button.setMenu(menu)
         self.more_button.setVisible(bool(entries))
@@ -179,7 +190,7 @@ class ClusterWindow(QWidget):
                 self._manager.connect()
                 task.tell("")
             except ParallelFlowError as e:
-                task.tell(str(e))
+                task.tell(sentence(str(e)))
         info: ClusterInfo = self._manager.info()
         return info
 

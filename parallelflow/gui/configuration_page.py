@@ -14,8 +14,9 @@ from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ParallelFlowError
 from parallelflow.names import IDENTIFIER
 from parallelflow.settings import POLICIES, Settings
+from parallelflow.work.python_value import python_value
 
-from .parts import label
+from .parts import label, sentence
 
 __all__ = ["ConfigurationPage", "explanations", "problem"]
 
@@ -39,7 +40,8 @@ def explanations() -> dict[str, str]:
 def problem(name: str, value: Any) -> str:
     """Return why a setting cannot have a value, empty if it can."""
     default = getattr(Settings(), name, None)
-    if isinstance(default, int) and not isinstance(default, bool) and int(value) < 0:
+    number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    if number and not float(value) >= 0:
         return f"'{name}' cannot be {value}: it is 0 or more."
     try:
         if name == "profile":
@@ -48,8 +50,10 @@ def problem(name: str, value: Any) -> str:
             known = [choice.name for choice in get_manager().launchers()]
             if str(value).strip().lower() not in known:
                 return f"There is no launcher '{value}': choose one of {', '.join(known)}."
+        elif name == "valueForFailed":
+            python_value(str(value))
     except ParallelFlowError as e:
-        return str(e)
+        return sentence(str(e))
     if name == "onError" and value not in POLICIES:
         return f"'onError' cannot be '{value}': it is {' or '.join(map(repr, POLICIES))}."
     return ""

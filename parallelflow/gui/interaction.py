@@ -14,11 +14,14 @@ from parallelflow.settings import remember, settings
 from . import main_window
 from .ask_dialog import AskDialog, StartingDialog
 from .cluster_manager import ClusterManager
+from .parts import sentence
 
 __all__ = ["WindowInteraction"]
 
 # How often a thread that waits for an answer looks whether there is still a window.
 LOOK_SECONDS = 0.2
+# How long the status bar has a line; it is among the messages, too.
+SAID_MS = 20_000
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +100,7 @@ class WindowInteraction(QObject):
         """Say nothing: the module that asks decides, and the window shows the cluster's state."""
 
     def tell(self, message: str) -> None:
-        """Tell a line in VisTrails' messages."""
+        """Tell a line in the status bar and in VisTrails' messages."""
         self._told.emit(message)
 
     def cancelled(self) -> bool:
@@ -153,7 +156,11 @@ class WindowInteraction(QObject):
     def _show_message(self, message: str) -> None:
         from vistrails.core import debug
 
-        debug.warning(message)
+        # Not as a warning, which VisTrails prints on the terminal, too: it is no fault.
+        debug.log(sentence(message))
+        window = main_window.main_window()
+        if window is not None:
+            window.statusBar().showMessage(sentence(message), SAID_MS)
 
     def close(self) -> None:
         """Answer what is still asked with no, and take the dialogs away."""

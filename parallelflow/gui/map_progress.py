@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PyQt5.QtCore import QEvent, QObject
-from PyQt5.QtWidgets import QProgressBar, QProgressDialog, QPushButton
+from PyQt5.QtWidgets import QAction, QProgressBar, QProgressDialog, QPushButton
 
 from parallelflow.progress import Snapshot, listen
 
@@ -27,10 +27,13 @@ class MapProgress:
     ----------
     show_runs : callable
         Called when the user wants to see the elements.
+    entries : sequence of QAction
+        The menu's entries, whose keys the dialog has: the main window takes none while it is shown.
     """
 
-    def __init__(self, show_runs: Callable[[], object]) -> None:
+    def __init__(self, show_runs: Callable[[], object], entries: Sequence[QAction] = ()) -> None:
         self._show_runs = show_runs
+        self._entries = list(entries)
         self._shown_at = 0.0
         self.close = listen(self.take)
 
@@ -56,6 +59,7 @@ class MapProgress:
             bar.setValue(int(bar.maximum() * done / snapshot.total))
         if dialog.findChild(_RunsButton) is None:
             _RunsButton(dialog, self._show_runs)
+            dialog.addActions(self._entries)
 
 
 class _RunsButton(QPushButton):

@@ -67,6 +67,7 @@ class Menu(QObject):
         for entry in Entry:
             action = QAction(entry.value, self)
             action.setToolTip(TIPS[entry])
+            action.setShortcut(QKeySequence(SHORTCUTS.get(entry, "")))
             action.triggered.connect(lambda _=False, entry=entry: open_entry(entry))
             self.own[entry] = action
         self._timer = QTimer(self)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt5.QtCore import QSize, Qt, QTimer
-from PyQt5.QtGui import QFont, QFontDatabase, QFontInfo, QGuiApplication, QTextCursor, QTextOption
+from PyQt5.QtGui import (
+    QFont,
+    QFontDatabase,
+    QFontInfo,
+    QGuiApplication,
+    QShowEvent,
+    QTextCursor,
+    QTextOption,
+)
 from PyQt5.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -38,7 +46,9 @@ __all__ = [
     "icon_label",
     "label",
     "numbers",
+    "sentence",
     "table",
+    "text_of",
 ]
 
 # A dialog fits a screen of 1024 x 600, with room for the window's frame and a panel.
@@ -166,6 +176,12 @@ class PlainDialog(QDialog):
         self.setWindowTitle(title)
         self.column = QVBoxLayout(self)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let Tab reach each button: Qt does not go past a box whose first one is not there."""
+        super().showEvent(event)
+        for box in self.findChildren(QDialogButtonBox):
+            box.setFocusProxy(None)
+
     def refit(self) -> None:
         """Grow to what the layout needs, within bounds, once it is known."""
         QTimer.singleShot(0, self._refit)
@@ -205,8 +221,8 @@ class ErrorPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.message = label()
-        self.tail = code()
-        self.read_button = QPushButton("&Read the whole log ...")
+        self.tail = code(lines=3)
+        self.read_button = QPushButton("&Read the whole log...")
         self.copy_button = QPushButton("C&opy it")
         for button in (self.read_button, self.copy_button):
             button.setAutoDefault(False)
@@ -245,14 +261,19 @@ class ErrorPanel(QWidget):
         LogDialog(self._log, self.window()).open()
 
 
+def sentence(text: str) -> str:
+    """Return a text with a capital at its beginning: at the terminal a name goes before it."""
+    return text[:1].upper() + text[1:]
+
+
 def text_of(error: Exception) -> str:
     """Return an error's text without its log, and where to read more.
 
-    Of one that was not foreseen its type is told as well.
+    Of one that was not foreseen its type is told as well. It begins as a sentence does.
     """
     from parallelflow.errors import ParallelFlowError
 
     if isinstance(error, ParallelFlowError):
         text = error.message if isinstance(error, ClusterError) else str(error)
-        return f"{text}\n{error.more}".strip()
+        return sentence(f"{text}\n{error.more}".strip())
     return f"{type(error).__name__}: {error}"

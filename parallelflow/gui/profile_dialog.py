@@ -67,14 +67,14 @@ class ProfileDialog(PlainDialog):
         self.load()
 
     def _build(self) -> None:
-        self.text = label(f"The profile in use is {self._manager.profile}.")
+        self.text = label(f"The profile in use is '{self._manager.profile}'.")
         self.table = table(TITLES)
         self.table.currentItemChanged.connect(lambda *_: self._enable())
         self.table.itemActivated.connect(lambda *_: self._use())
         self.busy = Busy()
         self.error = ErrorPanel()
         self.name = QLineEdit()
-        self.name.setPlaceholderText("name of a new profile")
+        self.name.setPlaceholderText("Name of a new profile")
         self.name.setMaxLength(64)
         self.name.textChanged.connect(lambda _: self._enable())
         self.name.returnPressed.connect(self._create)
@@ -122,7 +122,7 @@ class ProfileDialog(PlainDialog):
         self.table.clear()
         for profile in profiles:
             name = f"{profile.name} (in use)" if profile.current else profile.name
-            configured = "yes" if profile.configured else ""
+            configured = "yes" if profile.configured else "no"
             item = QTreeWidgetItem([name, clusters(profile), configured, _short(profile.folder)])
             item.setData(0, Qt.UserRole, profile.name)
             self.table.addTopLevelItem(item)
@@ -145,7 +145,7 @@ class ProfileDialog(PlainDialog):
             try:
                 check_name(name)
                 if any(profile.name == name for profile in self.profiles):
-                    hint = f"There is a profile {name} already: choose it above."
+                    hint = f"There is a profile '{name}' already: choose it above."
             except ProfileError as e:
                 hint = str(e)
         self.hint.setText(hint)
@@ -161,14 +161,14 @@ class ProfileDialog(PlainDialog):
         if not self.create_button.isEnabled():
             return
         name, manager = self.name.text(), self._manager
-        self._begin(f"Making the profile {name} ...")
+        self._begin(f"Making the profile '{name}' ...")
         task = Task(lambda task: (manager.create_profile(name), name)[1])
         task.done.connect(self._created)
         task.failed.connect(self._fail)
         task.start()
 
     def _created(self, name: str) -> None:
-        self._end(f"The profile {name} has been made.")
+        self._end(f"The profile '{name}' has been made.")
         self._select = name
         self.name.clear()
         self.table.setFocus(Qt.OtherFocusReason)
@@ -194,9 +194,11 @@ class ProfileDialog(PlainDialog):
             return
         self._end("")
         before, after = self._manager.profile, self._select
-        why = f"The session is connected to a cluster of {before}. Before it changes to {after}:"
+        why = (
+            f"The session is connected to a cluster of '{before}'. Before it changes to '{after}':"
+        )
         if not connected:
-            why = f"Before the session changes from {before} to {after}:"
+            why = f"Before the session changes from '{before}' to '{after}':"
         self.question = CleanupDialog(self._manager, self, "Change profile", why, self._settle)
         self.question.settled.connect(self._changed)
         self.question.open()
@@ -204,7 +206,7 @@ class ProfileDialog(PlainDialog):
     def _change(self) -> None:
         """Change without a question: there is nothing to ask about."""
         name, manager = self._select, self._manager
-        self._begin(f"Changing to the profile {name} ...")
+        self._begin(f"Changing to the profile '{name}' ...")
         task = Task(lambda task: manager.change_profile(name))
         task.done.connect(self._changed)
         task.failed.connect(self._fail)
@@ -235,7 +237,7 @@ class ProfileDialog(PlainDialog):
     def _end(self, text: str) -> None:
         self._doing = False
         self.busy.hide()
-        self.text.setText(text or f"The profile in use is {self._manager.profile}.")
+        self.text.setText(text or f"The profile in use is '{self._manager.profile}'.")
         self._enable()
 
     def _fail(self, error: Exception) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from PyQt5 import sip
 from PyQt5.QtCore import QObject, QSize, Qt, QTimer, pyqtSignal
-from PyQt5.QtWidgets import QApplication, QDockWidget
+from PyQt5.QtWidgets import QAction, QApplication, QDockWidget
 
 from parallelflow.progress import Progress, RunState, Snapshot, listen, recent
 from parallelflow.runs.history import remember_runs
 from parallelflow.trace import Place
 
-from . import main_window
+from . import main_window, notices
 from .run_again import run_all_again, run_failed_again
 from .runs_panel import RunsPanel
 
 __all__ = ["RunsSession"]
 
-#: A run that took so long, and ends while nobody looks, asks for attention; seconds.
-LONG_SECONDS = 30.0
 HEIGHT, FLOATING = 220, QSize(860, 320)
 
 
@@ -28,14 +27,21 @@ class RunsSession(QObject):
     """Shows the panel in VisTrails' window; beside its progress dialog, in one of its own.
 
     VisTrails' progress dialog takes the input of its main window, with all that is in it.
+
+    Parameters
+    ----------
+    entries : sequence of QAction
+        The menu's entries, whose keys the window of its own has, too.
     """
 
     _over = pyqtSignal(object)
 
-    def __init__(self) -> None:
+    def __init__(self, entries: Sequence[QAction] = ()) -> None:
         super().__init__()
+        self._entries = list(entries)
         self.dock: QDockWidget | None = None
         self.own: RunsPanel | None = None
+        self._notices = notices.Notices()
         self._over.connect(self._end, Qt.QueuedConnection)
         self._stop_listening = listen(self._take)
 
@@ -50,6 +56,7 @@ class RunsSession(QObject):
         if self.own is None or sip.isdeleted(self.own):
             self.own = self._panel()
             self.own.setWindowFlag(Qt.Window)
+            self.own.addActions(self._entries)
             self.own.resize(860, 420)
         self.own.show()
         self.own.raise_()
@@ -93,7 +100,8 @@ class RunsSession(QObject):
         with contextlib.suppress(Exception):  # a session without a file
             workflow = str(_controller().locator.name) if run.trace.place is not None else ""
         remember_runs([run], workflow)
-        if snapshot.wall_seconds >= LONG_SECONDS and QApplication.activeWindow() is None:
+        if notices.wanted(snapshot):
+            self._notices.show(snapshot, workflow)
             window = main_window.main_window()
             if window is not None:
                 QApplication.alert(window)
@@ -120,6 +128,7 @@ class RunsSession(QObject):
                 widget.hide()
                 sip.delete(widget)
         self.dock = self.own = None
+        self._notices.close()
 
 
 def _controller() -> Any:

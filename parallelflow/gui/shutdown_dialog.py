@@ -30,7 +30,7 @@ class ShutdownDialog(PlainDialog):
         super().__init__("Request cluster shutdown", parent)
         self._manager = manager
         self._doing = False
-        self.head = label(f"The cluster of the profile {manager.profile}", bold=True)
+        self.head = label(f"The cluster of the profile '{manager.profile}'", bold=True)
         self.text = label("Asking the hub what runs ...")
         self.busy = Busy()
         self.busy.show()

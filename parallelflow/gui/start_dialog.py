@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from PyQt5.QtCore import Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import (
@@ -34,8 +33,6 @@ __all__ = ["StartDialog"]
 
 # The preview follows the keys that are typed, but not each of them.
 PREVIEW_MS = 250
-# How long the status bar says that a start in the background has ended.
-SAID_MS = 20_000
 
 
 class StartDialog(PlainDialog):
@@ -54,9 +51,12 @@ class StartDialog(PlainDialog):
         Whether a start is under way; the dialog may be hidden then.
     changed : signal
         `under_way` has changed.
+    ended_unseen : signal (str)
+        All engines of a start that went on in the background are there; the text says so.
     """
 
     changed = pyqtSignal()
+    ended_unseen = pyqtSignal(str)
 
     def __init__(self, manager: ClusterManager, parent: QWidget | None = None) -> None:
         super().__init__("Start new engine processes", parent)
@@ -298,12 +298,9 @@ class StartDialog(PlainDialog):
 
     def _succeed(self, _: object) -> None:
         self._end()
-        if self.isVisible():
-            return
-        window: Any = self.parentWidget()
-        if window is not None and hasattr(window, "statusBar"):  # nobody has seen it end
-            window.statusBar().showMessage(f"Parallel Flow: {self.view.line.text()}", SAID_MS)
-        super().reject()
+        if not self.isVisible():
+            self.ended_unseen.emit(self.view.line.text())
+            super().reject()
 
     def _fail(self, error: Exception) -> None:
         self._end()

@@ -27,7 +27,7 @@ class StartView(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
         self.bar.setTextVisible(False)
-        self.table = table(TITLES)
+        self.table = table(TITLES, lines=2)
         self.table.setSelectionMode(QTreeWidget.NoSelection)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

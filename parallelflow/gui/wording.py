@@ -68,7 +68,7 @@ def run_line(run: Snapshot) -> str:
 
 def state_line(info: ClusterInfo) -> str:
     """Return one line on where the session stands with its cluster."""
-    profile = f"profile {info.profile}"
+    profile = f"profile '{info.profile}'"
     if info.state is State.CONNECTING:
         return f"Connecting to the cluster of the {profile}, or starting it ..."
     if info.state is State.LOST:

@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,6 +60,9 @@ def run_window(argv: list[str]) -> int:
     run = importlib.import_module("vistrails.run")
     application = importlib.import_module("vistrails.gui.application")
     startup = importlib.import_module("vistrails.core.startup")
+    # VisTrails shows this one, which is for authors of packages, to everybody.
+    utils = importlib.import_module("vistrails.core.utils")
+    warnings.filterwarnings("ignore", category=utils.VistrailsDeprecation)
     _enable_ours_once(startup.VistrailsStartup)
     session_folder.sweep_abandoned()
     temporary_files.keep_in(session_folder.make_private_folder() / session_folder.TEMPORARY)

@@ -27,9 +27,9 @@ class Map(FoldWithModule):
     its parts) goes to the input ports named by InputPort, and Result is the list of what
     the output port named by OutputPort gave, in the elements' order.
 
-    OnError (optional) says what happens when an element fails: ``stop`` there as Control
-    Flow's Map does; ``finish others`` first and then fail naming every failed element; or
-    ``continue`` without those that have failed: they have the value of ValueForFailed (None if
+    OnError (optional) says what happens when an element fails: 'stop' there as Control
+    Flow's Map does; 'finish others' first and then fail naming every failed element; or
+    'continue' without those that have failed: they have the value of ValueForFailed (None if
     it is not given) in the result, and Failures lists index, input and message of each.
 
     ElementTimeout (optional) is how many seconds an element may take; one that takes longer is

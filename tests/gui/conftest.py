@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +27,9 @@ from parallelflow.engine_manager.model import (
 )
 from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
+from tests.gui.walks import LIMIT, printed, start
+from tests.host.run import ROOT
+from tests.support import leaks
 from tests.support.waiting import LIMIT_SECONDS
 
 pytest.importorskip("PyQt5.QtWidgets")
@@ -193,3 +201,46 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         if timer.isActive()
     ]
     assert not timers
+
+
+# -- VisTrails' real window -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a vistrail with Maps, see `make_vistrail`."""
+    path = tmp_path_factory.mktemp("vistrail") / "maps.vt"
+    command = [sys.executable, "-m", "tests.gui.make_vistrail", str(path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def opened_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of a user who has had the window open once.
+
+    At the first start VisTrails enables packages that lack something; its messages tell of it.
+    """
+    home = tmp_path_factory.mktemp("opened")
+    process = start(home, "quit_by_menu")
+    out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, f"{out}\n{err}"
+    assert not printed(
+        err
+    )  # also where a package of VisTrails' own list cannot run on this machine
+    return home
+
+
+@pytest.fixture
+def user(tmp_path: Path, opened_once: Path, maps: Path) -> Path:
+    """Return the home of a user with a vistrail of their own."""
+    home = tmp_path / "home"
+    shutil.copytree(opened_once, home, ignore_dangling_symlinks=True)
+    shutil.copy(maps, home / "maps.vt")
+    return home
+
+
+@pytest.fixture
+def others() -> set[leaks.Left]:
+    """Return the processes of the run that are not the test's own, such as a shared cluster."""
+    return leaks.processes_of(os.environ[leaks.VARIABLE])

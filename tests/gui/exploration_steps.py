@@ -14,7 +14,7 @@ from typing import Any
 
 from docs.examples.make_digits_sweep import Builder
 from parallelflow.engine_manager import get_manager
-from parallelflow.gui.loop_choice import choose_all_loops
+from parallelflow.gui.loop_choice import all_loops, choose_all_loops
 from tests.gui import window_steps
 from tests.gui.map_steps import forget_changes, picture
 from tests.gui.window_steps import KNOWN
@@ -208,6 +208,31 @@ def nothing_is_changed_when_it_is_switched_off() -> None:
     clear_the_cache()
     explored({"a": (["1", "2"], 0)})
     assert set(noted("model")) == {os.getpid()}
+
+
+@step
+def reload_the_package() -> Iterator[None]:
+    """*Reload* in Preferences, with the exploration view in front: the engines go on."""
+    before = get_manager().started()
+    assert len(before) >= 3, before
+    choose_all_loops(True)
+    base.trigger("explore")
+    yield
+    packages = window().preferencesDialog._packages_tab
+    packages.select_package_after_update("parallelflow")
+    yield
+    yield
+    packages._reload_button.click()
+    yield
+    yield
+    window().grab()
+    assert base.manager().has_package(base.OURS) and window_steps.texts() == window_steps.ENTRIES
+    assert get_manager().started() == before
+    assert all(window_steps.alive(pid) for pid in before) and len(window_steps.engines()) == 2
+    assert all_loops()
+    choose_all_loops(False)
+    base.trigger("pipeline")
+    yield
 
 
 def clear_the_cache() -> None:

@@ -192,10 +192,10 @@ def test_runs_are_shown_with_their_progress(shown: Any) -> None:
 @pytest.mark.parametrize(
     ("info", "says"),
     [
-        (ClusterInfo("p", State.NO_CLUSTER), "Not connected: no cluster runs on the profile p."),
-        (ClusterInfo("p", State.CONNECTING), "Connecting to the cluster of the profile p"),
+        (ClusterInfo("p", State.NO_CLUSTER), "Not connected: no cluster runs on the profile 'p'."),
+        (ClusterInfo("p", State.CONNECTING), "Connecting to the cluster of the profile 'p'"),
         (ClusterInfo("p", State.LOST, CONTROLLER), "has gone: its controller ended"),
-        (ClusterInfo("p", State.CONTROLLER, CONTROLLER), "of the profile p: 0 engines."),
+        (ClusterInfo("p", State.CONTROLLER, CONTROLLER), "of the profile 'p': 0 engines."),
         (information(engine(0, busy=True), engine(1)), "2 engines, 1 busy."),
         (information(engine(0), answered=False), "The hub does not answer"),
     ],

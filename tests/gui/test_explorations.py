@@ -6,23 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.test_window import opened_once, walk
+from tests.gui.walks import walk
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
-__all__ = ["opened_once"]
 
-
-def test_an_exploration_shows_the_same_cells(opened_once: Path) -> None:
+def test_an_exploration_shows_the_same_cells(user: Path) -> None:
     walk(
-        opened_once,
+        user,
         "make_the_workflow",
         "explore_serially",
         "explore_on_engines",
         "what_engines_computed_is_not_kept_in_parts",
         "cancel_an_exploration",
         "nothing_is_changed_when_it_is_switched_off",
+        "reload_the_package",
         "forget_changes",
         "quit_by_menu",
         program="exploration_steps",

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.test_window import opened_once, walk
+from tests.gui.walks import walk
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui]
 
-__all__ = ["opened_once"]
 
-
-def test_a_module_is_marked_and_all_loops_are_switched(opened_once: Path) -> None:
+def test_a_module_is_marked_and_all_loops_are_switched(user: Path) -> None:
     walk(
-        opened_once,
+        user,
         "make_the_function",
         "mark_a_module",
         "copy_a_marked_module",

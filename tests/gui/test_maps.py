@@ -7,17 +7,15 @@ from pathlib import Path
 import pytest
 
 from parallelflow.loops.map_editing import MapChoice, PortName, names_in, suggested_choice
-from tests.gui.test_window import opened_once, walk
+from tests.gui.walks import walk
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui]
 
-__all__ = ["opened_once"]
 
-
-def test_a_map_is_made_configured_and_exchanged(opened_once: Path) -> None:
+def test_a_map_is_made_configured_and_exchanged(user: Path) -> None:
     walk(
-        opened_once,
+        user,
         "make_the_function",
         "nothing_to_map_over_is_told",
         "map_over_by_mouse",

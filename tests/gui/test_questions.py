@@ -50,6 +50,7 @@ def test_cleanup_says_what_runs_and_where_it_came_from(qtbot: Any, manager: Fake
     manager.found = Inventory("default", OURS.processes + LEFT.processes + FOREIGN.processes, 1)
     dialog = cleanup(qtbot, manager)
     assert dialog.text.text().splitlines() == [
+        "On the profile 'default':",
         "1 controller and 1 engine on here, started here.",
         "1 engine on here, left running.",
         "1 engine on here, started by another session of Parallel Flow.",
@@ -179,7 +180,7 @@ def test_a_connected_cluster_is_asked_about_first(
     qtbot.waitUntil(lambda: chooser.question is not None)
     question = chooser.question
     qtbot.waitUntil(question.stop_button.isEnabled)
-    assert "changes to big" in question.why.text()
+    assert "changes to 'big'" in question.why.text()
     with qtbot.waitSignal(chooser.changed_to):
         (question.leave_button if leave else question.stop_button).click()
     assert manager.calls[-1] == ("change", "big", leave)

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.test_window import clusters, maps, opened_once, others, user, walk
+from tests.gui.walks import clusters, walk
 from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
-
-__all__ = ["maps", "opened_once", "others", "user"]
 
 
 def test_a_run_is_looked_at(user: Path, others: set[leaks.Left]) -> None:

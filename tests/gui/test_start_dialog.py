@@ -122,7 +122,7 @@ def test_a_cluster_that_does_not_answer_is_told_and_engines_can_be_started_all_t
     dialog = StartDialog(manager)
     dialog.open()
     qtbot.waitUntil(dialog.trouble.isVisible)
-    assert dialog.trouble.text().splitlines()[0] == "the controller does not answer"
+    assert dialog.trouble.text().splitlines()[0] == "The controller does not answer"
     qtbot.waitUntil(dialog.start_button.isEnabled)
     dialog.reject()
 
@@ -130,7 +130,7 @@ def test_a_cluster_that_does_not_answer_is_told_and_engines_can_be_started_all_t
 def test_too_many_engines_cannot_be_started(qtbot: Any, asked: Any, manager: FakeManager) -> None:
     manager.error = TooManyEngines("no room for 4000")
     asked.number.setValue(4000)
-    qtbot.waitUntil(lambda: asked.notes.text().startswith("no room for 4000"))
+    qtbot.waitUntil(lambda: asked.notes.text().startswith("No room for 4000"))
     assert asked.preview.toPlainText() == "" and not asked.start_button.isEnabled()
     manager.error = None
     asked.number.setValue(2)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
 import xml.etree.ElementTree
 from pathlib import Path
@@ -15,94 +12,12 @@ from pathlib import Path
 import pytest
 
 from parallelflow.engine_manager.system.records import read_all
-from tests.host.run import ROOT, run_python
+from tests.gui.walks import LIMIT, clusters, start, walk
+from tests.host.run import run_python
 from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
-
-# A guard against deadlocks; a walk takes ten to thirty seconds.
-LIMIT = 290
-
-
-@pytest.fixture(scope="module")
-def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a vistrail with Maps, see `make_vistrail`."""
-    path = tmp_path_factory.mktemp("vistrail") / "maps.vt"
-    command = [sys.executable, "-m", "tests.gui.make_vistrail", str(path)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
-    return path
-
-
-@pytest.fixture(scope="module")
-def opened_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the home of a user who has had the window open once.
-
-    At the first start VisTrails enables packages that lack something, and tells of it.
-    """
-    home = tmp_path_factory.mktemp("opened")
-    process = start(home, "quit_by_menu")
-    out, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0, f"{out}\n{err}"
-    assert "Traceback" not in err, err  # of packages that this machine cannot run: one line each
-    return home
-
-
-@pytest.fixture
-def user(tmp_path: Path, opened_once: Path, maps: Path) -> Path:
-    """Return the home of a user with a vistrail of their own."""
-    home = tmp_path / "home"
-    shutil.copytree(opened_once, home, ignore_dangling_symlinks=True)
-    shutil.copy(maps, home / "maps.vt")
-    return home
-
-
-def start(
-    home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
-) -> subprocess.Popen[str]:
-    variables = {
-        **os.environ,
-        "HOME": str(home),
-        "IPYTHONDIR": str(home / "ipython"),
-        "QT_QPA_PLATFORM": "offscreen",
-    }
-    file = ["--", str(home / "maps.vt")] if vistrail else []
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tests.gui.{program}", *steps, *file],
-        cwd=ROOT,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def walk(home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps") -> None:
-    """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
-    process = start(home, *steps, vistrail=vistrail, program=program)
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
-    assert process.returncode == 0, f"{out}\n{err}"
-    passed = [line.removeprefix("passed ") for line in out.splitlines() if "passed " in line]
-    expected = [step for step in steps if step != "quit_by_menu"]
-    assert list(dict.fromkeys(passed)) == list(dict.fromkeys(expected)), f"{out}\n{err}"
-    # Exceptions in slots end the walk; those in threads are printed.
-    assert "Traceback" not in err, err
-
-
-@pytest.fixture
-def others() -> set[leaks.Left]:
-    """Return the processes of the run that are not the test's own, such as a shared cluster."""
-    return leaks.processes_of(os.environ[leaks.VARIABLE])
-
-
-def clusters(others: set[leaks.Left]) -> list[str]:
-    """Return the command lines of controllers and engines that run now and did not before."""
-    found = leaks.processes_of(os.environ[leaks.VARIABLE]) - others
-    return [p.command for p in found if "ipyparallel" in p.command or ".engine" in p.command]
 
 
 def recorded(home: Path, profile: str) -> list[str]:

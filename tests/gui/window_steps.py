@@ -251,7 +251,7 @@ def show_information() -> Iterator[None]:
     shown = dialog("ClusterWindow")
     yield from until(lambda: len(shown.model.engines) == len(engines()), "the engines")
     yield from until(lambda: shown.model.engines[0].cpu_percent is not None, "the CPU")
-    assert shown.state.text().startswith("Connected to the cluster of the profile default")
+    assert shown.state.text().startswith("Connected to the cluster of the profile 'default'")
 
 
 @step

@@ -72,6 +72,46 @@ def qt_is_recognized() -> None:
     assert qt_available()
 
 
+@symptom("low-palettes", r"AssertionError: 700")
+def a_high_palette_is_scrolled() -> None:
+    _core()
+    qt_application()
+    from PyQt5 import QtWidgets
+    from vistrails.gui.common_widgets import QToolWindow
+    from vistrails.gui.theme import initializeCurrentTheme
+
+    initializeCurrentTheme()
+    palette = QtWidgets.QWidget()
+    palette.setMinimumSize(250, 600)
+    window = QToolWindow(palette)
+    assert window.centralwidget is palette
+    height = window.minimumSizeHint().height()
+    assert height < 250, f"{height // 100 * 100 + 100}"
+    assert window.minimumSizeHint().width() >= 250
+    window.resize(400, 300)
+    window.show()
+    assert palette.height() == 600 and palette.isVisible()
+
+
+@symptom("job-interval", r"AssertionError: .*QCompleter")
+def the_job_monitor_has_nothing_to_say() -> None:
+    _core()
+    qt_application()
+    from PyQt5.QtCore import qInstallMessageHandler
+    from vistrails.gui.job_monitor import QJobView
+    from vistrails.gui.theme import initializeCurrentTheme
+
+    initializeCurrentTheme()
+    said: list[str] = []
+    qInstallMessageHandler(lambda kind, where, text: said.append(text))
+    try:
+        view: Any = QJobView()
+    finally:
+        qInstallMessageHandler(None)
+    assert not [text for text in said if "QCompleter" in text], said
+    assert view.interval.isEditable() and view.interval.completer() is None
+
+
 @symptom("qt-none", r"has no attribute 'None'")
 def the_palette_can_paint_its_headers() -> None:
     _core()

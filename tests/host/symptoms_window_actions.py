@@ -26,6 +26,46 @@ def the_assistant_finds_what_is_clicked() -> None:
     assert scene.itemAt(QPointF(50, 50)) is None
 
 
+@symptom("reload-connections", r"RuntimeError: .* has been deleted")
+def a_connection_finds_the_ports_that_there_are() -> None:
+    start()
+    qt_application()
+    from types import SimpleNamespace
+
+    from PyQt5 import sip
+    from PyQt5.QtWidgets import QGraphicsRectItem
+    from vistrails.gui.pipeline_view import QPipelineScene
+    from vistrails.gui.theme import initializeCurrentTheme
+
+    initializeCurrentTheme()
+    scene: Any = QPipelineScene()
+    scene.controller = SimpleNamespace(current_pipeline=None)
+    scene.current_pipeline = SimpleNamespace(connections={3: "the connection"})
+
+    class Item(QGraphicsRectItem):
+        """A connection as the scene has it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.srcPortItem, self.dstPortItem = QGraphicsRectItem(), QGraphicsRectItem()
+            self.connectingModules = ()
+
+        def setupConnection(self) -> None:
+            self.srcPortItem.parentItem()
+
+    def draw(connection: str) -> None:
+        drawn.append(connection)
+        scene.connections[3] = Item()
+
+    drawn: list[str] = []
+    scene.addConnection = draw
+    scene.connections = {3: Item()}
+    scene.addItem(scene.connections[3])
+    sip.delete(scene.connections[3].srcPortItem)
+    scene.update_connections()
+    assert drawn == ["the connection"]
+
+
 @symptom("version", r"AssertionError: VisTrails version 2.x")
 def the_version_is_told() -> None:
     from vistrails.core import system

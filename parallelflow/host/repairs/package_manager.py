@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from pathlib import Path
 from typing import Any
 
 from parallelflow.names import ALIAS, PACKAGE
@@ -11,6 +12,7 @@ from parallelflow.names import ALIAS, PACKAGE
 from .repair import Repair, always
 
 _MANAGER = "vistrails.core.packagemanager"
+_STARTUP = "vistrails.core.startup"
 _PACKAGE = "vistrails.core.modules.package"
 _ENTRY_POINTS = "vistrails.packages"
 
@@ -53,7 +55,30 @@ def _look_at_metadata(manager: Any) -> None:
 # -- the first start ----------------------------------------------------------------
 
 
-def _report_quietly_at_first(manager: Any) -> None:
+def _start_quietly_at_first(module: Any) -> None:
+    if module.__name__ == _STARTUP:
+        _make_folders_quietly(module)
+    else:
+        _report_quietly(module)
+
+
+def _make_folders_quietly(startup: Any) -> None:
+    owner = startup.VistrailsStartup
+    create = owner.create_directory
+
+    @functools.wraps(create)
+    def create_quietly(self: Any, name: str) -> bool:
+        try:
+            Path(name).mkdir()
+        except OSError:  # it is there; or it cannot be made, which VisTrails tells
+            return bool(create(self, name))
+        startup.debug.log(f"The folder '{name}' was made")
+        return True
+
+    owner.create_directory = create_quietly
+
+
+def _report_quietly(manager: Any) -> None:
     initialize = manager.PackageManager.initialize_packages
 
     @functools.wraps(initialize)
@@ -64,12 +89,12 @@ def _report_quietly_at_first(manager: Any) -> None:
         critical, install = debug.critical, settings.installBundles
 
         def tell(text: str, *details: Any) -> None:
-            """Say in one line why; the log has the tracebacks."""
+            """Say in one line why, and in the details how; not on the terminal."""
             lasts = [str(detail).strip().splitlines()[-1:] for detail in details]
-            debug.warning(": ".join([text, *(line for last in lasts for line in last)]))
-            debug.log(text, *details)
+            debug.log(": ".join([text, *(line for last in lasts for line in last)]), *details)
 
-        # A critical message is a box on the screen; the message panel shows warnings too.
+        # A critical message is a box on the screen; the message panel shows all. Nobody has asked
+        # for these packages.
         debug.critical, settings.installBundles = tell, False
         try:
             return initialize(self, *args, **kwargs)
@@ -111,12 +136,12 @@ REPAIRS = (
         name="first-start",
         symptom="the first start shows a box for each package of VisTrails' own list that this "
         "machine cannot run (vtk, gmaps, sklearn, tej), offers to install libraries, and prints "
-        "150 lines of tracebacks",
+        "150 lines of tracebacks, and a warning for each folder that it makes",
         cause="the list of packages enabled at first was made for other machines",
         affected="VisTrails 3.0",
-        modules=(_MANAGER,),
+        modules=(_MANAGER, _STARTUP),
         needed=always,
-        after=_report_quietly_at_first,
+        after=_start_quietly_at_first,
     ),
     Repair(
         name="unload",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .repair import Repair, always
+from .repair import Repair, always, copy_with_names
 
 
 def _without_console(shell: Any) -> None:
@@ -64,6 +64,10 @@ def _refuse_to_install(installbundle: Any) -> None:
     installbundle.install = install
 
 
+#: So high a palette can always be made, in pixels.
+LOW = 110
+
+
 def _let_the_window_be_narrow(view: Any) -> None:
     owner = view.QVistrailView
     make = owner.__init__
@@ -77,7 +81,75 @@ def _let_the_window_be_narrow(view: Any) -> None:
     owner.__init__ = make_narrow
 
 
+def _let_palettes_be_low(common_widgets: Any) -> None:
+    from PyQt5.QtCore import QSize, Qt
+    from PyQt5.QtWidgets import QFrame, QScrollArea
+
+    class Page(QScrollArea):
+        """Scrolls a palette up and down where it has less room than it needs."""
+
+        def minimumSizeHint(self) -> QSize:
+            needed = self.widget().minimumSizeHint().expandedTo(self.widget().minimumSize())
+            if needed.height() <= LOW:
+                return needed
+            return QSize(needed.width() + self.verticalScrollBar().sizeHint().width(), LOW)
+
+        def sizeHint(self) -> QSize:
+            return self.widget().sizeHint()
+
+    owner = common_widgets.QToolWindow
+    make = owner.__init__
+
+    @functools.wraps(make)
+    def make_low(self: Any, widget: Any = None, parent: Any = None) -> None:
+        make(self, widget, parent)
+        if widget is None:
+            return
+        page = Page()
+        page.setFrameShape(QFrame.NoFrame)
+        page.setWidgetResizable(True)
+        page.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        page.setFocusPolicy(Qt.NoFocus)
+        self.mwindow.takeCentralWidget()
+        page.setWidget(widget)
+        self.mwindow.setCentralWidget(page)
+
+    owner.__init__ = make_low
+
+
+def _let_the_interval_be_edited_first(job_monitor: Any) -> None:
+    widgets = job_monitor.QtWidgets
+    box: Any = widgets.QComboBox
+
+    class EditedWithoutHelp(box):
+        def setCompleter(self, completer: Any) -> None:
+            self.setEditable(True)
+            super().setCompleter(completer)
+
+    job_monitor.QtWidgets = copy_with_names(widgets, QComboBox=EditedWithoutHelp)
+
+
 REPAIRS = (
+    Repair(
+        name="low-palettes",
+        symptom="the window grows beyond 1024 x 600 with Provenance, Explore or Mashup: "
+        "the lower ends of Log Details and of the mashup's panels are off the screen",
+        cause="the panels beside a view are as high as all that is in them",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.common_widgets",),
+        needed=always,
+        after=_let_palettes_be_low,
+    ),
+    Repair(
+        name="job-interval",
+        symptom="'Setting a QCompleter on non-editable QComboBox is not allowed' on the terminal "
+        "at each start",
+        cause="the job monitor takes the completer away before there is one",
+        affected="VisTrails 3.0 with Qt 5",
+        modules=("vistrails.gui.job_monitor",),
+        needed=always,
+        after=_let_the_interval_be_edited_first,
+    ),
     Repair(
         name="narrow-window",
         symptom="the window cannot be made narrower than 1242 pixels: on a screen of 1024 x 600 "

@@ -37,6 +37,41 @@ def _find_items_by_place_alone(module: Any) -> None:
     scene.itemAt = find
 
 
+# -- Reload -------------------------------------------------------------------------
+
+
+def _connect_the_ports_there_are(module: Any) -> None:
+    from PyQt5 import sip
+
+    scene = module.QPipelineScene
+    update = scene.update_connections
+
+    @functools.wraps(update)
+    def connect_and_update(self: Any, modules: Any = None) -> None:
+        if not self.skip_update:
+            for number, item in list(self.connections.items()):
+                ports = [p for p in (item.srcPortItem, item.dstPortItem) if p is not None]
+                if any(map(sip.isdeleted, ports)):
+                    _connect_again(self, number, item)
+        update(self, modules)
+
+    scene.update_connections = connect_and_update
+
+
+def _connect_again(scene: Any, number: int, item: Any) -> None:
+    """Draw a connection between the ports that its modules have now."""
+    from PyQt5 import sip
+
+    for end in item.connectingModules:
+        if not sip.isdeleted(end):
+            end.connectionItems.pop(number, None)
+    scene.removeItem(item)
+    del scene.connections[number]
+    connection = scene.current_pipeline.connections.get(number)
+    if connection is not None:
+        scene.addConnection(connection)
+
+
 # -- version ------------------------------------------------------------------------
 
 
@@ -145,6 +180,16 @@ REPAIRS = (
         modules=("vistrails.gui.pipeline_view_select",),
         needed=always,
         after=_find_items_by_place_alone,
+    ),
+    Repair(
+        name="reload-connections",
+        symptom="RuntimeError: wrapped C/C++ object of type QGraphicsPortRectItem has been "
+        "deleted, when a package is reloaded after the exploration view was open",
+        cause="a second picture of the workflow keeps connections to ports that were made again",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.pipeline_view",),
+        needed=always,
+        after=_connect_the_ports_there_are,
     ),
     Repair(
         name="version",

@@ -1,0 +1,63 @@
+"""Walks through VisTrails' real window, in a process and a home of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.host.run import ROOT
+from tests.support import leaks
+
+# A guard against deadlocks; a walk takes ten to thirty seconds.
+LIMIT = 290
+
+
+def start(
+    home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
+) -> subprocess.Popen[str]:
+    """Open the window and take steps in it; a vistrail is the home's ``maps.vt``."""
+    variables = {
+        **os.environ,
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "QT_QPA_PLATFORM": "offscreen",
+    }
+    file = ["--", str(home / "maps.vt")] if vistrail else []
+    return subprocess.Popen(
+        [sys.executable, "-m", f"tests.gui.{program}", *steps, *file],
+        cwd=ROOT,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def walk(home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps") -> None:
+    """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
+    process = start(home, *steps, vistrail=vistrail, program=program)
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    finally:
+        process.kill()
+    assert process.returncode == 0, f"{out}\n{err}"
+    passed = [line.removeprefix("passed ") for line in out.splitlines() if "passed " in line]
+    expected = [step for step in steps if step != "quit_by_menu"]
+    assert list(dict.fromkeys(passed)) == list(dict.fromkeys(expected)), f"{out}\n{err}"
+    # Exceptions in slots end the walk; what else is printed would be on a user's terminal.
+    lines = printed(err)
+    assert not lines, err
+
+
+def printed(err: str) -> list[str]:
+    """Return what came on stderr, without what Qt says of a window that is on no screen."""
+    return [line for line in err.splitlines() if not line.startswith("This plugin does not")]
+
+
+def clusters(others: set[leaks.Left]) -> list[str]:
+    """Return the command lines of controllers and engines that run now and did not before."""
+    found = leaks.processes_of(os.environ[leaks.VARIABLE]) - others
+    return [p.command for p in found if "ipyparallel" in p.command or ".engine" in p.command]

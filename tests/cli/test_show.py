@@ -28,7 +28,7 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     assert told["schema"] == 1
     assert {"name": "rates", "type": "List"}.items() <= told["aliases"][0].items()
     assert told["version"]["tag"] == "filter" and not told["version"]["latest"]
-    assert [tag["name"] for tag in told["tags"]] == ["list", "filter", "for"]
+    assert [tag["name"] for tag in told["tags"]] == ["list", "filter", "for", "branches"]
     [loop] = [loop for loop in told["loops"] if loop["module"] == "Filter"]
     assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
 

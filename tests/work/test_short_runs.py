@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from parallelflow.engine import runner
 from parallelflow.engine.plain_function import plain_function
+from parallelflow.engine_manager.connection.client_cache import forget
 from parallelflow.engine_manager.connection.requests import send_request
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import SetupFailed
@@ -200,3 +202,18 @@ def test_the_client_keeps_nothing_of_a_request(client: Any) -> None:
     for _ in range(20):
         send_request(client, client.ids[0], int, []).get(60)
     wait_until(lambda: kept() == before)
+
+
+@on_real
+def test_a_reply_that_nobody_waits_for_any_more_is_dropped(
+    client: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """ipyparallel's client would print it, and keep it."""
+    view = client.direct_view(client.ids[0])
+    answer = view.apply_async(time.sleep, 0.3)
+    [message] = answer.msg_ids
+    client.outstanding.remove(message)  # as after an answer of the hub in the engine's place
+    assert view.apply_sync(int) == 0  # it has come before this one
+    assert message not in client.results
+    assert capfd.readouterr().out == ""
+    forget(client, answer)

@@ -279,6 +279,7 @@ class StartDialog(PlainDialog):
         self.start_button.hide()
         self.hide_button.show()
         self.error.hide()
+        self.view.begin()
         self.view.bar.show()
         self.view.table.show()
         self._set_under_way(True)

@@ -36,6 +36,13 @@ class StartView(QWidget):
         column.addWidget(self.table, 1)
         self.snapshot: StartSnapshot | None = None
 
+    def begin(self) -> None:
+        """Show nothing of a start before."""
+        self.snapshot = None
+        self.line.setText("Starting ...")
+        self.bar.setRange(0, 0)
+        self.table.clear()
+
     def show_snapshot(self, snapshot: StartSnapshot) -> None:
         """Show how far the start has come."""
         before = self.snapshot.engines if self.snapshot is not None else ()

@@ -68,7 +68,8 @@ def check_elsewhere(tmp_path: Path, change: str) -> str:
     """Return the report where something about this machine is another; no engine is tried."""
     code = (
         "import platform, sys; sys.modules['vistrails'] = sys.modules['ipyparallel'] = None\n"
-        f"from parallelflow.cli.check import check\n{change}\nsys.exit(check(None))"
+        f"from argparse import Namespace\nfrom parallelflow.cli.check import check\n{change}\n"
+        "sys.exit(check(Namespace(json=False)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],

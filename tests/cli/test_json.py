@@ -214,7 +214,8 @@ def test_a_dry_run_knows_what_is_left_of_an_earlier_run(
     [workflow] = told["workflows"]
     assert workflow["checkpoints"][0]["done"] == 2 and workflow["checkpoints"][0]["resumed"]
     assert workflow["loops"][0]["elements"] == 3 and workflow["loops"][0]["on_engines"]
-    assert told["engines"]["running"] == 0 and told["engines"]["started"] == 1
+    running = told["engines"]["running"]  # those of other tests of this process
+    assert told["engines"]["started"] == max(0, 1 - running)
 
 
 def test_a_dry_run_finds_mistakes(here: RunHere, cases: Path) -> None:

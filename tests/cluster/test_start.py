@@ -40,7 +40,8 @@ def test_a_start_tells_each_engine_from_process_to_vistrails(
     states: list[State] = []
     manager.on_state(states.append)
     manager.start_engines(2, progress=told.append)
-    assert states == [State.CONNECTING, State.CONTROLLER, State.ENGINES]
+    # Where both engines are fast, nobody has seen the controller alone.
+    assert [s for s in states if s is not State.CONTROLLER] == [State.CONNECTING, State.ENGINES]
     assert [told[0].controller, told[-1].controller] == [Stage.WAITING, Stage.REGISTERED]
     last = told[-1]
     assert last.profile == profile and last.count(Stage.READY) == 2
@@ -214,7 +215,7 @@ def test_engines_that_end_are_told_with_their_whole_log(
     with pytest.raises(EnginesFailed) as caught:
         manager.start_engines(2, progress=told.append)
     assert (caught.value.wanted, caught.value.ready) == (2, 0)
-    assert "'no number'" in caught.value.log_tail and "0 of 2" in caught.value.message
+    assert "'no number'" in caught.value.log_tail and "None of the 2" in caught.value.message
     notes = {(e.stage, e.note) for e in told[-1].engines}
     assert (Stage.FAILED, "its process ended") in notes
     assert notes <= {(Stage.FAILED, "its process ended"), (Stage.WAITING, "stopped again")}

@@ -31,7 +31,7 @@ def test_a_job_that_fails_is_told_with_its_reason_and_its_log(slurm: Slurm) -> N
     started = start(slurm, "failing", 2)
     assert started.wait() == 1
     assert "(slurm) ended: FAILED" in started.text
-    assert "/opt/missing/python" in started.text and "0 of 2 engines" in started.text
+    assert "/opt/missing/python" in started.text and "None of the 2 engines" in started.text
     logs = [path for path in (folder / "log").glob("*.log") if "missing" in path.read_text()]
     assert len(logs) == 1 and logs[0].name in started.text  # where the reason can be read later
 

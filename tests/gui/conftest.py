@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -216,12 +217,12 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def opened_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def opened_once(home: Path) -> Path:
     """Return the home of a user who has had the window open once.
 
     At the first start VisTrails enables packages that lack something; its messages tell of it.
     """
-    home = tmp_path_factory.mktemp("opened")
+    home = short_home(home)
     process = start(home, "quit_by_menu")
     out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, f"{out}\n{err}"
@@ -232,12 +233,17 @@ def opened_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def user(tmp_path: Path, opened_once: Path, maps: Path) -> Path:
+def user(home: Path, opened_once: Path, maps: Path) -> Path:
     """Return the home of a user with a vistrail of their own."""
-    home = tmp_path / "home"
-    shutil.copytree(opened_once, home, ignore_dangling_symlinks=True)
-    shutil.copy(maps, home / "maps.vt")
-    return home
+    own = short_home(home)
+    shutil.copytree(opened_once, own, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+    shutil.copy(maps, own / "maps.vt")
+    return own
+
+
+def short_home(folder: Path) -> Path:
+    """Make a home whose name is short: the window makes a socket in it, and warns if it cannot."""
+    return Path(tempfile.mkdtemp(dir=folder))
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     manager.configure(engines=2)
     os.chdir(tmp_path_factory.mktemp("engines"))
     try:
-        yield manager.ensure_engines()
+        connected = manager.ensure_engines()
     finally:
-        os.chdir(before)
-        manager.stop()
+        os.chdir(before)  # tests of other folders follow
+    yield connected
+    manager.stop()
 
 
 @pytest.fixture

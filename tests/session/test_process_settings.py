@@ -100,7 +100,9 @@ CHANGES: dict[str, Callable[[], object]] = {
     "bytecode files": bytecode,
     "time limit of sockets": lambda: socket.setdefaulttimeout(12.5),
     "field size of `csv`": lambda: csv.field_size_limit(10**7),
-    "start method of `multiprocessing`": lambda: multiprocessing.set_start_method("spawn"),
+    "start method of `multiprocessing`": lambda: multiprocessing.set_start_method(
+        "spawn", force=True
+    ),
     "types of files (`mimetypes`)": lambda: mimetypes.add_type("text/x-flow", ".flow"),
     "decimal context": decimal_context,
     "NumPy's error handling": settings_of_numpy,

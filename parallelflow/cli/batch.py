@@ -57,7 +57,7 @@ def run_batch(options: Namespace) -> int:
     """
     began = time.monotonic()
     table = read_table(Path(options.table)) if options.table else None
-    check_place(options.out, options.table)
+    check_place(options.out)
     targets, _ = read_targets(options, options.files)
     unit = "row" if table else "workflow"
     display = begin(options, f"{unit}s")

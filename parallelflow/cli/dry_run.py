@@ -50,7 +50,7 @@ def show_plan(options: Namespace) -> int:
     """
     table = read_table(Path(options.table)) if options.table else None
     if options.out:
-        check_place(options.out, options.table)
+        check_place(options.out)
     targets, _ = read_targets(options, options.files)
     configure_engines(options)
     with opened(targets) as workflows:

@@ -15,6 +15,7 @@ from .element_options import point_policy
 from .exits import Exit
 from .messages import tell
 from .opening import begin, opened, read_targets
+from .output_files import check_output_files
 from .progress import ProgressDisplay
 from .result_file import check_place
 
@@ -48,6 +49,7 @@ def explore(options: Namespace) -> int:
     began = time.monotonic()
     if options.name is not None and options.axes:
         raise UserMistake("give either --name, or the values by --set and --range.")
+    check_output_files(options, [options.file], table_is_written=True)
     check_place(options.table)
     [wanted], [tree] = read_targets(options, [options.file])
     wanted = _with_version(wanted, tree, options.name)

@@ -17,32 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["check_place", "write_results"]
 
 
-def check_place(out: str | None, table: str | None = None) -> None:
+def check_place(out: str | None) -> None:
     """Raise unless the table of results can be written.
 
     Parameters
     ----------
     out : str or None
         The file; None for standard output.
-    table : str, optional
-        A file that must not be overwritten.
 
     Raises
     ------
     TableError
-        If the folder is missing, or cannot be written; if it is the table of values itself.
+        If the folder is missing, or cannot be written; if there is something else than a file.
     """
     if out is None:
         return
     path = Path(out)
     if safe_files.is_folder(path) or not path.name:
         raise TableError(out, "is a folder: give the name of a file for the results.")
+    if path.exists() and not path.is_file():
+        raise TableError(out, "is no ordinary file: give the name of one for the results.")
     if not safe_files.is_folder(path.parent):
         raise TableError(out, "there is no such folder to write the results into.")
     if not os.access(path.parent, os.W_OK):
         raise TableError(out, "the results cannot be written: you may not write into its folder.")
-    if table is not None and path.resolve() == Path(table).resolve():
-        raise TableError(out, "is the table of values: give another name for the results.")
 
 
 def write_results(
@@ -68,4 +66,5 @@ def write_results(
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        safe_files.replace_text(Path(out), text, private=False)
+        # A link stays one: what it leads to is replaced.
+        safe_files.replace_text(Path(out).resolve(), text, private=False)

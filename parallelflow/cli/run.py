@@ -20,6 +20,7 @@ from .exits import Exit
 from .json_output import output_to_stderr, print_document
 from .messages import tell
 from .opening import begin, opened, read_targets
+from .output_files import check_output_files
 from .parameters_file import read_parameters
 from .progress import ProgressDisplay
 
@@ -44,14 +45,19 @@ def run(options: Namespace) -> int:
     ParallelFlowError
         Of the user's mistakes; nothing was run.
     """
+    check_output_files(options, options.files)
     records.check_files(options)
     began = time.monotonic()
-    written = True
+    written, mistaken = True, False
     try:
         with one_element.computed_here(options.element is not None):
             code = _run_files(options, began)
+    except UserMistake:
+        mistaken = True  # there is nothing to report of
+        raise
     finally:
-        if not options.dry_run and (recent() or options.report or options.trace):
+        asked = (options.report or options.trace) and not mistaken
+        if not options.dry_run and (recent() or asked):
             seconds = time.monotonic() - began
             written = records.keep(options, seconds, " ".join(options.files))
     return code if written or code else Exit.FAILED

@@ -135,4 +135,4 @@ def write_document(out: str, content: Mapping[str, Any]) -> None:
     content : mapping
         As `run_content` returns it.
     """
-    safe_files.replace_text(Path(out), f"{document('run', content)}\n", private=False)
+    safe_files.replace_text(Path(out).resolve(), f"{document('run', content)}\n", private=False)

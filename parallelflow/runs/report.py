@@ -78,7 +78,7 @@ def write_report(path: Path, about: About, runs: Sequence[Progress]) -> None:
     OSError
         If it cannot be written.
     """
-    safe_files.replace_text(path, report(about, runs))
+    safe_files.replace_text(path.resolve(), report(about, runs))  # a link stays one
 
 
 def report(about: About, runs: Sequence[Progress]) -> str:

@@ -49,7 +49,7 @@ def write_trace(path: Path, runs: Sequence[Progress]) -> None:
     writer.writerow(TITLES)
     for run in runs:
         writer.writerows(_lines(run))
-    safe_files.replace_text(path, text.getvalue())
+    safe_files.replace_text(path.resolve(), text.getvalue())  # a link stays one
 
 
 def _lines(run: Progress) -> Iterable[tuple[object, ...]]:

@@ -223,16 +223,21 @@ class _Tail:
 
     def copy(self, last: bool) -> None:
         """Copy what has been added; with the last call, the end of a line without a newline too."""
+        while piece := self._next_piece():
+            self._write(piece)
+        if last and self._rest:
+            self._lines(f"{self._rest}\n")
+
+    def _next_piece(self) -> bytes:
+        """Return what follows in the file; nothing if it was removed meanwhile."""
         try:
             with safe_files.open_to_read(self._path, links=False, own=True) as file:
                 file.seek(self._at)
-                while piece := file.read(PIECE):
-                    self._at += len(piece)
-                    self._write(piece)
-        except OSError:
-            return  # it was removed meanwhile
-        if last and self._rest:
-            self._lines(f"{self._rest}\n")
+                piece: bytes = file.read(PIECE)
+        except (OSError, safe_files.UnusableFile):
+            return b""
+        self._at += len(piece)
+        return piece
 
     def _write(self, piece: bytes) -> None:
         if self._bytes is not None:

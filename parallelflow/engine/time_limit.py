@@ -29,6 +29,8 @@ LEAST_END_SECONDS = END_SECONDS / 2
 AGAIN_SECONDS = 0.4
 # How late an element may be interrupted, in parts of its limit, and at the most.
 POLL_PART, POLL_SECONDS = 0.02, 0.1
+# The system takes no later moment than about 9e9 seconds from now; this is 31 years.
+LONGEST_SECONDS = 1e9
 
 _log = -1
 
@@ -83,7 +85,8 @@ class TimeLimit:
         now = self._begun = time.monotonic()
         if now - self._armed > END_SECONDS - LEAST_END_SECONDS:
             # Not for each element: it starts a thread.
-            faulthandler.dump_traceback_later(self.seconds + END_SECONDS, exit=True, file=_log)
+            end = min(self.seconds, LONGEST_SECONDS) + END_SECONDS
+            faulthandler.dump_traceback_later(end, exit=True, file=_log)
             self._armed = now
 
     def failure(self, failure: RemoteFailure | None) -> RemoteFailure:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import enum
 import json
@@ -39,6 +40,9 @@ __all__ = [
     "remove_folder",
     "writing_progress",
 ]
+
+LAST_SECONDS = 2.0**32
+"""No run begins or ends later: February 2106, in seconds since the epoch."""
 
 MOST_ENDED = 50
 """Ended runs whose folders are kept; a new run removes the older ones."""
@@ -224,9 +228,31 @@ def read_detached(folder: Path) -> DetachedRun | None:
         known = safe_files.read_json(folder / "run.json", links=False, own=True)
         known["process"] = ProcessRecord.from_dict(known["process"])
         wanted = {f.name for f in fields(DetachedRun)}
-        return DetachedRun(folder, **{k: v for k, v in known.items() if k in wanted})
+        run = DetachedRun(folder, **{k: v for k, v in known.items() if k in wanted})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+    return run if _is_whole(run) else None
+
+
+def _is_whole(run: DetachedRun) -> bool:
+    """Return True if what a record says is what such a record may say."""
+    texts = (run.workflow, run.directory, run.encoding, run.host, run.namespace, run.unit)
+    times = [run.began] + ([] if run.ended is None else [run.ended])
+    return (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(run.command, list)
+        and all(isinstance(word, str) for word in run.command)
+        and all(type(time) in (int, float) and 0 <= time < LAST_SECONDS for time in times)
+        and (run.code is None or (type(run.code) is int and 0 <= run.code <= 255))
+        and _is_codec(run.encoding)
+    )
+
+
+def _is_codec(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name))
+    except (LookupError, ValueError):
+        return False
 
 
 def list_detached() -> list[DetachedRun]:

@@ -206,6 +206,52 @@ def test_runs_that_cannot_be_attached(here: RunHere) -> None:
     assert here("runs").returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("code", "x"),
+        ("code", 1.5),
+        ("code", -9),
+        ("code", True),
+        ("began", "x"),
+        ("began", 1e300),
+        ("ended", "x"),
+        ("ended", 1e300),
+        ("workflow", 5),
+        ("command", "run"),
+        ("command", [1]),
+        ("encoding", "none-such"),
+        ("host", None),
+        ("process", []),
+    ],
+)
+def test_a_damaged_record_is_no_run_and_stops_no_command(
+    here: RunHere, name: str, value: object
+) -> None:
+    kept, run = of_another_machine(), of_another_machine()
+    file = run.folder / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
+    assert [one.number for one in list_detached()] == [kept.number]
+    done = here("attach", run.number)
+    assert done.returncode == 2 and done.stderr.startswith("parallelflow: there is no detached run")
+    listed = here("runs", "--json")
+    assert [one["number"] for one in json.loads(listed.stdout)] == [kept.number]
+
+
+def test_output_that_cannot_be_shown_is_told(cases: Path, parallelflow: Run) -> None:
+    begun = parallelflow("run", f"{cases}:pause", "--set", "seconds=0.1", "--detach")
+    assert begun.returncode == 0, begun.stderr
+    run = find_detached(1)
+    assert run is not None
+    wait_until(lambda: run.state() is DetachedState.DONE or find_detached(1).code == 0)  # type: ignore[union-attr]
+    with open("/dev/full", "w") as full:
+        shown = subprocess.run(
+            command("attach", 1), stdout=full, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+    assert shown.returncode == 1, shown.stderr
+    assert "standard output cannot be written" in shown.stderr and "Traceback" not in shown.stderr
+
+
 def test_folders_of_old_runs_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parallelflow.runs.detached.MOST_ENDED", 2)
     for _ in range(4):

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from parallelflow.engine.interrupts import Interrupts
+from parallelflow.engine.time_limit import TimeLimit
 
 OnEngine = Callable[..., Any]
 
@@ -87,3 +90,10 @@ def test_in_another_process_than_an_engine_nothing_changes() -> None:
         with interrupts.allowed():
             assert interrupts.inside
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("limit", [9e9, 1e10, 1e300])
+def test_a_limit_may_be_longer_than_the_system_can_wait(limit: float) -> None:
+    with Interrupts() as interrupts, TimeLimit(limit, interrupts) as watch:
+        watch.begin()
+        assert not interrupts.timed_out

@@ -17,6 +17,7 @@ from parallelflow import settings
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.connection import connection_files as connections
 from parallelflow.engine_manager.launch import controller_options as options
+from parallelflow.engine_manager.launch.launchers import cluster_of
 from parallelflow.engine_manager.system import jobs, lock, profiles, records
 from parallelflow.engine_manager.system.processes import record_of
 from parallelflow.errors import ConfigurationFailed, ProfileUnusable
@@ -236,6 +237,28 @@ def test_a_syntax_error_in_a_configuration_is_told(profile: str, name: str) -> N
     (folder / f"{name}.py").write_text("c = (\n")
     with pytest.raises(ConfigurationFailed, match=rf"{name}\.py cannot be read: SyntaxError"):
         options.check_configuration(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ipython_config.py", "c.Application.log_level = 'x'"),
+        ("ipcluster_config.py", "c.Cluster.engine_timeout = 'x'"),
+        ("ipython_config.py", "c.Cluster.n = 'x'"),
+        ("ipcluster_config.py", "c.Cluster.controller_launcher_class = 'nosuch'"),
+        ("ipcluster_config.json", '{"Cluster": {"n": "x"}}'),
+        ("ipython_config.json", '{"Cluster": {"delay": []}}'),
+    ],
+)
+def test_a_wrong_value_in_a_configuration_is_told_at_once(
+    manager: EngineManager, profile: str, name: str, text: str
+) -> None:
+    (profiles.ensure_folder(profile) / name).write_text(text)
+    with pytest.raises(ConfigurationFailed, match="has a value that is not taken: The '"):
+        manager.start_engines(1)
+    with pytest.raises(ConfigurationFailed, match="has a value that is not taken: The '"):
+        cluster_of(profiles.ensure_folder(profile))
+    assert manager.inventory().processes == ()
 
 
 @pytest.mark.parametrize("name", ["ipython_config", "ipcluster_config", "ipcontroller_config"])

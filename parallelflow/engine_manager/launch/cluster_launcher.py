@@ -32,7 +32,7 @@ from ..system.jobs import JobRecord
 from ..system.processes import ProcessRecord, record_of
 from ..system.resources import what_to_do
 from . import capacity, launchers
-from .controller_options import check_configuration, controller_arguments
+from .controller_options import check_configuration, controller_arguments, wrong_values_told
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .environment import child_environment
 from .event_loop import EventLoop
@@ -91,17 +91,18 @@ class ClusterLauncher:
         self._profiles_own = self.cluster.engine_launcher_class
 
     async def _make(self, cluster_id: str, config: Config) -> ipyparallel.Cluster:
-        return ipyparallel.Cluster(
-            profile_dir=str(self._folder),
-            cluster_id=cluster_id,
-            config=config,
-            delay=0,
-            # Ours to stop: atexit would stop what was left running on purpose.
-            shutdown_atexit=False,
-            # We wait for the connection files ourselves, with the engines already starting.
-            send_engines_connection_env=False,
-            log_level=logging.ERROR,
-        )
+        with wrong_values_told(self._folder):
+            return ipyparallel.Cluster(
+                profile_dir=str(self._folder),
+                cluster_id=cluster_id,
+                config=config,
+                delay=0,
+                # Ours to stop: atexit would stop what was left running on purpose.
+                shutdown_atexit=False,
+                # We wait for the connection files ourselves, with the engines already starting.
+                send_engines_connection_env=False,
+                log_level=logging.ERROR,
+            )
 
     def _environment(self, launcher_class: type) -> dict[str, str]:
         """Return our environment and, before it, what the profile's config asks for."""

@@ -7,19 +7,27 @@ and, given twice, end the controller; so each of ours is left out where either h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import zmq
+from traitlets import TraitError
 from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from parallelflow.errors import ConfigurationFailed
 from parallelflow.system.safe_files import UnusableFile, read_bytes
 
-__all__ = ["check_configuration", "controller_arguments", "controller_config", "read_config"]
+__all__ = [
+    "check_configuration",
+    "controller_arguments",
+    "controller_config",
+    "read_config",
+    "wrong_values_told",
+]
 
 # Registration is complete at the next heartbeat, so the period is what a start waits for
 # (3 000 ms by default). At 300 ms an idle cluster of two engines takes 0.8 % of a core, at
@@ -97,6 +105,27 @@ def check_configuration(profile_folder: Path) -> None:
             compile(text, str(file), "exec")
         except (SyntaxError, ValueError) as e:
             raise _unreadable(file, f"{type(e).__name__}: {e}") from e
+
+
+@contextlib.contextmanager
+def wrong_values_told(profile_folder: Path) -> Iterator[None]:
+    """Tell of values that ipyparallel or IPython does not take, while it reads its configuration.
+
+    IPython's own applications end the program then, after a line in their log.
+
+    Raises
+    ------
+    ConfigurationFailed
+        If there is one.
+    """
+    try:
+        yield
+    except (TraitError, SystemExit) as e:
+        reason = e.__context__ if isinstance(e, SystemExit) and e.__context__ else e
+        raise ConfigurationFailed(
+            f"a configuration file in {profile_folder} has a value that is not taken: {reason}. "
+            "Correct it, or choose another profile."
+        ) from e
 
 
 def read_config(profile_folder: Path, name: str) -> Config:

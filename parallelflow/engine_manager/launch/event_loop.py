@@ -69,7 +69,8 @@ class EventLoop:
                 try:
                     return future.result(LOOK_SECONDS)
                 except concurrent.futures.TimeoutError:  # another class until Python 3.11
-                    if future.done() or time.monotonic() > deadline:
+                    ended = not self._thread.is_alive()  # what ran there has ended the program
+                    if future.done() or ended or time.monotonic() > deadline:
                         raise
         except BaseException:
             future.cancel()

@@ -19,7 +19,12 @@ from parallelflow.system.working_directory import working_directory
 
 from ..model import LauncherChoice, LaunchPreview
 from ..system.module_command import module_command
-from .controller_options import check_configuration, controller_arguments, controller_config
+from .controller_options import (
+    check_configuration,
+    controller_arguments,
+    controller_config,
+    wrong_values_told,
+)
 
 __all__ = [
     "check_launcher",
@@ -62,19 +67,20 @@ def cluster_of(profile_folder: Path) -> Any:
     Raises
     ------
     ConfigurationFailed
-        If one of the profile's configuration files cannot be read.
+        If one of the profile's configuration files cannot be read, or has a wrong value.
     WorkingDirectoryGone
         If this process has no working directory.
     """
     working_directory()  # or ipyparallel's launchers fail as they are imported
     check_configuration(profile_folder)
-    return ipyparallel.Cluster(
-        profile_dir=str(profile_folder),
-        cluster_id="",
-        shutdown_atexit=False,
-        cluster_file="",
-        log_level=logging.CRITICAL,
-    )
+    with wrong_values_told(profile_folder):
+        return ipyparallel.Cluster(
+            profile_dir=str(profile_folder),
+            cluster_id="",
+            shutdown_atexit=False,
+            cluster_file="",
+            log_level=logging.CRITICAL,
+        )
 
 
 def choices(cluster: Any) -> list[LauncherChoice]:

@@ -113,7 +113,7 @@ def traces(errors: Mapping[int, Any]) -> Iterator[str]:
         Many lines each, from the engine where an element of a Map has failed.
     """
     for _, error in sorted(errors.items()):
-        element = getattr(error, "element", None)
+        element = getattr(error, "element", None) or getattr(error, "branch", None)
         trace = str((element.traceback if element is not None else "") or error.errorTrace or "")
         if is_unexpected(trace):
             yield "\n".join(trace.strip().splitlines())
@@ -153,9 +153,10 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         if element is not None:
             yield f"  element  {element.index} of {element.total} (the first is 0)"
             yield f"  input    {element.input}"
-            if element.engine is not None:
-                on = f" on {element.host}" if element.host else ""
-                yield f"  engine   {element.engine}{on}"
+        place = element or getattr(error, "branch", None)
+        if place is not None and place.engine is not None:
+            on = f" on {place.host}" if place.host else ""
+            yield f"  engine   {place.engine}{on}"
 
 
 def suspension(pipeline: Any, suspended: Mapping[int, Any]) -> Iterator[str]:

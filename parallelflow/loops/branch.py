@@ -149,7 +149,7 @@ class Branch:
             message = f"{STAGES[failure.stage]}{failure.error_type}: {message}"
         trace = "\n".join(line for line in (place, "", failure.traceback) if line or place)
         error = ModuleError(culprit, message, errorTrace=trace)
-        error.element = failure
+        error.branch = failure  # no element of a loop
         return error
 
     def _log_execution(self) -> None:

@@ -218,6 +218,17 @@ def test_what_is_printed_is_printed_in_vistrails_order(branched: Any, capfd: Any
     assert out.splitlines() == ["left", "right"] and "lost" in err.splitlines()
 
 
+def test_a_failed_branch_is_no_element(branched: Any) -> None:
+    from parallelflow.cli import report
+    from tests.support.workflows import pipeline_of
+
+    workflow = Workflow([marked(source("o = 1 / 0", ()))])
+    result, _ = branched(workflow)
+    lines = list(report.failure(pipeline_of(workflow), result.raw.errors))
+    assert lines[0] == "module PythonSource (id 0) failed: ZeroDivisionError: division by zero"
+    assert len(lines) == 2 and lines[1].startswith("  engine   "), lines
+
+
 def test_a_branch_that_fails(same: Any) -> None:
     fails, well = marked(source("o = 1 // (i - 6)")), marked(source("o = i"))
     for workflow in (diamond(fails, well), diamond(well, fails)):

@@ -56,7 +56,11 @@ def kill_at(profile: str, part: str, seconds: float) -> None:
 def test_nothing_outlives_a_killed_session(profile: str, part: str, seconds: float) -> None:
     kill_at(profile, part, seconds)
     folder = profiles.profile_folder(profile)
-    assert list(folder.glob("pid/*.json")) == [] and list(folder.glob("security/*.json")) == []
+    assert list(folder.glob("pid/*.json")) == []
+    left = list(folder.glob("security/*.json"))
+    # A controller's files stay if the session is killed after they were written and before it has
+    # noted whose they are: they could be another one's. They are taken for what they are, stale.
+    assert left == [] or (part == "start" and EngineManager(profile).connect() is None)
 
 
 @SLOW

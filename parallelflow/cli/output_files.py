@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,17 +31,20 @@ def check_output_files(
     Raises
     ------
     UserMistake
-        If a file would, or a workflow's file is not there.
+        If a file would.
     """
-    read = {f"the workflow {name}": str(target.parse(name).path) for name in names}
+    read: dict[str, str] = {}
+    for name in names:
+        with contextlib.suppress(UserMistake):  # told when it is read, after other mistakes
+            read[f"the workflow {name}"] = str(target.parse(name).path)
     written: dict[str, str] = {}
     for option in ("table", "params_file", "out", "report", "trace", "save_log"):
-        name = getattr(options, option, None)
-        if not name:
+        file = getattr(options, option, None)
+        if not file:
             continue
         flag = "--output" if option == "out" else f"--{option.replace('_', '-')}"
         is_read = option == "params_file" or (option == "table" and not table_is_written)
-        (read if is_read else written)[flag] = name
+        (read if is_read else written)[flag] = file
     places = {_place(name): what for what, name in read.items()}
     for flag, name in written.items():
         other = places.setdefault(_place(name), flag)

@@ -49,8 +49,7 @@ def show_plan(options: Namespace) -> int:
         Of the user's mistakes, as the run would raise them.
     """
     table = read_table(Path(options.table)) if options.table else None
-    if options.out:
-        check_place(options.out)
+    check_place(options.out)
     targets, _ = read_targets(options, options.files)
     configure_engines(options)
     with opened(targets) as workflows:

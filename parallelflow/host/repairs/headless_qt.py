@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .repair import Repair
+from .repair import Repair, in_headless_core
 
 _QT_GUI = "PyQt5.QtGui"
 _QT_WIDGETS = "PyQt5.QtWidgets"
@@ -34,11 +34,6 @@ _NEED_GUI_APPLICATION = {
 _PROBE_LIMIT = 60.0
 
 _PROBE = "import sys; from PyQt5.QtGui import QGuiApplication; QGuiApplication(sys.argv)"
-
-
-def _in_headless_core() -> bool:
-    core = sys.modules.get("parallelflow.host.core")
-    return core is not None and core.is_running()
 
 
 def _has_application(module: str, name: str) -> bool:
@@ -128,7 +123,7 @@ REPAIRS = (
         cause="without a QApplication, QWidget's constructor calls abort()",
         affected="processes with VisTrails' headless core",
         modules=(_QT_WIDGETS,),
-        needed=_in_headless_core,
+        needed=in_headless_core,
         after=_refuse_widgets,
     ),
     Repair(
@@ -137,7 +132,7 @@ REPAIRS = (
         cause="what needs the display calls abort() if there is none",
         affected="processes with VisTrails' headless core",
         modules=(_QT_GUI,),
-        needed=_in_headless_core,
+        needed=in_headless_core,
         after=_refuse_pictures,
     ),
 )

@@ -59,6 +59,12 @@ def always() -> bool:
     return True
 
 
+def in_headless_core() -> bool:
+    """Return whether the VisTrails of this process is our headless core."""
+    core = sys.modules.get("parallelflow.host.core")
+    return core is not None and core.is_running()
+
+
 def imported_module(name: str) -> Any:
     """Return a module that is imported already, without type."""
     return sys.modules[name]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import stat
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import Any
 from parallelflow.system.safe_files import make_folder, open_to_read
 
 from ...user_modules import user_folder
-from ..repair import Repair, always
+from ..repair import Repair, always, in_headless_core
 
 _FOLDER = "vistrails.packages.persistence"
 
@@ -234,11 +233,6 @@ def _store_with_the_user(init: Any) -> None:
     init.current_dot_vistrails = user_folder_for_the_store
 
 
-def _in_headless_core() -> bool:
-    core = sys.modules.get("parallelflow.host.core")
-    return core is not None and core.is_running()
-
-
 def _be_quiet_about_references(_: object) -> None:
     # VisTrails warns of modules that are given as values; a reference is both.
     warnings.filterwarnings("ignore", "A Module instance was used as data: module=PersistentRef,")
@@ -270,7 +264,7 @@ REPAIRS = (
         "without a window",
         affected="processes with VisTrails' headless core",
         modules=(f"{_FOLDER}.init",),
-        needed=_in_headless_core,
+        needed=in_headless_core,
         after=_store_with_the_user,
     ),
     Repair(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from parallelflow.engine_manager.model.information import aligned
 from parallelflow.errors import UserMistake
-from parallelflow.progress import Progress, recent
+from parallelflow.progress import Progress
 from parallelflow.runs import history
 from parallelflow.runs.detached import all_runs
 from parallelflow.runs.report import About, write_report
@@ -58,8 +58,8 @@ def check_files(options: Namespace) -> None:
             raise UserMistake(f"--{option} {name}: {wrong}.")
 
 
-def keep(options: Namespace, seconds: float, workflow: str) -> bool:
-    """Write what the options ask for of this process' runs, and remember them.
+def keep(options: Namespace, seconds: float, workflow: str, runs: list[Progress]) -> bool:
+    """Write what the options ask for of the command's runs, and remember them.
 
     Parameters
     ----------
@@ -69,13 +69,14 @@ def keep(options: Namespace, seconds: float, workflow: str) -> bool:
         How long the workflow took.
     workflow : str
         The file and version, as it was given.
+    runs : list of Progress
+        The command's runs, the oldest first; empty if none has begun.
 
     Returns
     -------
     bool
         Whether everything could be written; what could not is told.
     """
-    runs = recent()
     history.remember_runs(runs, workflow, detached.number())
     written = True
     for name, write in (("report", _report), ("trace", _trace)):

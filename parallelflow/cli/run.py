@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
     """
     check_output_files(options, options.files)
     records.check_files(options)
-    began = time.monotonic()
+    began, earlier = time.monotonic(), recent()
     written, mistaken = True, False
     try:
         with one_element.computed_here(options.element is not None):
@@ -57,9 +57,10 @@ def run(options: Namespace) -> int:
         raise
     finally:
         asked = (options.report or options.trace) and not mistaken
-        if not options.dry_run and (recent() or asked):
+        runs = [run for run in recent() if run not in earlier]
+        if not options.dry_run and (runs or asked):
             seconds = time.monotonic() - began
-            written = records.keep(options, seconds, " ".join(options.files))
+            written = records.keep(options, seconds, " ".join(options.files), runs)
     return code if written or code else Exit.FAILED
 
 

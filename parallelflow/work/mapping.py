@@ -152,7 +152,7 @@ def map_on_cluster(
         if progress is not None:
             progress(run.progress.snapshot())
         if deadline is not None and time.monotonic() > deadline and not run.over:
-            raise late(run.progress, timeout, run.silent)
+            raise late(run.progress, timeout, run.silent, run.workers.sent())
 
     own: dict[int, BaseException] = {}
 

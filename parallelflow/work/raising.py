@@ -8,6 +8,7 @@ from dataclasses import replace
 from parallelflow.engine.exceptions import add_cause, load_exception
 from parallelflow.errors import ElementError, ElementFailure
 from parallelflow.progress import Progress
+from parallelflow.trace import Sent
 
 __all__ = [
     "CONTINUE",
@@ -24,6 +25,9 @@ RAISE, FINISH, RETURN, CONTINUE = "raise", "finish", "return", "continue"
 POLICIES = (RAISE, FINISH, RETURN, CONTINUE)
 """What becomes of an exception: raised at once, raised when the others have finished, returned in
 its element's place, or replaced there by another value."""
+
+# So many engines are named that work when the time is up.
+MOST_TOLD = 4
 
 
 def exception_of(failure: ElementFailure) -> BaseException:
@@ -53,7 +57,12 @@ def raise_first(
     raise first
 
 
-def late(progress: Progress, timeout: float | None, silent: Sequence[int] = ()) -> TimeoutError:
+def late(
+    progress: Progress,
+    timeout: float | None,
+    silent: Sequence[int] = (),
+    sent: Sequence[Sent] = (),
+) -> TimeoutError:
     """Return the error of work that has taken too long.
 
     Parameters
@@ -64,7 +73,10 @@ def late(progress: Progress, timeout: float | None, silent: Sequence[int] = ()) 
         The time that it had, seconds.
     silent : sequence of int
         Ids of its engines, if none has answered.
+    sent : sequence of Sent
+        What the engines have and have not answered.
     """
+    under_way = _under_way([each for each in sent if each.running])
     advice = "Give it more time, or more engines."
     if silent:
         several = len(silent) > 1
@@ -78,5 +90,18 @@ def late(progress: Progress, timeout: float | None, silent: Sequence[int] = ()) 
         )
     return TimeoutError(
         f"{progress.label}: {progress.done} of {progress.total} elements had finished after "
-        f"{timeout or 0:g} s. {advice}"
+        f"{timeout or 0:g} s. {under_way}{advice}"
     )
+
+
+def _under_way(sent: Sequence[Sent]) -> str:
+    """Return the sentence that tells which elements engines are at; empty if they are at none."""
+    if not sent:
+        return ""
+    told = [
+        f"{each.start if each.count == 1 else f'{each.start} to {each.start + each.count - 1}'} "
+        f"on engine {each.engine}"
+        for each in sent[:MOST_TOLD]
+    ]
+    more = len(sent) - MOST_TOLD
+    return f"Under way: {', '.join(told)}{f' and on {more} more' if more > 0 else ''}. "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from parallelflow.progress import Progress
 from tests.support.command import RunHere
 
 
@@ -58,6 +59,7 @@ def test_no_file_is_overwritten_that_is_read_or_just_written(
 
 
 def test_no_report_is_written_of_a_mistake(here: RunHere, tmp_path: Path) -> None:
+    Progress("a run of this process before the command", 1).remember()
     result = here("run", str(tmp_path / "none.vt"), "--report", str(tmp_path / "r.html"))
     assert result.returncode == 2 and "none.vt" in result.stderr
     assert not (tmp_path / "r.html").exists()

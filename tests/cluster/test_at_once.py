@@ -15,7 +15,7 @@ import pytest
 
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.model import Origin
-from parallelflow.engine_manager.system import lock, profiles, records
+from parallelflow.engine_manager.system import lock, processes, profiles, records
 from parallelflow.errors import ProfileBusy
 
 from .sessions import SessionProcess, running, wait_until
@@ -134,6 +134,43 @@ def test_commands_that_start_engines_at_once_all_succeed(profile: str, options: 
     finally:
         assert EngineManager(profile).cleanup() == []
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+
+
+def test_what_is_left_running_while_another_session_reads_of_it_goes_on(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session notes it and ends between the reading of its record and the look at it."""
+    folder = profiles.ensure_folder(profile)
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    session, engine = (subprocess.Popen(sleep, start_new_session=True) for _ in range(2))
+    try:
+        of_session, of_engine = (
+            processes.record_of(process.pid, kind)
+            for process, kind in ((session, "session"), (engine, "engine"))
+        )
+        assert of_session is not None and of_engine is not None
+        record = records.SessionRecord.of_this_session(folder)
+        record.session = of_session
+        record.add([of_engine])
+        read_all = records.read_all
+
+        def read_while_it_is_left(folder: Path) -> list[records.SessionRecord]:
+            found = read_all(folder)
+            record.keep = True
+            record.write()
+            session.kill()
+            session.wait()
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "read_all", read_while_it_is_left)
+            assert records.stop_abandoned(folder) == []
+        assert engine.poll() is None and [one.keep for one in read_all(folder)] == [True]
+    finally:
+        for process in (session, engine):
+            process.kill()
+            process.wait()
+    record.stop()
 
 
 # -- records and the lock ----------------------------------------------------------------------

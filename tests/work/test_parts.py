@@ -8,8 +8,11 @@ from typing import Any
 
 from parallelflow.engine_manager.connection import client_cache, user_interrupts
 from parallelflow.engine_manager.connection import engine_metadata as facts
+from parallelflow.progress import Progress
+from parallelflow.trace import Sent
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
+from parallelflow.work.raising import late
 
 
 class Client:
@@ -115,3 +118,14 @@ def test_parts_of_a_suspect_have_its_losses_and_each_its_own() -> None:
     parts = list(Chunk(0, [0, 1, 2, 3], [(0, 1.0)]).parts(2))
     parts[0].losses.append((1, 2.0))
     assert [part.losses for part in parts] == [[(0, 1.0), (1, 2.0)], [(0, 1.0)]]
+
+
+def test_a_time_out_names_what_engines_are_at() -> None:
+    model = Progress("f", 9)
+    sent = [Sent(0, 1, 4, "here", True), Sent(1, 3, 4, "here", False), Sent(4, 2, 5, "here", True)]
+    assert str(late(model, 2.0, sent=sent)) == (
+        "f: 0 of 9 elements had finished after 2 s. Under way: 0 on engine 4, 4 to 5 on engine 5. "
+        "Give it more time, or more engines."
+    )
+    many = [Sent(i, 1, i, "here", True) for i in range(6)]
+    assert "3 on engine 3 and on 2 more. Give" in str(late(model, 2.0, sent=many))

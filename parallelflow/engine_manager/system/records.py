@@ -314,7 +314,12 @@ def stop_abandoned(profile_folder: Path) -> list[int]:
     """
     left = []
     _remove_unfinished(profile_folder)
-    for record in read_all(profile_folder):
+    for found in read_all(profile_folder):
+        # Since it was read, its session may have noted that all is to go on running, and ended: the
+        # record of a session that is seen to have ended says which.
+        record = read(found.path) if found.abandoned else found
+        if record is None:
+            continue
         ended = record.here and record.keep and not record.alive() and not record.jobs
         if record.abandoned or ended:
             left += record.stop()

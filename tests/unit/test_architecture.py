@@ -5,6 +5,8 @@ The layers are stated here, once. Every part is checked; what is not yet rearran
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,3 +303,33 @@ def test_the_checker_finds_what_breaks_a_rule_and_nothing_else(
     check: Check, files: dict[str, str], says: str
 ) -> None:
     assert check(files) == says
+
+
+#: What a visitor looks for, and what tools look for there; what a test or an example has written
+#: is none of it.
+ROOT_FILES = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "Makefile",
+    "README.md",
+    "docs",
+    "parallelflow",
+    "pyproject.toml",
+    "setup.py",
+    "tests",
+    "tools",
+}
+
+
+@pytest.mark.skipif(
+    shutil.which("git") is None or not (ROOT / ".git").exists(), reason="this is no git checkout"
+)
+def test_the_root_of_the_repository_holds_what_belongs_there() -> None:
+    command = ["git", "-C", str(ROOT), "ls-tree", "--name-only", "HEAD"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert set(listed.splitlines()) == ROOT_FILES

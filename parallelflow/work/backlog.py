@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from .chunks import Chunk, ChunkSizer, ElementSource
+from .chunks import Chunk, ChunkSizer
+from .element_source import ElementSource
 
 __all__ = ["Backlog"]
 
@@ -60,7 +61,12 @@ class Backlog:
         return bool(self._again or self._suspects or self._retries) or self.source.left != 0
 
     def next(
-        self, engines: int, finished: int, idle: bool, engine: int | None = None
+        self,
+        engines: int,
+        finished: int,
+        idle: bool,
+        engine: int | None = None,
+        shared: bool = False,
     ) -> Chunk | None:
         """Return the next chunk to send, None if there is none now.
 
@@ -74,11 +80,13 @@ class Backlog:
             Whether nothing is under way.
         engine : int, optional
             The engine that it is for, if there are others.
+        shared : bool
+            Whether it goes there through shared memory.
         """
         retry = self._take_retry(engine)
         if retry is not None:
             return retry
-        size = self.sizer.size(self._left(), engines)
+        size = self.sizer.size(self._left(), engines, shared)
         chunk: Chunk | None
         if self._again:
             chunk = self._again.popleft()
@@ -88,7 +96,8 @@ class Backlog:
         else:
             if self._limit is not None:
                 size = min(size, self._limit - (self.source.taken - finished))
-            chunk = self.source.take(size, self.sizer.max_bytes) if size > 0 else None
+            most = self.sizer.most_bytes(engines, shared)
+            chunk = self.source.take(size, most) if size > 0 else None
         if chunk is None and self._suspects and idle:
             # What may end engines waits until the rest is safe, and goes alone.
             chunk = self._suspects.popleft()
@@ -110,12 +119,12 @@ class Backlog:
         left = self.source.left
         return None if left is None else left + sum(len(chunk.elements) for chunk in self._again)
 
-    def may_prefetch(self, engines: int) -> bool:
+    def may_prefetch(self, engines: int, shared: bool = False) -> bool:
         """Return True if a chunk may wait behind the running one."""
         left = self._left()
         if self.sizer.mean_seconds is None or self._suspects:
             return False
-        return left is None or left > AHEAD_CHUNKS * self.sizer.largest(engines) * engines
+        return left is None or left > AHEAD_CHUNKS * self.sizer.largest(engines, shared) * engines
 
     def requeue(self, chunk: Chunk) -> None:
         """Add a chunk that goes again, before anything else."""

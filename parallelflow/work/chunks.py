@@ -1,20 +1,15 @@
-"""How many elements travel together, and where the next ones come from."""
+"""How many elements travel together."""
 
 from __future__ import annotations
 
 import math
-import sys
-import time
-from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
-
-from parallelflow.engine.payload import Pickled
 
 from .attempt import Attempt
 
-__all__ = ["Chunk", "ChunkSizer", "ElementSource"]
+__all__ = ["Chunk", "ChunkSizer"]
 
 # A chunk costs an engine 4 ms beside its elements, and client, controller and hub as much again
 # (measured with ipyparallel 9.2; what they compute is taken from engines on the same cores). So
@@ -40,13 +35,16 @@ FIRST_SECONDS = 0.02
 PATIENCE = 2
 # More elements than this in a chunk gain nothing and cost memory on three machines.
 MAX_ELEMENTS = 20_000
-# So do more bytes, there or back. Before the time is known, less may travel without need.
-MAX_BYTES = 16_000_000
+# So do more bytes, there or back, in a message. Before the time is known, less may travel without
+# need. (A little more than the round number, so that two arrays of 8 MB go with what is around
+# them.)
+MAX_BYTES = 17_000_000
 FIRST_BYTES = 1_000_000
-# Elements of these types are as large as nothing.
-SMALL = (int, float, bool, complex, type(None))
-# An iterator may take its time for each element: engines, and whoever waits, get what there is.
-READ_SECONDS = 0.03
+# Through shared memory nothing is copied on the way, so that fewer messages pay: with 64 arrays of
+# 8 MB, four in a chunk instead of one took 0.9 s of CPU instead of 1.2 (client, engines and
+# controller). Two chunks for each engine may lie there, and all together have this limit.
+SHARED_BYTES = 34_000_000
+ALL_SHARED_BYTES = 136_000_000
 
 
 @dataclass(eq=False)
@@ -166,10 +164,21 @@ class ChunkSizer:
         variance = max(0.0, self._squares / self._count - mean * mean)
         return variance**0.5 / mean
 
-    @property
-    def max_bytes(self) -> int:
-        """How large a chunk may be, bytes."""
-        return MAX_BYTES if self._count else FIRST_BYTES
+    def most_bytes(self, engines: int, shared: bool = False) -> int:
+        """Return how large a chunk may be, bytes.
+
+        Parameters
+        ----------
+        engines : int
+            Engines at work, at least 1.
+        shared : bool
+            Whether it goes through shared memory.
+        """
+        if not self._count:
+            return FIRST_BYTES
+        if not shared:
+            return MAX_BYTES
+        return max(min(SHARED_BYTES, ALL_SHARED_BYTES // (2 * engines)), MAX_BYTES)
 
     def observe(self, seconds: Sequence[float], nbytes: float) -> None:
         """Take note of what came back of a chunk.
@@ -187,7 +196,7 @@ class ChunkSizer:
             self._count = self._count / 2 + len(seconds)
             self._bytes = self._bytes / 2 + nbytes
 
-    def size(self, left: int | None, engines: int) -> int:
+    def size(self, left: int | None, engines: int, shared: bool = False) -> int:
         """Return the size of the next chunk.
 
         Parameters
@@ -196,12 +205,14 @@ class ChunkSizer:
             Elements not yet sent; None if unknown.
         engines : int
             Engines at work.
+        shared : bool
+            Whether it goes through shared memory.
         """
         if self._fixed is not None:
             return self._fixed
         if self._count:
             rate = self._count / max(self._seconds, 1e-9)
-            size = self.largest(engines)
+            size = self.largest(engines, shared)
             least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
             part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
         else:
@@ -211,14 +222,14 @@ class ChunkSizer:
             size = min(size, max(round(share * part), min(share, least), last))
         return max(1, size)
 
-    def largest(self, engines: int) -> int:
+    def largest(self, engines: int, shared: bool = False) -> int:
         """Return the largest chunk, by time and bytes, while there is plenty left; at least 1."""
         if not self._count:
             return FIRST_ELEMENTS
         seconds = CHUNK_SECONDS * max(engines / FEW_ENGINES, 1.0)
         size = min(seconds * self._count / max(self._seconds, 1e-9), MAX_ELEMENTS)
         if self._bytes:
-            size = min(size, MAX_BYTES * self._count / self._bytes)
+            size = min(size, self.most_bytes(engines, shared) * self._count / self._bytes)
         return max(1, int(size))
 
     def patience(self, size: int) -> float | None:
@@ -227,125 +238,3 @@ class ChunkSizer:
             return None
         mean = self.mean_seconds
         return FIRST_SECONDS if mean is None else max(PATIENCE * size * mean, FIRST_SECONDS)
-
-
-class ElementSource:
-    """The elements of a run, taken in order as they are needed.
-
-    Parameters
-    ----------
-    elements : iterable
-        A list, or anything that gives its elements one by one. Of what does not know its
-        length, each element is taken as it is at that moment, and so are a few only if making
-        them takes long, or if they are large.
-    finished : collection of int
-        Indices to pass over.
-
-    Attributes
-    ----------
-    total : int or None
-        How many there are; None if unknown.
-    taken : int
-        How many were taken, or passed over.
-    error : Exception or None
-        What making an element has raised; no more are taken then.
-    """
-
-    def __init__(self, elements: Iterable[Any], finished: Collection[int] = ()) -> None:
-        self._iterator = iter(elements)
-        self._finished = finished
-        self._last_finished = max(finished, default=-1)
-        self.total = len(elements) if isinstance(elements, Sized) else None
-        self.taken = 0
-        self.closed = False
-        self.error: Exception | None = None
-
-    @property
-    def left(self) -> int | None:
-        """How many elements have not been taken; None if unknown."""
-        if self.closed:
-            return 0
-        return None if self.total is None else self.total - self.taken
-
-    def take(self, count: int, most_bytes: float = math.inf) -> Chunk | None:
-        """Return the next elements, None after the last one.
-
-        Parameters
-        ----------
-        count : int
-            How many; fewer at the end.
-        most_bytes : float
-            No more elements are read once those read have so many bytes.
-        """
-        count = min(count, sys.maxsize if self.total is None else self.total - self.taken)
-        if self._finished:
-            while not self.closed and self.taken in self._finished:
-                next(self._iterator, None)
-                self.taken += 1
-            end = min(self.taken + count, self._last_finished + 1)
-            upto = (i for i in range(self.taken, end) if i in self._finished)
-            count = next(upto, self.taken + count) - self.taken
-        elements = [] if self.closed else self._read(count, most_bytes)
-        if not elements:
-            self.closed = True
-            return None
-        chunk = Chunk(self.taken, elements)
-        self.taken += len(elements)
-        return chunk
-
-    def _read(self, count: int, most_bytes: float) -> list[Any]:
-        if self.total is not None:
-            return list(_up_to(islice(self._iterator, count), most_bytes))
-        found: list[Any] = []
-        end = time.monotonic() + READ_SECONDS
-        try:
-            for element in _up_to(map(_pickled, islice(self._iterator, count)), most_bytes):
-                found.append(element)
-                if time.monotonic() > end:
-                    break
-        except Exception as e:
-            self.error = e
-            self.close()
-        return found
-
-    def close(self) -> None:
-        """Give no more."""
-        self.closed = True
-
-
-def _up_to(elements: Iterator[Any], most_bytes: float) -> Iterator[Any]:
-    """Yield elements until they have so many bytes: each may be all that memory has room for."""
-    nbytes = 0
-    for element in elements:
-        yield element
-        if type(element) in SMALL:
-            continue
-        nbytes += _nbytes(element)
-        if nbytes >= most_bytes:
-            return
-
-
-def _nbytes(element: Any) -> int:
-    """Return about how many bytes an element takes; what it refers to is not counted."""
-    if isinstance(element, Pickled):
-        return element.nbytes
-    if isinstance(element, tuple):
-        return sum(_nbytes_of_part(part) for part in element if type(part) not in SMALL)
-    return _nbytes_of_part(element)
-
-
-def _nbytes_of_part(part: Any) -> int:
-    try:
-        # Of an array over a file, or over another one's memory, the size is a hundred bytes.
-        own = int(part.nbytes) if hasattr(type(part), "nbytes") else 0
-        return max(own, sys.getsizeof(part))
-    except Exception:  # of its own __sizeof__
-        return 0
-
-
-def _pickled(element: Any) -> Any:
-    """Return an element as it is now: who makes them one by one may use one object for all."""
-    try:
-        return Pickled(element)
-    except (Exception, SystemExit):  # its own failure, when it is sent
-        return element

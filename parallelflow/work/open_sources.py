@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from .chunks import Chunk, ElementSource
+from .chunks import Chunk
+from .element_source import ElementSource
 
 __all__ = ["BoundedSource", "Call", "CallSource"]
 

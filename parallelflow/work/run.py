@@ -28,8 +28,9 @@ from parallelflow.progress import RunState
 from . import outcomes
 from .actions import Actions, OnChunk
 from .backlog import Backlog
-from .chunks import Chunk, ElementSource
+from .chunks import Chunk
 from .cluster_watch import ClusterWatch
+from .element_source import ElementSource
 from .interrupt import Event, queue_events
 from .losses import Loss, judge_loss, requeue_unread
 from .memory_watch import MemoryWatch

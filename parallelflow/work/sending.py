@@ -86,7 +86,8 @@ class Sender:
         trusted = self._workers.trusted()
         engines = len(ready) + len(trusted)
         end = time.monotonic() + DISPATCH_SECONDS
-        for depth in range(2 if self._backlog.may_prefetch(engines) else 1):
+        shared = any(worker.shares_memory for worker in ready)
+        for depth in range(2 if self._backlog.may_prefetch(engines, shared) else 1):
             for worker in ready if depth else [*ready, *trusted]:
                 while len(worker.jobs) <= depth:
                     if time.monotonic() > end:
@@ -103,7 +104,8 @@ class Sender:
             return None
         idle = not self._workers.are_busy()
         engine = worker.id if self._workers.has_others(worker) else None
-        chunk = self._backlog.next(engines, self._results.finished, idle, engine)
+        shared = worker.shares_memory
+        chunk = self._backlog.next(engines, self._results.finished, idle, engine, shared)
         if chunk is not None:
             self._results.make_room(chunk.last)
         return chunk
@@ -131,7 +133,10 @@ class Sender:
                 return True
             chunk.nbytes = packing.nbytes
             count = len(chunk.elements)
-            fits = max(count * self._backlog.sizer.max_bytes // max(chunk.nbytes, 1), 1)
+            most = self._backlog.sizer.most_bytes(
+                len(self._workers.ready()) or 1, worker.shares_memory
+            )
+            fits = max(count * most // max(chunk.nbytes, 1), 1)
             if fits >= count:
                 break
             self._backlog.requeue(chunk.rest(fits))

@@ -8,7 +8,8 @@ import pytest
 
 from parallelflow.engine.payload import Pickled
 from parallelflow.work.backlog import Backlog
-from parallelflow.work.chunks import Chunk, ElementSource
+from parallelflow.work.chunks import Chunk
+from parallelflow.work.element_source import ElementSource
 
 
 def backlog(count: int, size: int | None = 2, **settings: Any) -> Backlog:

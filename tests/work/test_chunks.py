@@ -6,6 +6,7 @@ import pytest
 
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import (
+    ALL_SHARED_BYTES,
     CHUNK_SECONDS,
     FEW_ENGINES,
     FIRST_BYTES,
@@ -14,6 +15,7 @@ from parallelflow.work.chunks import (
     MAX_BYTES,
     MAX_ELEMENTS,
     PATIENCE,
+    SHARED_BYTES,
     ChunkSizer,
 )
 
@@ -29,7 +31,7 @@ def test_the_first_chunk_is_small_and_ends_early() -> None:
     assert own.size(1_000, 2) == own.size(None, 2) == FIRST_ELEMENTS
     assert own.size(100, 2) == 6 and own.size(9, 2) == own.size(1, 2) == 1
     assert own.patience(FIRST_ELEMENTS) == FIRST_SECONDS
-    assert own.max_bytes == FIRST_BYTES
+    assert own.most_bytes(2) == own.most_bytes(2, shared=True) == FIRST_BYTES
 
 
 def test_then_the_time_of_the_elements_decides() -> None:
@@ -71,6 +73,14 @@ def test_large_elements_travel_a_few_at_a_time() -> None:
     own = sizer(*[0.001] * 4, nbytes=4 * MAX_BYTES / 2)
     assert own.size(100, 2) == 2
     assert sizer(0.001, nbytes=5 * MAX_BYTES).size(100, 2) == 1
+
+
+def test_more_of_them_travel_through_shared_memory_while_engines_are_few() -> None:
+    own = sizer(*[0.001] * 4, nbytes=4 * MAX_BYTES / 2)
+    assert own.size(100, 2, shared=True) == SHARED_BYTES * 2 // MAX_BYTES == 4
+    assert own.size(1_000, 16, shared=True) == 2
+    for engines in (1, 2, 3):
+        assert own.most_bytes(engines, shared=True) * 2 * engines <= ALL_SHARED_BYTES
 
 
 def test_a_size_that_the_user_has_set_is_kept() -> None:

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from parallelflow.engine.payload import Pickled
-from parallelflow.work.chunks import MAX_BYTES, ElementSource
+from parallelflow.work.chunks import MAX_BYTES
+from parallelflow.work.element_source import ElementSource
 from parallelflow.work.mapping import map_on_cluster
 from tests.support.clusters import on_real
 

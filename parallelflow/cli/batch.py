@@ -92,7 +92,9 @@ def run_batch(options: Namespace) -> int:
             kept=True,
             log=point_log(options, plan.workflows, plan.points, columns, rows),
         )
-        return execute(batch, display, (columns, rows, names, began), options.out, unit)
+        return execute(
+            batch, display, (columns, rows, names, began), ("--output", options.out), unit
+        )
 
 
 def show(display: ProgressDisplay, names: Sequence[str]) -> Callable[[int, Written], None]:
@@ -136,7 +138,7 @@ def execute(
     batch: Batch,
     display: ProgressDisplay,
     described: tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str], float],
-    out: str | None,
+    out: tuple[str, str | None],
     unit: str,
 ) -> int:
     """Evaluate points, write the table of results, and tell what has failed.
@@ -150,8 +152,8 @@ def execute(
     described : tuple
         The columns of the points' parameters, their rows, what the user calls the points, and
         when the command began, on the monotonic clock.
-    out : str or None
-        Where to write; None for standard output.
+    out : tuple of (str, str or None)
+        The option that says where to write, and its value; None for standard output.
     unit : str
         What a point is called, in the singular.
 
@@ -171,7 +173,7 @@ def execute(
     finally:
         # What has finished is kept, whatever has ended the rest.
         if any(outcome.failure or outcome.collected is not None for outcome in batch.outcomes):
-            write_results(out, columns, rows, batch.outcomes, value if left_out else None)
+            write_results(*out, columns, rows, batch.outcomes, value if left_out else None)
     if signals.exit_code() is not None:
         return Exit.FAILED
     failed = _tell_failures(batch, names, unit, left_out)

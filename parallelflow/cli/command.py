@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 # What they start, or name, is in the working directory; the others only look and stop.
 NEEDS_FOLDER = ("run", "explore", "gui", "check", "start")
+# What they print tells what they have done. A closed standard output says that nobody wants it.
+ACTS = ("gui", "start", "cleanup", "shutdown", "cancel")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +41,8 @@ def _main(argv: Sequence[str] | None) -> int:
     try:
         options = arguments.parse_args(argv)
     except SystemExit as e:  # after --help, --version or a mistake
+        if not e.code:
+            streams.check_output()
         return int(e.code or 0)
     if options.command is None:
         arguments.print_help(sys.stderr)
@@ -69,7 +73,17 @@ def _main(argv: Sequence[str] | None) -> int:
         if stopped != 128 + signal.SIGPIPE:  # as quiet as other commands are then
             print(f"parallelflow: stopped by {signals.name()}", file=sys.stderr)
         return stopped
+    if code == Exit.OK and not _acts(options):
+        streams.check_output()
     return code
+
+
+def _acts(options: Namespace) -> bool:
+    """Return True if a command is run for what it does, not for what it prints."""
+    if getattr(options, "dry_run", False):
+        return False
+    removes = getattr(options, "action", "") == "remove"
+    return options.command in ACTS or getattr(options, "detach", False) or removes
 
 
 def _check_folder(command: str) -> None:

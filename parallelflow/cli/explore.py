@@ -90,7 +90,8 @@ def _execute(
         kept=True,
         log=point_log(options, [exploration.workflow], exploration.points, columns, rows),
     )
-    return execute(batch, display, (columns, rows, names, began), options.table, "point")
+    out = ("--table", options.table)
+    return execute(batch, display, (columns, rows, names, began), out, "point")
 
 
 def _values(columns: list[str], row: list[str]) -> str:

@@ -13,7 +13,7 @@ from parallelflow.engine.place import VARIABLE
 from parallelflow.engine.workflow_results import title
 from parallelflow.errors import UserMistake, shortened
 
-from . import report, signals, streams
+from . import report, signals
 from .exits import Exit
 from .messages import tell
 from .show import is_loop
@@ -79,7 +79,6 @@ def run_element(workflow: Any, aliases: dict[str, str], options: Namespace) -> i
     if signals.exit_code() is not None:
         return Exit.FAILED
     result = executed[0]
-    streams.check_output()
     for trace in report.traces(result.errors):
         print(trace, file=sys.stderr)
     for line in report.failure(workflow.pipeline, result.errors):

@@ -16,7 +16,9 @@ from . import element_options, target
 from .checkpoints import check_something_is_left
 from .detached import progress_display
 from .engines import configure_engines
-from .messages import configure
+from .messages import configure, tell
+from .output_files import written
+from .saved_log import save_with_log
 
 if TYPE_CHECKING:
     from .progress import ProgressDisplay
@@ -108,6 +110,16 @@ def opened(targets: Sequence[target.Target], log: str | None = None) -> Iterator
             stack.callback(workflows[-1].close)
         try:
             yield workflows
-        finally:
-            if log is not None:
-                workflows[0].save_with_log(log)
+        except BaseException:
+            try:
+                _save(workflows[0], log)
+            except OSError as e:  # what has ended the block is told by others
+                tell(f"{e.filename}: {e.strerror}")
+            raise
+        _save(workflows[0], log)
+
+
+def _save(workflow: Workflow, log: str | None) -> None:
+    if log is not None:
+        with written("--save-log", log):
+            save_with_log(workflow, log)

@@ -1,17 +1,23 @@
-"""The files that a command is asked to write: each is one of its own, and none that it reads."""
+"""The files that a command is asked to write: each is one of its own, and none that it reads.
+
+What cannot be written, on a full disk for example, is told with the option that named it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from parallelflow.errors import UserMistake
+from parallelflow.system import safe_files
 
 from . import target
+from .messages import tell
 
-__all__ = ["check_output_files"]
+__all__ = ["check_output_files", "write_or_print", "written"]
 
 
 def check_output_files(
@@ -50,6 +56,57 @@ def check_output_files(
         other = places.setdefault(_place(name), flag)
         if other is not flag:
             raise UserMistake(f"{flag} {name}: that is the file of {other}; give another name.")
+
+
+@contextlib.contextmanager
+def written(option: str, file: str) -> Iterator[None]:
+    """Name the option and the file in an error of the block, which writes it.
+
+    Parameters
+    ----------
+    option : str
+        As the user writes it.
+    file : str
+        Its value.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    try:
+        yield
+    except OSError as e:
+        raise OSError(e.errno, e.strerror or str(e), f"{option} {file}") from e
+
+
+def write_or_print(option: str, file: str, text: str) -> None:
+    """Replace a file's content by results; print them if it cannot be written.
+
+    To compute them may have taken days. A link stays one: what it leads to is replaced.
+
+    Parameters
+    ----------
+    option : str
+        The option that names the file.
+    file : str
+        Its name.
+    text : str
+        The new content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    try:
+        with written(option, file):
+            safe_files.replace_text(Path(file).resolve(), text, private=False)
+    except OSError:
+        tell(f"{option} {file} cannot be written: the results go to standard output")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        raise
 
 
 def _place(name: str) -> object:

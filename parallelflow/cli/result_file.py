@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from parallelflow.errors import TableError
 from parallelflow.system import safe_files
 
+from .output_files import write_or_print
+
 if TYPE_CHECKING:
     from parallelflow.batch.evaluation import Outcome
 
@@ -44,6 +46,7 @@ def check_place(out: str | None) -> None:
 
 
 def write_results(
+    option: str,
     out: str | None,
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -54,6 +57,8 @@ def write_results(
 
     Parameters
     ----------
+    option : str
+        The option that names the file.
     out : str or None
         The file, which is replaced; None for standard output.
     columns, rows, outcomes, failed
@@ -66,5 +71,4 @@ def write_results(
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        # A link stays one: what it leads to is replaced.
-        safe_files.replace_text(Path(out).resolve(), text, private=False)
+        write_or_print(option, out, text)

@@ -13,7 +13,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.errors import UserMistake
 from parallelflow.progress import recent
 
-from . import one_element, peek, records, report, run_document, signals, streams
+from . import one_element, peek, records, report, run_document, signals
 from .detached import note_checked
 from .engines import Terminal
 from .exits import Exit
@@ -142,7 +142,6 @@ def _run(
         on_screen = sys.stdout.isatty()
         for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
             print(line)
-    streams.check_output()
     if result.suspended:
         for line in report.suspension(workflow.pipeline, result.suspended):
             tell(line)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from parallelflow.engine.workflow_results import UNCAUGHT, module_results, named
 from parallelflow.errors import UserMistake
 from parallelflow.progress import Snapshot
-from parallelflow.system import safe_files
 
 from .json_output import as_json, document
+from .output_files import write_or_print
 from .result_file import check_place
 
 __all__ = ["check_output_file", "is_json", "run_content", "write_document"]
@@ -126,7 +125,7 @@ def _loop(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def write_document(out: str, content: Mapping[str, Any]) -> None:
-    """Write the JSON of a run, in one step.
+    """Write the JSON of a run, in one step; print it if that is not possible.
 
     Parameters
     ----------
@@ -134,5 +133,10 @@ def write_document(out: str, content: Mapping[str, Any]) -> None:
         The file, which is replaced.
     content : mapping
         As `run_content` returns it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
     """
-    safe_files.replace_text(Path(out).resolve(), f"{document('run', content)}\n", private=False)
+    write_or_print("--output", out, f"{document('run', content)}\n")

@@ -129,7 +129,7 @@ def _is_pipe(number: int) -> bool:
 def check_output() -> None:
     """Raise if something was written to standard output, which was closed from the beginning.
 
-    For commands whose output is what they are run for.
+    For commands that are run for what they print: it is lost, as on a full disk.
 
     Raises
     ------

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from parallelflow.batch.parameters import check_value
@@ -96,26 +94,6 @@ class Workflow:
     def close(self) -> None:
         """Remove the temporary files that opening the vistrail made."""
         self.controller.close_vistrail(self._locator)
-
-    def save_with_log(self, path: str) -> None:
-        """Save the vistrail under another name, with the log of what was executed.
-
-        Parameters
-        ----------
-        path : str
-            The new file.
-        """
-        from vistrails.core.db.locator import ZIPFileLocator
-
-        locator = ZIPFileLocator(str(Path(path).absolute()))
-        usual = tempfile.tempdir
-        with tempfile.TemporaryDirectory() as folder:
-            tempfile.tempdir = folder  # VisTrails leaves a folder there
-            try:
-                self.controller.write_vistrail(locator, export=True)
-            finally:
-                tempfile.tempdir = usual
-                locator.close()
 
     def maps(self, package: str) -> int:
         """Return how many Map modules of a package there are, those in Groups included.

@@ -511,7 +511,7 @@ class EngineManager:
     def stop(self) -> list[int]:
         """Stop exactly what this session started, whole process trees; idempotent.
 
-        Bounded: SIGTERM, `processes.TERM_SECONDS`, SIGKILL. A start under way is cancelled. A
+        Bounded: SIGTERM, `process_trees.TERM_SECONDS`, SIGKILL. A start under way is cancelled. A
         cluster that was only connected to goes on, as does what was left running.
 
         Returns

@@ -26,7 +26,7 @@ from .started_jobs import StartedJobs
 from .system import profiles
 from .system.jobs import end_all
 from .system.lock import profile_lock
-from .system.processes import stop_trees
+from .system.process_trees import stop_trees
 from .system.resources import check_loopback, check_open_files
 
 if TYPE_CHECKING:

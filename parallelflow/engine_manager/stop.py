@@ -15,7 +15,8 @@ from .connection import hub
 from .model import Origin, ShutdownPlan
 from .system import profiles
 from .system.origins import Origins, origin_of
-from .system.processes import ProcessRecord, stop_trees
+from .system.process_trees import stop_trees
+from .system.processes import ProcessRecord
 from .system.records import SessionRecord, read_all
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "read_text",
+    "replace_bytes",
     "replace_text",
     "writable_by_others",
 ]
@@ -224,6 +225,17 @@ def read_json(path: os.PathLike[str] | str, *, links: bool = True, own: bool = F
 
 
 def replace_text(path: Path, text: str, private: bool = True) -> None:
+    """Write a file of text (UTF-8) in one step; see `replace_bytes`.
+
+    Raises
+    ------
+    OSError
+        As `replace_bytes`.
+    """
+    replace_bytes(path, text.encode(), private)
+
+
+def replace_bytes(path: Path, data: bytes, private: bool = True) -> None:
     """Write a file in one step: who reads sees the old or the new.
 
     A link at its name is replaced, not followed. What a writer that was killed has left is named
@@ -233,7 +245,7 @@ def replace_text(path: Path, text: str, private: bool = True) -> None:
     ----------
     path : Path
         The file.
-    text : str
+    data : bytes
         What it is to hold.
     private : bool
         Whether only this user can read it; else who can is as the umask says.
@@ -241,20 +253,22 @@ def replace_text(path: Path, text: str, private: bool = True) -> None:
     Raises
     ------
     OSError
-        If it cannot be written; the old file is still there then.
+        If it cannot be written, which names the file; the old one is still there then.
     """
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _CLOSED_IN_CHILDREN
     try:
         mode = PRIVATE_FILE if private else SHARED_FILE
-        with open(os.open(new, flags, mode), "w", encoding="utf-8", newline="") as stream:
+        with open(os.open(new, flags, mode), "wb") as stream:
             if private:
                 new.chmod(mode)  # a umask may have taken even the owner's rights
-            stream.write(text)
+            stream.write(data)
         new.replace(path)
-    except BaseException:
+    except BaseException as e:
         with contextlib.suppress(OSError):
             new.unlink()
+        if isinstance(e, OSError):  # not the name that it would have had meanwhile
+            raise OSError(e.errno, e.strerror, str(path)) from e
         raise
 
 

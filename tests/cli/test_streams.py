@@ -43,9 +43,15 @@ def shell(
 
 def test_closed_streams_and_full_disks(tmp_path: Path) -> None:
     full = "parallelflow: standard output cannot be written: No space left on device\n"
+    closed = full.replace("No space left on device", "Bad file descriptor")
     expected: dict[str, tuple[int, str | None, str]] = {
-        "pf --version >&- 2>&- <&-": (0, "", ""),
-        "pf profiles >&-": (0, "", ""),
+        "pf --version >&- 2>&- <&-": (1, "", ""),
+        "pf profiles >&-": (1, "", closed),
+        "pf cleanup >&-": (0, "", ""),
+        "pf start --dry-run >&-": (1, "", closed),
+        "pf explain PF56 >&-": (1, "", closed),
+        "pf checkpoints >&-": (1, "", closed),
+        "pf checkpoints remove --all >&-": (0, "", ""),
         "pf profiles 2>&- <&-": (0, None, ""),
         "pf info --profile nowhere >&- 2>&-": (2, "", ""),
         "pf shutdown <&-": (0, "no cluster runs on the profile default.\n", ""),
@@ -64,12 +70,15 @@ def test_closed_streams_and_full_disks(tmp_path: Path) -> None:
 @pytest.mark.own_cluster
 def test_runs_with_closed_streams_and_readers_that_stop(tmp_path: Path, cases: Path) -> None:
     run = f"pf run {cases}:parallel_map -n 1"
-    closed, quiet, lost, full, enough, both = shell(
+    (tmp_path / "in.csv").write_text("whole\n1\n")
+    closed, quiet, lost, table, shown, full, enough, both = shell(
         tmp_path,
         [
             f"{run} >&- 2>&- <&-",
             f"{run} 2>&- <&-",
             f"{run} >&-",
+            f"pf run {cases}:aliases --table in.csv -n 1 >&-",
+            f"pf show {cases} >&-",
             f"{run} >/dev/full",
             f"{run} | true",
             f"pf run {cases}:slow -n 1 2>&1 | head -1",
@@ -77,8 +86,9 @@ def test_runs_with_closed_streams_and_readers_that_stop(tmp_path: Path, cases: P
     )
     # The result cannot be had any more.
     assert (closed.returncode, closed.stdout) == (1, "")
-    assert lost.returncode == 1
-    assert lost.stderr.endswith(": standard output cannot be written: Bad file descriptor\n")
+    for one in (lost, table, shown):
+        assert one.returncode == 1
+        assert one.stderr.endswith(": standard output cannot be written: Bad file descriptor\n")
     assert (quiet.returncode, quiet.stdout) == (0, "[2, 4, 6]\n")
     assert full.returncode == 1
     assert full.stderr.endswith(": standard output cannot be written: No space left on device\n")

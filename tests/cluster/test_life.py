@@ -112,6 +112,10 @@ def test_what_is_started_after_leaving_is_this_sessions_again(
     manager.stop()
     assert len(manager.inventory().of(Origin.DETACHED)) == 2
     assert manager.inventory().of(Origin.THIS_SESSION) == ()
+    # The controller would miss the engine only by its heartbeats, after 30 s.
+    client = manager.connect()
+    assert client is not None
+    wait_until(lambda: client.ids == [0], BUSY_SECONDS)
 
 
 def test_a_living_session_is_not_touched_by_anothers_cleanup(

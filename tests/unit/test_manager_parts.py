@@ -35,7 +35,8 @@ from parallelflow.engine_manager.model import (
 from parallelflow.engine_manager.system import guard, lock
 from parallelflow.engine_manager.system.jobs import JobRecord
 from parallelflow.engine_manager.system.origins import origin_of
-from parallelflow.engine_manager.system.processes import MARK, find_by_token, record_of, stop_trees
+from parallelflow.engine_manager.system.process_trees import stop_trees
+from parallelflow.engine_manager.system.processes import MARK, find_by_token, record_of
 from parallelflow.engine_manager.system.profiles import ensure_folder
 from parallelflow.engine_manager.system.records import SessionRecord, read, read_all
 from parallelflow.errors import (

@@ -13,7 +13,8 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.system.safe_files import read_text
 
 from ..system.jobs import JobRecord, end_all
-from ..system.processes import ProcessRecord, record_of, stop_trees
+from ..system.process_trees import stop_trees
+from ..system.processes import ProcessRecord, record_of
 from .ssh_hosts import EndedEngine, SshWatch, kill_command
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]

@@ -1,4 +1,4 @@
-"""Processes we started: how they are recognised again, and how they are stopped.
+"""Processes we started: how they are recognised again.
 
 A bare pid is not enough to know a process by, since the system gives it to
 another one later; pid and time of birth together are. Imports psutil and the
@@ -10,10 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import signal
 import socket
-import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,19 +26,12 @@ __all__ = [
     "pid_namespace",
     "pid_of",
     "record_of",
-    "stop_trees",
+    "started_after",
 ]
 
 # Environment variable that every process started by a session inherits.
 MARK = "PARALLELFLOW_SESSION"
 
-# Engines between two tasks and idle controllers end within 0.3 s of SIGTERM (measured);
-# a busy engine acts on it only when its task ends, which may be never.
-TERM_SECONDS = 1.5
-# Nannies and schedulers end within some ten ms of SIGTERM (measured).
-ORPHAN_SECONDS = 0.5
-# After SIGKILL only the kernel's own work is left; longer means a process stuck in I/O.
-KILL_SECONDS = 5.0
 # Where the system gives creation times by the wall clock only, two readings may differ by
 # this much while the clock is being adjusted (psutil's documentation).
 SAME_TIME_SECONDS = 2.0
@@ -239,115 +229,10 @@ def find_by_token(token: str) -> list[ProcessRecord]:
     return found
 
 
-def _members(records: Iterable[ProcessRecord], nannies: bool) -> dict[int, psutil.Process]:
-    """Return the processes of the records' trees and sessions, by pid.
-
-    A controller's schedulers outlive a killed controller as orphans; they still
-    belong to the session it led, by which they are found.
-    """
-    records = list(records)
-    found: dict[int, psutil.Process] = {}
-    for record in records:
-        leader = record.process()
-        if leader is not None:
-            found[leader.pid] = leader
-            with contextlib.suppress(psutil.Error):
-                found.update((p.pid, p) for p in leader.children(recursive=True))
-    # The system gives the pid to nobody else while its session has members: if somebody has it,
-    # these are his.
-    born = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
-    for process in psutil.process_iter() if hasattr(os, "getsid") else ():
-        with contextlib.suppress(psutil.Error, OSError, ValueError):
-            leads = born.get(os.getsid(process.pid))
-            if leads is not None and process.pid != leads.pid and _started_after(process, leads):
-                found[process.pid] = process
-    return {pid: p for pid, p in found.items() if nannies or not _is_nanny(p)}
-
-
-def _is_nanny(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        # Ours is forked and has another name (see `nanny.NAME`).
-        own = process.name() == "ipengine-nanny"
-        return own or "ipyparallel.engine.nanny" in process.cmdline()
-    return False
-
-
-def _started_after(process: psutil.Process, record: ProcessRecord) -> bool:
+def started_after(process: psutil.Process, record: ProcessRecord) -> bool:
     """Return True if a process was born after the one of a record, in the same boot."""
     boot, _, born = record.birth.rpartition("/")
     boot_now, _, born_now = _birth(process).rpartition("/")
     # Clock ticks since the boot are exact; only readings of the wall clock differ.
     inexact = 0.0 if boot else SAME_TIME_SECONDS
     return boot == boot_now and float(born_now) >= float(born) - inexact
-
-
-def _signal(processes: Iterable[psutil.Process], sig: int) -> None:
-    for process in processes:
-        # psutil compares the creation time before it sends: a reused pid is left alone.
-        with contextlib.suppress(psutil.Error, OSError):
-            process.send_signal(sig)
-
-
-def _running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    running = []
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                running.append(process)
-    return running
-
-
-def stop_trees(
-    records: Iterable[ProcessRecord], term_seconds: float = TERM_SECONDS, nannies: bool = True
-) -> list[int]:
-    """Stop whole process trees, all at once: SIGTERM, a moment, SIGKILL.
-
-    Parameters
-    ----------
-    records : iterable of ProcessRecord
-        The leaders; what has already ended is passed over.
-    term_seconds : float
-        How long SIGTERM may take to work, seconds.
-    nannies : bool
-        Whether engines' nannies are stopped, too. If not, they tell the hub that their engine
-        has gone and end by themselves.
-
-    Returns
-    -------
-    list of int
-        The pids that still run in spite of SIGKILL; empty in all but pathological cases.
-    """
-    records = list(records)
-    members = _members(records, nannies)
-    leaders = {record.pid for record in records}
-    # The leaders first: they stop their own children, which log errors if they lose their
-    # leader before they are told. What outlives its leader (a nanny does) is told itself.
-    _signal((p for p in members.values() if p.pid in leaders), signal.SIGTERM)
-    _wait((p for p in members.values() if p.pid in leaders), term_seconds)
-    # A process forked since the first look is found by a second one.
-    members.update(_members(records, nannies))
-    _signal(_running(members.values()), signal.SIGTERM)
-    _wait(members.values(), ORPHAN_SECONDS)
-    _signal(_running(members.values()), getattr(signal, "SIGKILL", signal.SIGTERM))
-    return [p.pid for p in _wait(members.values(), KILL_SECONDS)]
-
-
-def _wait(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
-    deadline = time.monotonic() + seconds
-    processes = list(processes)
-    while True:
-        _reap(processes)
-        running = _running(processes)
-        if not running or time.monotonic() > deadline:
-            return running
-        time.sleep(0.02)
-
-
-def _reap(processes: Iterable[psutil.Process]) -> None:
-    """Take the exit codes of children of ours, so that no zombie of theirs stays."""
-    if os.name != "posix":
-        return
-    for process in processes:
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.ppid() == os.getpid() and process.status() == psutil.STATUS_ZOMBIE:
-                process.wait(timeout=0)

@@ -32,13 +32,13 @@ from parallelflow.system.safe_files import (
 
 from .jobs import JobRecord, end_all
 from .lock import profile_lock_if_free
+from .process_trees import stop_trees
 from .processes import (
     ProcessRecord,
     find_by_token,
     is_of_this_machine,
     pid_namespace,
     record_of,
-    stop_trees,
 )
 
 __all__ = [

@@ -44,4 +44,5 @@ def save_with_log(workflow: Workflow, path: str) -> None:
         finally:
             tempfile.tempdir = usual
             locator.close()
-        safe_files.replace_bytes(Path(path), made.read_bytes(), private=False)
+        saved = safe_files.read_bytes(made, max_bytes=made.stat().st_size)
+        safe_files.replace_bytes(Path(path), saved, private=False)

@@ -19,6 +19,7 @@ from typing import TextIO
 
 from .early_output import EarlyOutput, find_channel
 from .libc import flush_stdout
+from .stream_text import NAMES
 from .streams import ElementStream, Sink
 
 if sys.platform != "win32":
@@ -33,8 +34,6 @@ MAX_OUTPUT_BYTES = 100_000
 LOOK_SECONDS = 0.3
 MAX_SPOOL_BYTES = 10_000_000
 CUT = b"\n[what more was written is cut off]\n"
-
-NAMES = ("stdout", "stderr")
 
 
 class Capture:

@@ -32,6 +32,7 @@ from .library_settings import (
     write_numpy_print,
 )
 from .payload import Frame, dump, load
+from .stream_text import StreamText, read_stream_text, write_stream_text
 
 __all__ = [
     "ENVIRONMENT",
@@ -280,6 +281,13 @@ def _receive_filters(sent: list[list[Frame]]) -> list[Filter]:
     return filters
 
 
+def _write_stream_text(value: StreamText) -> None:
+    try:
+        write_stream_text(value)
+    except LookupError as e:
+        raise SettingUnavailable(f"sys.stdout and sys.stderr cannot be encoded here: {e}") from e
+
+
 # The environment comes before the time zone, which is read from it; the filters last, since
 # their categories are found by the path.
 SETTINGS = (
@@ -319,5 +327,6 @@ SETTINGS = (
         read_numpy_print,
         write_numpy_print,
     ),
+    Setting("text of `sys.stdout` and `sys.stderr`", read_stream_text, _write_stream_text),
     Setting(FILTERS, _read_filters, _write_filters, _send_filters, _receive_filters),
 )

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from .stream_text import stream_text
+
 __all__ = ["ElementStream", "Sink", "standard_stream"]
 
 Add = Callable[[str, bytes], object]
-
-# As Python has them where its encoding is UTF-8.
-ERRORS = {"stdout": "strict", "stderr": "backslashreplace"}
 
 
 def standard_stream(name: str) -> Any:
@@ -105,9 +104,10 @@ class ElementStream(io.TextIOWrapper):
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        super().__init__(sink, "utf-8", ERRORS[sink.key], "\n", write_through=True)
+        encoding, errors = stream_text(sink.key)
+        super().__init__(sink, encoding, errors, "\n", write_through=True)
         self.mode = "w"  # type: ignore[misc]
-        self.settled_encoding = "utf-8"
+        self.settled_encoding = encoding
 
     def unusable(self) -> bool:
         """Whether an element has closed or detached it."""
@@ -130,12 +130,12 @@ class ElementStream(io.TextIOWrapper):
         self.settled_encoding = self.encoding
 
     def reset(self) -> None:
-        """Undo what elements of another chunk have reconfigured."""
-        errors = ERRORS[self.sink.key]
-        plain = self.encoding == "utf-8" and self.errors == errors
+        """Undo what elements of another chunk have reconfigured, and encode as this run does."""
+        encoding, errors = stream_text(self.sink.key)
+        plain = self.encoding == encoding and self.errors == errors
         if not plain or self.line_buffering or not self.write_through:
             self.reconfigure(
-                encoding="utf-8",
+                encoding=encoding,
                 errors=errors,
                 newline="\n",
                 line_buffering=False,

@@ -58,11 +58,52 @@ def test_stdout_is_a_text_stream_in_full() -> None:
 
     shared = (False, False, True, False)
     found = api.parallel_map(look, [0])[0]
-    for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        own = getattr(sys, name)
         assert found[name] == (
-            True, f"<{name}>", number, "w", "utf-8", errors, *shared, number, True, True, True,
+            True, f"<{name}>", number, "w", own.encoding, own.errors, *shared, number, True, True,
+            True,
         )  # fmt: skip
     assert found["stdin"] == (0, "", False)
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape", "ignore"])
+def test_text_is_encoded_as_the_sessions_streams_do_it(
+    monkeypatch: pytest.MonkeyPatch, errors: str
+) -> None:
+    """Under C.UTF-8 Python prints a file's name that is no text; under other locales it raises."""
+
+    def show(_: Any) -> Any:
+        found = sys.stdout.encoding, sys.stdout.errors
+        print("caf\udce9", "ü", sep="|")
+        return found
+
+    def run(function: Any) -> tuple[Any, bytes]:
+        with io.TextIOWrapper(io.BytesIO(), "utf-8", errors) as stream:
+            monkeypatch.setattr(sys, "stdout", stream)
+            try:
+                values = function()
+            except UnicodeEncodeError:
+                values = None
+            stream.flush()
+            return values, stream.buffer.getvalue()
+
+    here, written_here = run(lambda: [show(0)])
+    there, written_there = run(lambda: api.parallel_map(show, [0]))
+    assert there == here and (here is None) == (errors == "strict")
+    text = written_there.decode()
+    # A terminal that is told the byte shows nothing; it is told here by its number.
+    assert text == written_here.decode("utf-8", "backslashreplace")
+    assert ("ü" in text) == (errors != "strict")
+
+
+def test_a_session_whose_stream_encodes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's stream, or a window's, takes any text."""
+    stream = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        api.parallel_map(lambda _: print("caf\udce9 ü"), [0])
+    assert stream.getvalue() == "caf\\udce9 ü\n"
 
 
 def test_input_is_at_its_end_at_once() -> None:
@@ -134,7 +175,7 @@ def test_bytes_redirects_and_faulthandler(capsys: Any) -> None:
     assert values == ["inside\n"] and out == "bytes é\nlatin é\n"
     # Another run finds the streams as they were.
     values, out, _ = shown(lambda _: print("é", sys.stdout.encoding), [0], capsys)
-    assert out == "é utf-8\n"
+    assert out == f"é {sys.stdout.encoding}\n"
 
 
 def test_a_stream_that_was_closed_is_closed_for_its_chunk_only(capsys: Any) -> None:

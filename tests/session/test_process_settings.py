@@ -27,6 +27,7 @@ import pytest
 
 from parallelflow.engine import session_state
 from parallelflow.engine.process_settings import SETTINGS
+from parallelflow.engine.stream_text import write_stream_text
 from parallelflow.errors import SetupFailed, WorkingDirectoryGone
 from parallelflow.work.mapping import map_here, map_on_cluster
 from tests.host.run import run_python
@@ -107,6 +108,9 @@ CHANGES: dict[str, Callable[[], object]] = {
     "decimal context": decimal_context,
     "NumPy's error handling": settings_of_numpy,
     "NumPy's print options": lambda: numpy.set_printoptions(precision=2, suppress=True),
+    "text of `sys.stdout` and `sys.stderr`": lambda: write_stream_text(
+        (("ascii", "surrogateescape"), ("latin-1", "strict"))
+    ),
     "warning filters": filters,
 }
 

@@ -148,6 +148,8 @@ class ClusterError(ParallelFlowError):
         What happened and what to do next, one or two sentences.
     log : str
         The controller's or engine's log as a whole, empty if there is none.
+    reason_first : bool
+        Whether the log begins with the reason, as that of ``mpiexec`` does; it ends with it if not.
 
     Attributes
     ----------
@@ -157,21 +159,24 @@ class ClusterError(ParallelFlowError):
 
     passing = False
 
-    def __init__(self, message: str, log: str = "") -> None:
+    def __init__(self, message: str, log: str = "", reason_first: bool = False) -> None:
         self.message = message
         self.log = log.strip()
+        self.reason_first = reason_first
         text = message
         if self.log:
-            text += f"\nThe last lines of its log:\n{self.log_tail}"
+            which = "first" if reason_first else "last"
+            text += f"\nThe {which} lines of its log:\n{self.log_excerpt}"
         super().__init__(text)
 
     @property
-    def log_tail(self) -> str:
-        """The last lines of the log, as many as tell the reason."""
-        return "\n".join(self.log.splitlines()[-TAIL_LINES:])
+    def log_excerpt(self) -> str:
+        """The last lines of the log, or the first ones, as many as tell the reason."""
+        lines = self.log.splitlines()
+        return "\n".join(lines[:EXCERPT_LINES] if self.reason_first else lines[-EXCERPT_LINES:])
 
 
-TAIL_LINES = 15
+EXCERPT_LINES = 15
 """Lines of a log that tell the reason: a traceback's end and some context."""
 
 
@@ -204,7 +209,7 @@ class EnginesFailed(ClusterError):
 
     Parameters
     ----------
-    message, log
+    message, log, reason_first
         As in `ClusterError`.
     wanted, ready : int
         Engines asked for and engines that did come up.
@@ -212,8 +217,15 @@ class EnginesFailed(ClusterError):
 
     topic = "The engines did not come up"
 
-    def __init__(self, message: str, log: str = "", wanted: int = 0, ready: int = 0) -> None:
-        super().__init__(message, log)
+    def __init__(
+        self,
+        message: str,
+        log: str = "",
+        wanted: int = 0,
+        ready: int = 0,
+        reason_first: bool = False,
+    ) -> None:
+        super().__init__(message, log, reason_first)
         self.wanted = wanted
         self.ready = ready
 

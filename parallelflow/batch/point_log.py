@@ -85,6 +85,7 @@ class PointLog:
             {REASON: workflow.reason, PARAMETERS: parameters, **dict(annotations_of(worker))}
         )
         objects = LogObjects(log)
+        record.shift(worker.clock_difference)
         machine = objects.machine(worker)
         for child in record.children:
             log.workflow_exec.add_item_exec(objects.item(child, machine))

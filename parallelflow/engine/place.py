@@ -46,7 +46,8 @@ def description() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``host``, ``pid``, ``python``, ``system``; ``clock``, the monotonic one; ``machine``, what
+        ``host``, ``pid``, ``python``, ``system``; ``bits``, what VisTrails' log calls the
+        architecture; ``clock``, the monotonic one; ``time``, that of the day; ``machine``, what
         engines have in common that may share memory: whether they do is found out by opening a
         file.
     """
@@ -58,7 +59,9 @@ def description() -> dict[str, Any]:
         "host": host,
         "pid": os.getpid(),
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": platform.system(),
+        "bits": 64 if sys.maxsize > 2**32 else 32,
         "clock": time.monotonic(),
+        "time": time.time(),
         "machine": f"{host} {boot}",
     }

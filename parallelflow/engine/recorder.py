@@ -58,6 +58,14 @@ class Record:
     annotations: list[tuple[str, str]] = field(default_factory=list)
     children: list[Record] = field(default_factory=list)
 
+    def shift(self, seconds: float) -> None:
+        """Shift all times: the session's clock may show another one than the engine's."""
+        if seconds:
+            self.start += seconds
+            self.end = None if self.end is None else self.end + seconds
+            for child in self.children:
+                child.shift(seconds)
+
     def __reduce__(self) -> Any:
         # A third of the size and time of what pickle makes of a dataclass by itself.
         return Record, tuple(getattr(self, name) for name in self.__slots__)

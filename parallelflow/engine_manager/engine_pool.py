@@ -40,6 +40,14 @@ class EnginePool:
     works_here : bool
         Whether the session's own process does the work while no engine answers, since no others may
         be started.
+    taken_away : callable
+        Returns whether the job of an engine that is still listed, by its id, has ended: the
+        controller notices that later.
+    why : callable
+        Returns what is known of why an engine, by its id, was taken away; may be empty.
+    ended_together : callable
+        Returns whether an engine was taken away, by its id, since one of those that were started
+        together with it has ended: one of their elements may have done that.
     coming : callable
         Returns what the batch jobs are doing that will bring engines, such as ``job 17 (slurm)
         queued: Resources``; empty if none will.
@@ -57,5 +65,8 @@ class EnginePool:
     expected: Callable[[], bool] = lambda: False
     start_beside: Callable[[Collection[int]], int] = lambda engines: 0
     works_here: bool = False
+    taken_away: Callable[[int], bool] = lambda engine: False
+    why: Callable[[int], str] = lambda engine: ""
+    ended_together: Callable[[int], bool] = lambda engine: False
     coming: Callable[[], str] = str
     stopped: Callable[[], bool] = lambda: False

@@ -7,11 +7,12 @@ that the controller's log, the other engines of the host and the batch system ar
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING
 
-from parallelflow.system.safe_files import open_to_read
+from parallelflow.system.safe_files import open_to_read, read_text
 
 from .system.batch_systems import BATCH_SYSTEMS, JobState
 from .system.job_watch import JobWatch
@@ -32,6 +33,14 @@ TOGETHER_SECONDS = 3.0
 LOG_BYTES = 1_000_000
 # So many missed heartbeats in a row are no stutter of a busy engine.
 MISSES = 10
+# So often the jobs of engines that are there are looked at; the batch system is asked less often.
+LOOK_SECONDS = 1.0
+# What Open MPI and MPICH write of the rank that has ended all.
+MPI_ENDS = (
+    re.compile(r"process rank (?P<rank>\d+) .*?(?P<how>exited on signal [^.\n]+)", re.DOTALL),
+    re.compile(r"\],(?P<rank>\d+)\]\s+(?P<how>Exit code:\s+\d+)"),
+    re.compile(r"RANK (?P<rank>\d+) PID .*?(?P<how>(KILLED BY SIGNAL|EXIT CODE): \d+)", re.DOTALL),
+)
 # Engines of a job that runs register within this time.
 JOIN_SECONDS = 60.0
 
@@ -49,6 +58,13 @@ class LossInquiry:
         self._cluster = cluster
         self._watch = JobWatch(pause=1.0)
         self._running_since: dict[JobRecord, float] = {}
+        self._engine_jobs = JobWatch()
+        self._next_look = 0.0
+        #: Engines that were there while the batch system said that their job runs.
+        self._seen_running: set[str] = set()
+        #: Why engines were taken away, by their identities.
+        self._why: dict[str, str] = {}
+        self._by_mpiexec: set[str] = set()
 
     def is_frozen(self, engine: int) -> bool:
         """Return True if an engine of this machine has left, and its process still runs."""
@@ -58,6 +74,49 @@ class LossInquiry:
         connection.meet()
         process = connection.gone_processes.get(engine)
         return process is not None and process.alive()
+
+    def is_taken_away(self, engine: int) -> bool:
+        """Return True if the job of an engine that is still listed has ended.
+
+        The controller finds out by missed heartbeats, half a minute later.
+        """
+        connection = self._cluster.live_connection()
+        if connection is None:
+            return False
+        self._look_at_jobs(connection)
+        return connection.identities.get(engine) in self._why and engine in connection.facts
+
+    def why(self, engine: int) -> str:
+        """Return what is known of why an engine was taken away; may be empty."""
+        connection = self._cluster.live_connection()
+        if connection is None:
+            return ""
+        return self._why.get(connection.identities.get(engine, ""), "")
+
+    def ended_together(self, engine: int) -> bool:
+        """Return True if an engine was ended by its ``mpiexec``, since another one had ended."""
+        connection = self._cluster.live_connection()
+        return connection is not None and connection.identities.get(engine) in self._by_mpiexec
+
+    def _look_at_jobs(self, connection: ClusterConnection) -> None:
+        """Note the engines whose job has run and does not any more."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
+        engines: dict[JobRecord, list[str]] = {}
+        for engine, facts in list(connection.facts.items()):
+            job = _job_of(facts.job)
+            if job is not None and engine in connection.identities:
+                engines.setdefault(job, []).append(connection.identities[engine])
+        for job, status in self._engine_jobs.states(engines).items():
+            if not status.has_no_engines:
+                self._seen_running.update(engines[job])
+                continue
+            # What was said of a job before it began says nothing of its engines.
+            for identity in self._seen_running.intersection(engines[job]):
+                ends = status.state is JobState.RUNNING
+                self._why[identity] = f"{job.text} {'is being ended' if ends else status.text}"
 
     def has_crashed(self, engine: int) -> bool | None:
         """Return whether an engine that has left ended by itself; None while that is looked at."""
@@ -75,6 +134,10 @@ class LossInquiry:
             theirs = [r for r in records if r.token == facts.mark]
             if not any(not r.abandoned for r in theirs):
                 return False
+        if facts is not None and facts.rank:
+            ended = self._mpiexec_has_ended(connection, engine, facts.mark, records)
+            if ended is not False:
+                return None if ended is None else False
         if process is not None or facts is None:
             return True
         return self._was_alone(connection, engine, records)
@@ -94,9 +157,47 @@ class LossInquiry:
             return True
         status = self._watch.states([job], since).get(job)
         blame = None if status is None else status.blames_engine
+        if status is not None and blame is False:
+            self._why[connection.identities.get(engine, "")] = f"{job.text} {status.text}"
         if blame is None and time.monotonic() - since > ANSWER_SECONDS:
             return False
         return blame
+
+    def _mpiexec_has_ended(
+        self, connection: ClusterConnection, engine: int, mark: str, records: list[SessionRecord]
+    ) -> bool | None:
+        """Return whether the ``mpiexec`` of an engine has ended; None while it still may.
+
+        It ends all its processes if one of them ends: which one it was is no element's fault that
+        can be told from here.
+        """
+        for record in records:
+            programs = [p for p in record.processes if p.kind == "launcher"]
+            if record.token != mark or not record.here or not programs:
+                continue
+            if any(not program.alive() for program in programs):
+                told = f"mpiexec has ended, and with it all its engines{self._first_rank(record)}"
+                identity = connection.identities.get(engine, "")
+                self._why[identity] = told
+                self._by_mpiexec.add(identity)
+                return True
+            since = connection.gone_since.get(engine, 0.0)
+            return None if time.monotonic() - since < TOGETHER_SECONDS else False
+        return False
+
+    def _first_rank(self, record: SessionRecord) -> str:
+        """Return which rank has ended first, as mpiexec has written into its log."""
+        for name in record.files:
+            path = self._cluster.folder / name
+            if not name.startswith("log/ipengine"):
+                continue
+            with contextlib.suppress(OSError):
+                text = read_text(path)
+                for pattern in MPI_ENDS:
+                    if found := pattern.search(text):
+                        how = " ".join(found["how"].lower().split())
+                        return f": rank {found['rank']} {how}"
+        return ""
 
     def _heart_missed(
         self, connection: ClusterConnection, engine: int, records: list[SessionRecord]
@@ -138,7 +239,9 @@ class LossInquiry:
             for job in record.jobs
             if job.system
         ]
-        for facts in list(connection.gone.values()):
+        taken = [e for e in connection.facts if connection.identities.get(e) in self._why]
+        away = [connection.facts.get(e) for e in taken]
+        for facts in [*connection.gone.values(), *away]:
             job = _job_of(facts.job) if facts is not None else None
             if job is not None and all((job.id, job.system) != (j.id, j.system) for j in jobs):
                 jobs.append(job)

@@ -55,6 +55,9 @@ class EngineReplacer:
             crashed=self._losses.has_crashed,
             frozen=self._losses.is_frozen,
             expected=lambda: self.expected() > 0,
+            taken_away=self._losses.is_taken_away,
+            why=self._losses.why,
+            ended_together=self._losses.ended_together,
             coming=self._losses.coming,
             stopped=lambda: self._cluster.ends_on_purpose != ends,
         )

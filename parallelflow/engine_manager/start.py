@@ -132,6 +132,9 @@ class StartTransaction:
                 else:
                     self._progress.set_controller(None)
                     self._before = set(cluster.connection.ids)
+                    controller = cluster.connection.controller
+                    if controller is not None:
+                        check_open_files(self._n + len(self._before), controller.pid)
                     self._start_engines(session)
         with self._undone_if_it_fails(session, first, jobs):
             self._wait_for_registration(cluster.connection)
@@ -343,12 +346,14 @@ class StartTransaction:
                 self._progress.set_engine(number, Stage.FAILED, note="its process ended")
         ready = self._count(Stage.REGISTERED)
         lost = self._jobs.trouble() if ready < self._n else ""
-        if not lost and (ended := self._engines.ended_elsewhere()) and ready < self._n:
-            hosts = ", ".join(sorted({engine.host for engine in ended}))
-            lost = f"{len(ended)} ended at once (on {hosts})"
-        if dead or lost or self._arrivals.quiet_for > seconds:
+        if not lost and (away := self._engines.ended_elsewhere()) and ready < self._n:
+            hosts = ", ".join(sorted({engine.host for engine in away}))
+            lost = f"{len(away)} ended at once (on {hosts})"
+        programs = self._engines.ended_programs()
+        if dead or programs or lost or self._arrivals.quiet_for > seconds:
             self._progress.report()
-            why = f"{len(dead)} ended at once" if dead else f"{too_late} in {seconds:.0f} s"
+            ended = ", ".join(programs) or (str(len(dead)) if dead else "")
+            why = f"{ended} ended at once" if ended else f"{too_late} in {seconds:.0f} s"
             raise engines_failed(
                 connection, self._engines, (ready, self._n), lost or why, self._controller_before
             )

@@ -17,6 +17,13 @@ NO_HEART = "heartbeats misses reached"
 # What an engine writes that has found nobody at the controller's address.
 TIMED_OUT = "registration timed out"
 
+TRACEBACK = "Traceback (most recent call last)"
+NO_MPI4PY = "No module named 'mpi4py'"
+
+NEEDS_MPI4PY = (
+    " Engines that mpiexec starts need the package mpi4py: install it for their Python (python -m "
+    "pip install mpi4py)."
+)
 UNREACHED = (
     " The engines could not reach the controller at {address}: a firewall or a wrong address "
     "is the reason. Its address is c.IPController.ip in {file}."
@@ -47,18 +54,23 @@ def engines_failed(
     """
     ready, wanted = come
     file, log = connection.file, engines.log()
+    # Without an engine's traceback it is mpiexec that has refused: what to do comes last there.
+    refused = bool(engines.ended_programs()) and TRACEBACK not in log
     profile_folder = file.path.parent.parent
     profile = profile_folder.name.removeprefix("profile_")
     hint = ""
     if TIMED_OUT in log.lower():
         address = f"{file.interface}:{file.port}"
         hint = UNREACHED.format(address=address, file=profile_folder / "ipcontroller_config.py")
+    elif NO_MPI4PY in log:
+        hint = NEEDS_MPI4PY
     if wanted == 1:
         error = EnginesFailed(
             f"The engine that was started on the profile {profile} did not come up: {why}. What "
             f"this start had begun was stopped again.{hint}",
             log,
             wanted=wanted,
+            reason_first=refused,
         )
     else:
         come_up = f"Only {ready}" if ready else "None"
@@ -68,6 +80,7 @@ def engines_failed(
             log,
             wanted=wanted,
             ready=ready,
+            reason_first=refused,
         )
     # A controller of this start has no heart: ipcontroller chooses its ports before it takes
     # them, and another one may choose the same in the same moment.

@@ -248,7 +248,7 @@ class ErrorPanel(QWidget):
         """Show an error; its log only if it has one."""
         self._log = error.log if isinstance(error, ClusterError) else ""
         self.message.setText(text_of(error))
-        self.tail.setPlainText(error.log_tail if isinstance(error, ClusterError) else "")
+        self.tail.setPlainText(error.log_excerpt if isinstance(error, ClusterError) else "")
         show_end(self.tail)
         for part in (self.tail, self.read_button, self.copy_button):
             part.setVisible(bool(self._log))

@@ -162,6 +162,7 @@ class Branch:
         if self._record is not None and execution is not None:
             notes = {k: v for k, v in self._record.annotations if k != ERROR_TRACE} | notes
             objects = LogObjects(self._log)
+            self._record.shift(self._worker.clock_difference)
             execution.machine_id = machine = objects.machine(self._worker)
             objects.add_children(execution, self._record, machine)
             execution.ts_start = log_time(self._record.start)

@@ -40,9 +40,13 @@ class LogObjects:
         if host == self._here:
             return int(self._controller.machine.id)
         if host not in self._machines:
-            system, _, architecture = worker.info.get("system", "").partition(" ")
             machine = Machine(
-                id=-1, name=host, os=system, architecture=architecture, processor="", ram=0
+                id=-1,
+                name=host,
+                os=worker.info.get("system", ""),
+                architecture=worker.info.get("bits", 0),
+                processor="",
+                ram=0,
             )
             self._machines[host] = self._controller.add_machine(machine)
         return self._machines[host]
@@ -163,5 +167,5 @@ def annotations_of(worker: Worker) -> list[tuple[str, str]]:
 
 
 def log_time(seconds: float | None) -> datetime.datetime | None:
-    """Return a time of an engine's clock as VisTrails' log has it."""
+    """Return seconds since the epoch as VisTrails' log has them."""
     return datetime.datetime.fromtimestamp(seconds) if seconds is not None else None

@@ -62,6 +62,8 @@ class LoopLog:
             while self._records and time.monotonic() < end:
                 index, records, worker = self._records.popleft()
                 machine = self._objects.machine(worker)
+                for record in records:
+                    record.shift(worker.clock_difference)
                 self._iterations[index] = [
                     self._objects.iteration(record, machine, worker) for record in records
                 ]

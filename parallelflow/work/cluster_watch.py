@@ -111,8 +111,10 @@ class ClusterWatch:
             return
         self._workers.raise_setup_failure()
         suspects = self._backlog.suspected()
+        away = self._workers.why_taken_away
+        reason = f": {away}" if away else ""
         hint = f" One of the elements {suspects} may have ended it." if suspects else ""
         raise ClusterLost(
-            f"the last engine went away with {self._results.unfinished_text}.{hint} "
+            f"the last engine went away with {self._results.unfinished_text}{reason}.{hint} "
             "Start new engine processes and run it again."
         )

@@ -133,6 +133,7 @@ class Run:
         self._policy = policy
         self._on_output = on_output
         self._received = 0
+        self._ended_together = False
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
         self._results = Results(label, self._backlog.source.total or 0, finished or {})
@@ -243,7 +244,7 @@ class Run:
 
         Such an element is not to be run in the session's own process.
         """
-        return bool(self._backlog.suspected())
+        return self._ended_together or bool(self._backlog.suspected())
 
     def move_to(self, client: ipyparallel.Client) -> None:
         """Go on with another cluster, after the one there was has gone.
@@ -365,7 +366,11 @@ class Run:
             decisions = judge_loss(chunks, worker.id, loss, worker.gone_at, limit, killed)
             self._actions.apply(decisions, worker)
             if chunks and loss is not Loss.STOPPED:
-                how = "taken away" if loss is Loss.TAKEN_AWAY else killed or "lost"
+                how = killed or "lost"
+                if loss is Loss.TAKEN_AWAY:
+                    why = self._pool.why(worker.id)
+                    self._ended_together |= self._pool.ended_together(worker.id)
+                    how = f"taken away ({why})" if why else "taken away"
                 where = "alone, when the others have ended" if killed else "elsewhere"
                 self.progress.warn(f"{worker} was {how}; its elements run again {where}")
                 self._pool.replace(worker.id)

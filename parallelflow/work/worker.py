@@ -93,6 +93,9 @@ class Worker:
         Whether it is sent the function when that is in its machine's shared memory.
     asked_since : float
         When it was sent the function first, on the monotonic clock.
+    clock_difference : float
+        What is to be added to a time of its clock for that of this machine's, seconds; 0 if the
+        two do not differ by more than its answer took.
     """
 
     client: ipyparallel.Client
@@ -107,6 +110,7 @@ class Worker:
     awaits_copy: bool = False
     _gone_since: float | None = None
     asked_since: float = math.inf
+    clock_difference: float = 0.0
     _asked_at: float = 0.0
     _answered_at: float = 0.0
     _time_limit: float = 0.0
@@ -141,6 +145,12 @@ class Worker:
         needed = SETUP_SECONDS + self.travel_seconds
         self._time_limit = max(2 * self._time_limit, needed)
         self._send(None, runner.setup, key, memoryview(state), offer, keep, *_views(frames))
+
+    def note_clock(self, told: float) -> None:
+        """Note what an engine's clock showed when it answered to the function, a moment ago."""
+        now = time.time()
+        asked = now - (time.monotonic() - self.asked_since)
+        self.clock_difference = 0.0 if asked <= told <= now else now - told
 
     def is_setup_overdue(self) -> bool:
         """Return True if the function should be sent again: the engine has not answered for long.

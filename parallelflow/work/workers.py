@@ -55,6 +55,8 @@ class Workers:
         The connection that is used now.
     hosts : set of str
         The machines whose engines take part.
+    why_taken_away : str
+        What is known of why the last engine was that was taken away; may be empty.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Workers:
         self._nobody_since: float | None = None
         self._other_state_since: float | None = None
         self._told_of_jobs = ""
+        self.why_taken_away = ""
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._workers.values()))
@@ -124,7 +127,7 @@ class Workers:
         for engine in self.client.ids:
             worker = self._workers.get(engine)
             if worker is None:
-                if self._pool.retired(engine):
+                if self._pool.retired(engine) or self._pool.taken_away(engine):
                     continue
                 worker = self._workers[engine] = Worker(self.client, engine, self._reply)
             elif not (worker.awaits_copy or worker.is_setup_overdue()):
@@ -176,6 +179,7 @@ class Workers:
         worker.trust(None)
         if reply is not None:
             worker.info, failure = reply, reply["failure"]
+            worker.note_clock(reply["time"])
             tried = worker.shares_memory, worker.shares_copy
             worker.shares_memory = reply["shares_memory"]
             if failure is not None and says_not_shared(failure) and any(tried):
@@ -256,7 +260,7 @@ class Workers:
         """
         present = set(self.client.ids)
         for worker in self:
-            if worker.id in present:
+            if worker.id in present and not self._pool.taken_away(worker.id):
                 continue
             worker.mark_gone()
             if worker.gone_for < GRACE_SECONDS:
@@ -265,6 +269,7 @@ class Workers:
             if loss is None:
                 continue  # it is being found out
             del self._workers[worker.id]
+            self.why_taken_away = self._pool.why(worker.id) or self.why_taken_away
             if loss is Loss.CRASHED and worker.state is WorkerState.LOST_IN_SETUP:
                 self._count_setup_death(worker)
             yield worker, loss
@@ -273,6 +278,8 @@ class Workers:
         """Return why an engine has left, None while that is being found out."""
         if self._pool.retired(engine):
             return Loss.STOPPED
+        if self._pool.taken_away(engine):
+            return Loss.TAKEN_AWAY
         if self._pool.frozen(engine):
             return Loss.FROZEN
         crashed = self._pool.crashed(engine)

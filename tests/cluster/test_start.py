@@ -215,7 +215,7 @@ def test_engines_that_end_are_told_with_their_whole_log(
     with pytest.raises(EnginesFailed) as caught:
         manager.start_engines(2, progress=told.append)
     assert (caught.value.wanted, caught.value.ready) == (2, 0)
-    assert "'no number'" in caught.value.log_tail and "None of the 2" in caught.value.message
+    assert "'no number'" in caught.value.log_excerpt and "None of the 2" in caught.value.message
     notes = {(e.stage, e.note) for e in told[-1].engines}
     assert (Stage.FAILED, "its process ended") in notes
     assert notes <= {(Stage.FAILED, "its process ended"), (Stage.WAITING, "stopped again")}

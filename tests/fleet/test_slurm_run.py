@@ -95,6 +95,30 @@ def test_elements_of_a_host_whose_network_was_cut_are_innocent(
     cluster.close()
 
 
+def test_a_cancelled_engine_that_cannot_say_so_is_noticed_by_the_batch_system(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SBATCH_EXCLUSIVE", "exclusive")
+    cluster = Cluster(slurm, "silent", jobs=2)
+    [victim, _] = (slurm.run(f"squeue -h -o %N -j {job}").strip() for job in cluster.jobs)
+    session = cluster.map(60, 1.0)
+    wait_for_more(cluster, 8)  # some seconds, in which Slurm is asked for the first time
+    slurm.machines.cut(victim)
+    try:
+        slurm.run(f"scancel {cluster.jobs[0]}")
+        session.wait_for(f"was taken away (job {cluster.jobs[0]} (slurm)")
+        noticed = cluster.begun()
+        assert values(session) == [i * i for i in range(60)]
+    finally:
+        slurm.machines.join(victim)
+    # Not by the heartbeats: these are missed for half a minute before an engine is given up.
+    assert len(noticed) < 40
+    slurm.wait_for_nodes()
+    # What has ended is not listed any more.
+    listed = cluster.command("cleanup", "-y")
+    assert listed.wait() == 0 and f"job {cluster.jobs[0]} " not in listed.text
+
+
 def test_a_map_waits_for_the_engines_of_a_job_that_was_requeued(slurm: Slurm) -> None:
     cluster = Cluster(slurm, "requeued", jobs=1)
     [job] = cluster.jobs

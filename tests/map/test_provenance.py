@@ -53,6 +53,8 @@ def test_engines_of_another_host_get_a_machine_of_their_own(monkeypatch: Any) ->
     machines = list(machines.values()) if isinstance(machines, dict) else list(machines)
     names = sorted(m.name for m in machines)
     assert len(names) == 2 and len({m.id for m in machines}) == 2
+    # One word for one architecture, and for one system.
+    assert len({(m.os, m.architecture) for m in machines}) == 1
 
 
 def test_the_log_says_where_each_element_ran(nested: Result, cluster: Any) -> None:
@@ -74,6 +76,21 @@ def test_times_are_in_order_and_todays(nested: Result) -> None:
     for item in everything(maps_of(nested)[0].loop_execs[0]):
         assert item.ts_end is None or item.ts_start <= item.ts_end
         assert abs(item.ts_start - now) < datetime.timedelta(minutes=10)
+
+
+def test_times_are_those_of_the_sessions_clock(monkeypatch: Any) -> None:
+    from parallelflow.work import worker
+
+    engines_clock = 3600.0  # ahead of the session's
+    real = worker.Worker.note_clock
+    monkeypatch.setattr(worker.Worker, "note_clock", lambda w, t: real(w, t - engines_clock))
+    ours = run(mapped(inner_map(), [[1, 2], [3]], "['l']", "r"), PARALLEL_FLOW)
+    loop = maps_of(ours)[0].loop_execs[0]
+    then = datetime.datetime.now() + datetime.timedelta(seconds=engines_clock)
+    for item in everything(loop):
+        if item is not loop:
+            assert abs(item.ts_start - then) < datetime.timedelta(minutes=10)
+            assert abs(item.ts_end - then) < datetime.timedelta(minutes=10)
 
 
 def test_the_log_survives_xml(nested: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,3 +166,7 @@ def test_a_controller_of_many_engines_needs_more_open_files(
     resources.check_open_files(8)
     with pytest.raises(ControllerFailed, match=r"may open 100 files here, and .* at least 190"):
         resources.check_open_files(64)
+    # A controller that runs has limits of its own.
+    monkeypatch.setattr("resource.prlimit", lambda pid, which: (70, 100))
+    with pytest.raises(ControllerFailed, match=r"controller that runs may open 70 .* least 78"):
+        resources.check_open_files(8, os.getpid())

@@ -22,6 +22,7 @@ from ipyparallel.client.futures import MessageFuture
 from parallelflow.engine_manager.connection import hub
 from parallelflow.engine_manager.launch import controller_options as options
 from parallelflow.engine_manager.launch import launchers
+from parallelflow.engine_manager.launch.engine_set import EngineSet
 from parallelflow.engine_manager.model import (
     EngineStart,
     Inventory,
@@ -401,6 +402,20 @@ def test_an_error_shows_the_end_of_the_log_and_keeps_it_whole() -> None:
     assert error.log == log and "line 99" in str(error) and "line 3\n" not in str(error)
     assert str(error).startswith("2 of 4 engines came up.\nThe last lines of its log:")
     assert str(ClusterError("only this")) == "only this"
+
+
+def test_of_a_program_that_refuses_the_first_lines_are_shown() -> None:
+    log = "\n".join(f"line {number}" for number in range(100))
+    error = EnginesFailed("None came up.", log, wanted=4, reason_first=True)
+    assert str(error).startswith("None came up.\nThe first lines of its log:\nline 0\n")
+    assert "line 99" not in str(error)
+
+
+def test_a_launcher_that_ends_before_it_is_seen_is_known_to_have_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    mpiexec = SimpleNamespace(pid=ended.pid, args=["/usr/bin/mpiexec", "-n", "2"])
+    assert EngineSet("mpi", mpiexec).ended_programs() == ["mpiexec"]
 
 
 def test_the_guards_imports_are_light() -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from parallelflow.engine_manager.connection import client_cache, user_interrupts
 from parallelflow.engine_manager.connection import engine_metadata as facts
@@ -13,6 +17,7 @@ from parallelflow.trace import Sent
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
 from parallelflow.work.raising import late
+from parallelflow.work.worker import Worker
 
 
 class Client:
@@ -129,3 +134,13 @@ def test_a_time_out_names_what_engines_are_at() -> None:
     )
     many = [Sent(i, 1, i, "here", True) for i in range(6)]
     assert "3 on engine 3 and on 2 more. Give" in str(late(model, 2.0, sent=many))
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0])
+def test_a_clock_that_differs_by_more_than_an_answer_takes_is_noticed(ahead: float) -> None:
+    worker = Worker(SimpleNamespace(), 0, lambda *given: None)
+    worker.asked_since = time.monotonic() - 1.0
+    worker.note_clock(time.time() - 0.5 + ahead)
+    assert worker.clock_difference == pytest.approx(-ahead, abs=20.0)
+    if not ahead:
+        assert worker.clock_difference == 0.0

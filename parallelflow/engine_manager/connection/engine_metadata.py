@@ -38,6 +38,7 @@ def answer(variable):
         "vistrails": "",
         "mark": os.environ.get(variable, ""),
         "job": "",
+        "rank": "",
     }
     jobs = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
     for name, system in jobs.items():
@@ -45,6 +46,8 @@ def answer(variable):
         if number.isdigit():
             told["job"] = system + ":" + number
             break
+    for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        told["rank"] = told["rank"] or os.environ.get(name, "")
     try:
         import parallelflow
         told["parallelflow"] = parallelflow.version
@@ -82,6 +85,8 @@ class EngineMetadata:
         The mark of the session that started it (see `processes.MARK`), empty if none did.
     job : str
         The batch job that it runs in, such as ``slurm:17``; empty if in none.
+    rank : str
+        Its number among the processes that one ``mpiexec`` has started; empty if none did.
     """
 
     host: str
@@ -93,6 +98,7 @@ class EngineMetadata:
     vistrails: str
     mark: str
     job: str = ""
+    rank: str = ""
 
 
 def recorded_metadata(profile_folder: Path) -> dict[str, EngineMetadata]:

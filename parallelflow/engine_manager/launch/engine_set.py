@@ -40,6 +40,8 @@ class EngineSet:
         What runs elsewhere.
     queued : bool
         Whether a batch system starts them when it has room.
+    programs : dict of int to str
+        What the processes are called, by their pids, that are no engines themselves.
     keeps_logs : bool
         Whether the jobs' logs stay when all has been stopped: they say why a start has failed.
     """
@@ -49,6 +51,9 @@ class EngineSet:
         self.queued = isinstance(launcher, ipp_launcher.BatchSystemLauncher)
         self.keeps_logs = False
         self.processes: list[ProcessRecord] = []
+        self.programs: dict[int, str] = {}
+        #: What had ended before it could be recorded: a program that refuses does it in no time.
+        self._ended_at_once: list[str] = []
         self.jobs: list[JobRecord] = []
         for one in self.launchers:
             self._take(name, one)
@@ -69,8 +74,22 @@ class EngineSet:
         elif pid > 0 and not isinstance(one, ipp_launcher.SSHLauncher):
             kind = "engine" if isinstance(one, ipp_launcher.LocalEngineLauncher) else "launcher"
             record = record_of(pid, kind)
-            if record is not None:
-                self.processes.append(record)
+            program = Path(str(one.args[0])).name
+            if record is None:
+                self._ended_at_once.append(program if kind == "launcher" else "an engine")
+                return
+            self.processes.append(record)
+            if kind == "launcher":
+                self.programs[pid] = program
+
+    def ended_programs(self) -> list[str]:
+        """Return the names of those that have started engines and have ended, such as mpiexec.
+
+        Also of what has ended before it was seen.
+        """
+        started = [process for process in self.processes if process.pid in self.programs]
+        ended = [self.programs[process.pid] for process in started if not process.alive()]
+        return [*self._ended_at_once, *ended]
 
     def ended_elsewhere(self) -> list[EndedEngine]:
         """Return the engines of other hosts that are known to have ended; returns at once."""

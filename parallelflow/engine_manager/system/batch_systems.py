@@ -16,6 +16,8 @@ from dataclasses import dataclass
 __all__ = ["BATCH_SYSTEMS", "BatchSystem", "JobState", "JobStatus"]
 
 
+# A job whose processes are being ended: in Slurm's, PBS' and Grid Engine's words.
+ENDING = ("COMPLETING", "ending", "dr", "dt")
 # How a job ends whose engine has ended by itself: in Slurm's, PBS' and LSF's words.
 OWN_ENDS = ("FAILED", "OUT_OF_MEMORY", "exit status 1", "EXIT, code 1")
 
@@ -48,6 +50,11 @@ class JobStatus:
     def text(self) -> str:
         """What the user reads, such as ``queued: Resources``."""
         return f"{self.state.value}: {self.reason}" if self.reason else self.state.value
+
+    @property
+    def has_no_engines(self) -> bool:
+        """Whether engines that have run in the job are not there any more."""
+        return self.state is not JobState.RUNNING or self.reason in ENDING
 
     @property
     def blames_engine(self) -> bool | None:

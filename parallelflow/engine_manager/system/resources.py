@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import sys
@@ -47,8 +48,15 @@ def what_to_do(error: BaseException | None, otherwise: str) -> str:
     return otherwise
 
 
-def check_open_files(engines: int) -> None:
+def check_open_files(engines: int, pid: int = 0) -> None:
     """Raise unless a controller may open as many files as it needs for so many engines.
+
+    Parameters
+    ----------
+    engines : int
+        How many it is to have in all.
+    pid : int
+        The controller that runs; 0: one that this process starts has this process' limits.
 
     Raises
     ------
@@ -60,11 +68,16 @@ def check_open_files(engines: int) -> None:
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if pid and sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):  # it may have ended just now
+            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
     needed = OPEN_FILES + FILES_EACH * (engines - 1)
     if 0 <= limit < needed:
+        runs = "the controller that runs" if pid else "a process"
+        advice = "Stop it and start it again with more (ulimit -n)." if pid else ""
         raise ControllerFailed(
-            f"a process may open {limit} files here, and a controller needs at least "
-            f"{needed}. {_ADVICE[errno.EMFILE]}"
+            f"{runs} may open {limit} files here, and a controller needs at least "
+            f"{needed}. {advice or _ADVICE[errno.EMFILE]}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -67,9 +68,13 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 def session(code: str, home: Path, *arguments: str) -> str:
-    """Run Python with a home of its own."""
+    """Run Python with a home of its own, and in a folder of its own: what it writes stays there."""
+    folder = home / "folder"
+    shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
     environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
-    return run_python(textwrap.dedent(code), *arguments, home=home, environment=environment)
+    return run_python(
+        textwrap.dedent(code), *arguments, folder=folder, home=home, environment=environment
+    )
 
 
 # -- the guide's example --------------------------------------------------------------------

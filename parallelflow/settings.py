@@ -29,7 +29,7 @@ STOP = "stop"
 FINISH_OTHERS = "finish others"
 CONTINUE = "continue"
 POLICIES = (STOP, FINISH_OTHERS, CONTINUE)
-"""What a Map does when an element fails."""
+"""What a loop does when an element fails."""
 
 MAX_BYTES = 16 * 2**20
 """The largest startup.xml that is read; one with the values of all packages has some kilobytes."""

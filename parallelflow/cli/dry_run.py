@@ -19,8 +19,8 @@ from .engines import chosen_launcher, configure_engines
 from .exits import Exit
 from .json_output import print_document
 from .opening import opened, read_targets
+from .repeats import branch_facts, branches_of, facts, loops_of
 from .result_file import check_place
-from .show import is_loop, loop_facts
 
 __all__ = ["show_plan"]
 
@@ -80,6 +80,7 @@ def _workflow(workflow: Any, aliases: Mapping[str, str], options: Namespace) -> 
         "version": workflow.version,
         "parameters": dict(aliases),
         "loops": list(_loops(workflow.pipeline, aliases, options)),
+        "branches": [branch_facts(module) for module in branches_of(workflow.pipeline)],
         "checkpoints": [
             {
                 "name": kept.name,
@@ -99,20 +100,16 @@ def _loops(
     pipeline: Any, aliases: Mapping[str, str], options: Namespace
 ) -> Iterator[dict[str, Any]]:
     """Yield what is known of the loops of a pipeline, and of the Groups in it."""
-    for module in pipeline.module_list:
-        if is_loop(module):
-            facts = loop_facts(module)
-            serial_map = module.name == "Map" and module.package == peek.CONTROL_FLOW
-            if not facts["on_engines"]:
-                facts["on_engines"] = options.parallel_maps and serial_map
-                facts["if_worth_it"] = options.parallel and not facts["on_engines"]
-            else:
-                facts["if_worth_it"] = False
-            facts["elements"], facts["elements_from"] = _elements(pipeline, module, aliases)
-            yield facts
-        inner = getattr(module, "pipeline", None) if module.is_group() else None
-        if inner is not None:
-            yield from _loops(inner, aliases, options)
+    for inner, module in loops_of(pipeline):
+        loop = facts(module)
+        serial_map = module.name == "Map" and module.package == peek.CONTROL_FLOW
+        if not loop["on_engines"]:
+            loop["on_engines"] = options.parallel_maps and serial_map
+            loop["if_worth_it"] = options.parallel and not loop["on_engines"]
+        else:
+            loop["if_worth_it"] = False
+        loop["elements"], loop["elements_from"] = _elements(inner, module, aliases)
+        yield loop
 
 
 def _elements(
@@ -158,6 +155,8 @@ def _lines(content: Mapping[str, Any], options: Namespace) -> Iterator[str]:
         given = [f"{name} = {value}" for name, value in workflow["parameters"].items()]
         yield from _part("parameters", given or ["as they are saved"])
         yield from _part("loops", [_loop(each, content, options) for each in workflow["loops"]])
+        if workflow["branches"]:
+            yield from _part("branches", [_branch(each, content) for each in workflow["branches"]])
         yield from _part("checkpoints", [_kept(each) for each in workflow["checkpoints"]])
     if content["rows"] is not None or len(content["workflows"]) > 1:
         yield from _part("runs", [f"{content['runs']}, each one element on the engines"])
@@ -171,8 +170,7 @@ def _part(word: str, entries: list[str]) -> Iterator[str]:
 
 
 def _loop(loop: Mapping[str, Any], content: Mapping[str, Any], options: Namespace) -> str:
-    named = f" '{loop['label']}'" if loop["label"] != loop["module"] else ""
-    if content["runs"] > 1 or content["rows"] is not None:
+    if _are_whole_runs(content):
         where = "one after the other, on the engine of its run"
     elif loop["on_engines"]:
         where = "on engines"
@@ -185,7 +183,22 @@ def _loop(loop: Mapping[str, Any], content: Mapping[str, Any], options: Namespac
         elements = f", {loop['elements']} element{'s' * (loop['elements'] != 1)}"
     elif loop["elements_from"]:
         elements = f", its elements come from '{loop['elements_from']}'"
-    return f"{loop['module']}{named}, {where}{elements}"
+    return f"{_named(loop)}, {where}{elements}"
+
+
+def _branch(branch: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    whole = _are_whole_runs(content)
+    where = "on the engine of its run" if whole else "on an engine, beside other modules"
+    return f"{_named(branch)}, {where}"
+
+
+def _are_whole_runs(content: Mapping[str, Any]) -> bool:
+    return content["runs"] > 1 or content["rows"] is not None
+
+
+def _named(module: Mapping[str, Any]) -> str:
+    label = f" '{module['label']}'" if module["label"] != module["module"] else ""
+    return f"{module['module']}{label}"
 
 
 def _kept(kept: Mapping[str, Any]) -> str:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["add", "add_log", "leaves_out", "override_settings", "point_policy"]
 
 OF_ELEMENTS = """\
-These go before the ports of the Map modules and the configuration. With
+These hold for every loop on engines, and go before the ports of the Map
+modules and the configuration. With
 --table, or several files, a row is an element; without --on-error, the
 others are finished then."""
 OF_POINTS = "A point is an element; without --on-error, the others are finished."

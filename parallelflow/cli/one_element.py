@@ -16,7 +16,7 @@ from parallelflow.errors import UserMistake, shortened
 from . import report, signals
 from .exits import Exit
 from .messages import tell
-from .show import is_loop
+from .repeats import loops_of
 
 __all__ = ["computed_here", "run_element"]
 
@@ -90,7 +90,8 @@ def run_element(workflow: Any, aliases: dict[str, str], options: Namespace) -> i
 
 
 def _find(workflow: Any, label: str) -> Any:
-    loops = [m for m in workflow.pipeline.module_list if is_loop(m) and m.name in ("Map", "Filter")]
+    pipeline = workflow.pipeline
+    loops = [m for p, m in loops_of(pipeline) if p is pipeline and m.name in ("Map", "Filter")]
     found = [m for m in loops if label in ("", title(m))]
     if len(found) == 1:
         return found[0]

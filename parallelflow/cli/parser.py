@@ -75,8 +75,8 @@ engines:
 
 _SHOW_DESCRIPTION = """\
 Say what is in a file: its tagged versions, and of one version the aliases with
-their values, the loops and which of them run on engines, the saved
-explorations and the packages. Nothing is run.
+their values, the loops and which of them run on engines, the branches, the
+saved explorations and the packages. Nothing is run.
 """
 
 _SHOW_EPILOG = """\

@@ -6,22 +6,15 @@ import json
 from argparse import Namespace
 from typing import Any
 
-from parallelflow.engine.workflow_results import title
-
-from . import peek, target
+from . import target
 from .exits import Exit
+from .repeats import branch_facts, branches_of, facts, loops_of
 from .workflow import modules_of, version_read
 
-__all__ = ["is_loop", "loop_facts", "show"]
+__all__ = ["show"]
 
 SCHEMA = 1
 """Number of the JSON's form; it grows when something in it gets another meaning."""
-
-# Modules that evaluate another one, or a workflow, several times; by package.
-_LOOPS = {
-    peek.PARALLEL_FLOW: ("Map",),
-    peek.CONTROL_FLOW: ("Map", "Filter", "For", "While", "Fold"),
-}
 
 
 def show(options: Namespace) -> int:
@@ -67,7 +60,8 @@ def _content(path: str, vistrail: Any, number: int, pipeline: Any) -> dict[str, 
         },
         "tags": [{"name": tags[n], "number": n} for n in sorted(tags)],
         "aliases": [_alias(name, pipeline) for name in sorted(pipeline.aliases)],
-        "loops": [loop_facts(module) for module in modules if is_loop(module)],
+        "loops": [facts(module) for _, module in loops_of(pipeline)],
+        "branches": [branch_facts(module) for module in branches_of(pipeline)],
         "explorations": [e.name or f"id {e.id}" for e in vistrail.get_paramexps(number)],
         "packages": sorted({module.package for module in modules}),
         "modules": len(modules),
@@ -78,25 +72,6 @@ def _alias(name: str, pipeline: Any) -> dict[str, Any]:
     kind, number = pipeline.aliases[name][:2]
     parameter = pipeline.db_get_object(kind, number)
     return {"name": name, "type": parameter.type, "value": parameter.strValue}
-
-
-def is_loop(module: Any) -> bool:
-    """Return True if a module evaluates another one, or a workflow, several times."""
-    from parallelflow.loops.choice import is_marked
-
-    return module.name in _LOOPS.get(module.package, ()) or is_marked(module)
-
-
-def loop_facts(module: Any) -> dict[str, Any]:
-    """Return what a loop is called, and whether the workflow has it run on engines."""
-    from parallelflow.loops.choice import is_marked
-
-    return {
-        "module": module.name,
-        "label": title(module),
-        "package": module.package,
-        "on_engines": module.package == peek.PARALLEL_FLOW or is_marked(module),
-    }
 
 
 def _lines(content: dict[str, Any]) -> list[str]:
@@ -111,9 +86,12 @@ def _lines(content: dict[str, Any]) -> list[str]:
             f"{loop['module']}{_named(loop)}, {'on engines' if loop['on_engines'] else 'serial'}"
             for loop in content["loops"]
         ],
+        "branches": [f"{branch['module']}{_named(branch)}" for branch in content["branches"]],
         "explorations": content["explorations"],
         "packages": content["packages"],
     }
+    if not content["branches"]:
+        del parts["branches"]
     lines = [content["file"]]
     for word, entries in parts.items():
         for position, entry in enumerate(entries or ["none"]):
@@ -121,5 +99,5 @@ def _lines(content: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _named(loop: dict[str, Any]) -> str:
-    return f" '{loop['label']}'" if loop["label"] != loop["module"] else ""
+def _named(module: dict[str, Any]) -> str:
+    return f" '{module['label']}'" if module["label"] != module["module"] else ""

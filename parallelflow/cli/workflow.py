@@ -267,14 +267,20 @@ def version_read(target: Target) -> Iterator[tuple[Any, int, Any]]:
 
 def modules_of(pipeline: Any) -> Iterator[Any]:
     """Yield the modules of a pipeline, and of the Groups and SubWorkflows in it."""
+    for inner in pipelines_of(pipeline):
+        yield from inner.module_list
+
+
+def pipelines_of(pipeline: Any) -> Iterator[Any]:
+    """Yield a pipeline, and those of the Groups and SubWorkflows in it."""
+    yield pipeline
     for module in pipeline.module_list:
-        yield module
         # A SubWorkflow is known by its pipeline only once VisTrails has loaded it.
         known = module.is_group() or (
             module.is_abstraction() and getattr(module, "_module_descriptor", None)
         )
         if known and module.pipeline is not None:
-            yield from modules_of(module.pipeline)
+            yield from pipelines_of(module.pipeline)
 
 
 def _packages(pipeline: Any) -> Iterator[str]:

@@ -177,8 +177,11 @@ class Branch:
                 show_line(line, stream)
 
     def withdraw(self) -> None:
-        """Leave the module as VisTrails has made it; the log gets the engine's times."""
-        self.show_output()
+        """Leave the module as VisTrails has made it; the log gets the engine's times.
+
+        What it has written, and VisTrails has not come to, is not shown: by itself VisTrails would
+        not have executed it.
+        """
         module = self.module
         if self._control is not None:
             module.control_params = self._control

@@ -221,7 +221,8 @@ class Branches:
             key = id(module)
             if key in self._waiting and key in certain and self._make_upstream(module):
                 with contextlib.suppress(*NOT_RUN):
-                    type(module).update_upstream(module)  # all of it has been computed
+                    with self._being_early():
+                        type(module).update_upstream(module)  # all of it has been computed
                     self._send(module)
         self._run.send()
 
@@ -253,24 +254,39 @@ class Branches:
 
     def _update_early(self, module: Any) -> bool:
         """Execute a module whose upstream was computed; keep what it raises for its time."""
-        self._early = True
         try:
-            module.update()
+            with self._being_early():
+                module.update()
         except NOT_RUN as e:
             if isinstance(e, ModuleError) and is_stop(e):
                 raise
             self._errors[id(module)] = e
-        finally:
-            self._early = False
-        if id(module) in self._errors or id(module) in self._sent:
-            self._finish_later(module)
+        self._finish_later(module)
         return bool(module.computed)
 
+    @contextlib.contextmanager
+    def _being_early(self) -> Iterator[None]:
+        before, self._early = self._early, True
+        try:
+            yield
+        finally:
+            self._early = before
+
     def _finish_later(self, module: Any) -> None:
-        """Show what a module has written, and raise its error, when VisTrails comes to it."""
+        """Show what a module has written, and raise its error, when VisTrails comes to it.
+
+        What is upstream of it comes first.
+        """
 
         def update() -> None:
+            if self._early:  # for one that is executed early, too: not yet
+                if id(module) in self._errors:
+                    raise self._errors[id(module)]
+                return
             del module.update
+            for source in sources(module):  # those that were executed early as well
+                if "update" in source.__dict__:
+                    source.update()
             branch = self._sent.get(id(module))
             if branch is not None:
                 branch.show_output()

@@ -15,7 +15,7 @@ from parallelflow.settings import STOP
 
 from .checks import check_elements, check_output_port
 from .choice import Wish
-from .element_policy import NoteFailures, element_policy
+from .element_policy import NoteFailures, element_policy, never_cached
 from .evaluation import evaluate
 from .loop import Loop
 from .provenance import LoopLog
@@ -40,7 +40,8 @@ def fold_on_engines(
     append : callable
         An ``operation()`` that is known to do nothing but append the value.
     note_failures : callable, optional
-        Called with the failed elements, by index, if the fold goes on without them.
+        Called with the failed elements, by index, if the fold goes on without them. It is given
+        by a fold that has ports for what becomes of such elements.
     why : Wish
         Why it is wanted on the engines.
 
@@ -53,7 +54,7 @@ def fold_on_engines(
     ports = module.get_input("InputPort")
     output_port = module.get_input("OutputPort")
     raw = module.get_input("InputList")
-    policy = element_policy(module)
+    policy = element_policy(module, has_ports=note_failures is not None)
     elements = raw if isinstance(raw, (list, tuple)) else list(raw)
     functions = [connector.obj for connector in module.inputPorts.get("FunctionPort", ())]
     log = LoopLog(module.logging.begin_loop_execution(module, len(elements)))
@@ -86,11 +87,11 @@ def fold_on_engines(
             stop_on_error=policy.on_error == STOP,
             time_limit=policy.time_limit,
             retries=policy.retries,
-            leave_out=policy.leave_out(note_failures),
+            leave_out=policy.leave_out(note_failures or (lambda _: never_cached(module))),
             evaluate_in_session=evaluate_in_session,
             alternative=f"use Control Flow's {name}",
             on_value=None if appends else operate,
-            measured=why is Wish.SESSION,
+            measured=why is Wish.SESSION and not policy.needs_engines,
             serial_if_unable=why is Wish.SESSION,
         )
     )

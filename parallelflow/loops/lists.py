@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vistrails.core.modules.vistrails_module import ModuleSuspended
 
 from parallelflow.engine.spec import NOT_SENT
+from parallelflow.errors import ElementFailure
+from parallelflow.settings import STOP
 
 from .checks import check_elements
 from .choice import Wish
+from .element_policy import element_policy, never_cached
 from .evaluation import evaluate
 from .loop import Loop
 from .provenance import LoopLog
@@ -51,8 +54,9 @@ def iterate_on_engines(module: Any, serial: Callable[[Any], None], why: Wish) ->
     if getattr(module, STAYS, False):
         serial(module)
         return
+    policy = element_policy(module)
     elements, ports = _combined(module)
-    if len(elements) < 2:
+    if len(elements) < 1 + policy.is_vistrails_own:
         serial(module)
         return
     if len(ports) == 1:
@@ -60,6 +64,12 @@ def iterate_on_engines(module: Any, serial: Callable[[Any], None], why: Wish) ->
     log = LoopLog(module.logging.begin_loop_execution(module, len(elements)))
     if module.list_depth == 1:  # as VisTrails does: at the last level only
         check_elements(module, module, ports, elements)
+    left_out: set[int] = set()
+
+    def note(failures: Mapping[int, ElementFailure]) -> None:
+        left_out.update(failures)
+        never_cached(module)
+
     values = evaluate(
         Loop(
             name=type(module).__name__,
@@ -71,11 +81,18 @@ def iterate_on_engines(module: Any, serial: Callable[[Any], None], why: Wish) ->
             log=log,
             evaluate_in_session=_evaluate_in_session,
             alternative="do not run its loop on engines",
-            measured=why is Wish.SESSION,
+            stop_on_error=policy.on_error == STOP,
+            time_limit=policy.time_limit,
+            retries=policy.retries,
+            leave_out=policy.leave_out(note),
+            measured=why is Wish.SESSION and not policy.needs_engines,
             serial_if_unable=True,
             list_depth=module.list_depth - 1,
         )
     )
+    for index in left_out:  # on each port that something is connected to
+        ports = [port for port in module.outputPorts if port != "self"]
+        values[index] = dict.fromkeys(ports, policy.value_for_failed)
     _set_outputs(module, values)
 
 
@@ -102,13 +119,9 @@ def _set_outputs(module: Any, values: list[dict[str, Any]]) -> None:
     for port, parts in outputs.items():
         if any(part is NOT_SENT for part in parts):
             # Whoever connects the port later must not find it empty.
-            module.is_cacheable = _never
+            never_cached(module)
         else:
             module.set_output(port, parts)
-
-
-def _never(*_: Any) -> bool:
-    return False
 
 
 def _evaluate_in_session(loop: Loop, index: int) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from vistrails.core.modules.vistrails_module import ModuleConnector, ModuleError
 from vistrails.core.utils import xor
 
 from parallelflow.engine.element_ports import SIGNATURE_BYTES, number_bytes
+from parallelflow.settings import STOP
 
 from .choice import Wish
+from .element_policy import element_policy, never_cached
 from .evaluation import evaluate
 from .loop import Loop
 from .provenance import LoopLog
@@ -44,7 +46,8 @@ def count_on_engines(module: Any, serial: Callable[[Any], None], why: Wish) -> N
     input_port = module.force_get_input("InputPort")
     numbers = range(module.get_input("LowerBound"), module.get_input("HigherBound"))
     functions = [connector.obj for connector in module.inputPorts.get("FunctionPort", ())]
-    if len(numbers) < 2 or len(functions) != 1:
+    policy = element_policy(module)
+    if len(numbers) < 1 + policy.is_vistrails_own or len(functions) != 1:
         serial(module)
         return
     log = LoopLog(module.logging.begin_loop_execution(module, len(numbers)), numbers.start)
@@ -59,7 +62,11 @@ def count_on_engines(module: Any, serial: Callable[[Any], None], why: Wish) -> N
             log=log,
             evaluate_in_session=_evaluate_in_session,
             alternative="do not run its loop on engines",
-            measured=why is Wish.SESSION,
+            stop_on_error=policy.on_error == STOP,
+            time_limit=policy.time_limit,
+            retries=policy.retries,
+            leave_out=policy.leave_out(lambda _: never_cached(module)),
+            measured=why is Wish.SESSION and not policy.needs_engines,
             serial_if_unable=True,
             first=numbers.start,
         )

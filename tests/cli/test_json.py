@@ -218,6 +218,19 @@ def test_a_dry_run_knows_what_is_left_of_an_earlier_run(
     assert told["engines"]["started"] == max(0, 1 - running)
 
 
+def test_a_dry_run_tells_branches_apart(here: RunHere) -> None:
+    done = here("run", f"{EPIDEMIC.parent / 'loops.vt'}:branches", "--dry-run", "-n", 1)
+    lines = done.stdout.splitlines()
+    assert "  loops         none" in lines
+    assert (
+        "  branches      PythonSource 'pi by throws', on an engine, beside other modules" in lines
+    )
+    done = here("run", f"{EPIDEMIC.parent / 'loops.vt'}:branches", "--dry-run", "-n", 1, "--json")
+    [workflow] = read(done.stdout, "run --dry-run")["workflows"]
+    assert [each["label"] for each in workflow["branches"]] == ["pi by throws", "pi by series"]
+    assert workflow["loops"] == []
+
+
 def test_a_dry_run_finds_mistakes(here: RunHere, cases: Path) -> None:
     done = here("run", f"{cases}:aliases", "--set", "whole=x", "--dry-run")
     assert (done.returncode, done.stdout) == (MISTAKE, "")

@@ -33,6 +33,18 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
 
 
+def test_branches_are_no_loops(parallelflow: Run) -> None:
+    """A marked module that gets a list is a loop; one that gets what it takes is not."""
+    lines = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:list").stdout.splitlines()
+    assert "  loops         PythonSource 'Lyapunov exponent', on engines" in lines
+    assert not any(line.startswith("  branches") for line in lines)
+    done = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:branches")
+    lines = done.stdout.splitlines()
+    found = lines.index("  loops         none")
+    assert lines[found + 1] == "  branches      PythonSource 'pi by throws'"
+    assert lines[found + 2].strip() == "PythonSource 'pi by series'"
+
+
 def test_packages_that_are_missing_do_not_matter(parallelflow: Run, cases: Path) -> None:
     """Nothing is run, so what a workflow needs is named and not loaded."""
     import zipfile

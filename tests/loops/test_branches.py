@@ -218,6 +218,33 @@ def test_what_is_printed_is_printed_in_vistrails_order(branched: Any, capfd: Any
     assert out.splitlines() == ["left", "right"] and "lost" in err.splitlines()
 
 
+def test_nothing_is_printed_that_vistrails_does_not_come_to(branched: Any, capfd: Any) -> None:
+    """The other branch has run, but is not a part of an execution that ends before it."""
+    fails = "import time\ntime.sleep(0.3)\nprint('left')\n1 / 0"
+    parts = [marked(source(fails, ())), marked(source("print('right')\no = 1", ()))]
+    result, sent = branched(Workflow(parts))
+    assert sent == 2 and list(result.errors) == [0]
+    assert capfd.readouterr().out.splitlines() == ["left"]
+    result, _ = branched(Workflow(parts), stop_on_error=False)
+    assert capfd.readouterr().out.splitlines() == ["left", "right"]
+
+
+def test_what_is_executed_early_prints_in_its_place(branched: Any, capfd: Any) -> None:
+    """A module between two branches takes the first one's value early."""
+    late = "import time\ntime.sleep(0.8)\nprint('late')\no = 1"
+    parts = [
+        marked(source(late, ())),
+        marked(source("print('first')\no = 1", ())),
+        source("cache_this()\no = i"),
+        marked(source("print('second')\no = i")),
+        source("print('last')\no = (i, j)", ("i", "j")),
+    ]
+    links = [(1, "o", 2, "i"), (2, "o", 3, "i"), (0, "o", 4, "i"), (3, "o", 4, "j")]
+    result, sent = branched(Workflow(parts, links))
+    assert sent == 3 and result.values[4] == (1, 1)
+    assert capfd.readouterr().out.splitlines() == ["late", "first", "second", "last"]
+
+
 def test_a_failed_branch_is_no_element(branched: Any) -> None:
     from parallelflow.cli import report
     from tests.support.workflows import pipeline_of

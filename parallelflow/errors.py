@@ -349,18 +349,21 @@ class AliasError(UserMistake):
 
     Parameters
     ----------
-    alias : str
+    name : str
         The alias as the user wrote it.
     reason : str
         What is wrong, and what would be right, one line.
+    file : str, optional
+        The file of ``--params-file``, if the value is one of its; else it is one of ``--set``.
     """
 
     topic = "The file, its version, an alias"
 
-    def __init__(self, alias: str, reason: str) -> None:
-        self.alias = alias
+    def __init__(self, name: str, reason: str, file: str | None = None) -> None:
+        self.name = name
         self.reason = reason
-        super().__init__(f"--set {shown(alias)}: {reason}")
+        origin = f"--params-file {shown(file)}:" if file else "--set"
+        super().__init__(f"{origin} {shown(name)}: {reason}")
 
 
 class ParameterError(UserMistake):
@@ -388,8 +391,8 @@ class ExplorationError(UserMistake):
     topic = "A table of runs, an exploration"
 
 
-class TableError(UserMistake):
-    """A table of parameter values cannot be read, or the table of results not be written.
+class _FileError(UserMistake):
+    """A file that an option names cannot be used.
 
     Parameters
     ----------
@@ -398,32 +401,26 @@ class TableError(UserMistake):
     reason : str
         What is wrong with it, one line.
     """
+
+    option: str = ""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{f'{self.option} ' if self.option else ''}{shown(path)}: {reason}")
+
+
+class TableError(_FileError):
+    """A table of parameter values cannot be read, or the table of results not be written."""
 
     topic = "A table of runs, an exploration"
 
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(f"{shown(path)}: {reason}")
 
-
-class ParametersFileError(UserMistake):
-    """A file with values for aliases cannot be read, or holds something else.
-
-    Parameters
-    ----------
-    path : str
-        The file as the user wrote it.
-    reason : str
-        What is wrong with it, one line.
-    """
+class ParametersFileError(_FileError):
+    """A file with values for aliases cannot be read, or holds something else."""
 
     topic = "The file, its version, an alias"
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(f"--params-file {shown(path)}: {reason}")
+    option = "--params-file"
 
 
 class WorkflowInvalid(UserMistake):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from parallelflow.errors import ParameterError, shortened
+from parallelflow.wording import count
 
 __all__ = ["Parameters", "check_value"]
 
@@ -87,11 +88,11 @@ class Parameters:
                 raise ParameterError(name, "the port has a connection, which gives its value.")
         if not spec.port_spec_items or not spec.is_valid or not _are_constants(spec):
             raise ParameterError(name, "the port takes no value, only a connection.")
-        count = len(spec.port_spec_items)
-        if position is None and count > 1:
-            raise ParameterError(name, f"the port has {count} parts: {name}[0] is the first.")
-        if int(position or 0) >= count:
-            raise ParameterError(name, f"the port has {count} part{'s' * (count > 1)}.")
+        parts = len(spec.port_spec_items)
+        if position is None and parts > 1:
+            raise ParameterError(name, f"the port has {parts} parts: {name}[0] is the first.")
+        if int(position or 0) >= parts:
+            raise ParameterError(name, f"the port has {count(parts, 'part')}.")
         return self._function(module, spec).params[int(position or 0)]
 
     def _function(self, module: Any, spec: Any) -> Any:

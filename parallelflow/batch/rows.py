@@ -59,7 +59,10 @@ def plan_rows(
     columns = table.columns if table else ()
     for name, _ in fixed:
         if table and name in columns:
-            raise TableError(str(table.path), f"has a column {name!r}, which --set sets as well.")
+            raise TableError(
+                str(table.path),
+                f"has a column {name!r}, which --set or --params-file sets as well.",
+            )
     plan = Plan([], [])
     rows = [row.cells for row in table.rows] if table else [()]
     total = len(opened) * len(rows)

@@ -64,9 +64,10 @@ def attach(options: Namespace) -> int:
     end_of_it = "Ctrl-C leaves it running"
     if not running:
         end_of_it = f"it ended {when(run.ended)}" if run.ended else "it has ended"
-    tell(f"run {run.number} of {when(run.began)}: {_command(run)}; {end_of_it}")
+    if not options.quiet:
+        tell(f"run {run.number} of {when(run.began)}: {_command(run)}; {end_of_it}")
     try:
-        _follow(run)
+        _follow(run, options)
     except KeyboardInterrupt:
         if run.state() is DetachedState.RUNNING:
             tell(
@@ -169,9 +170,9 @@ def _command(run: DetachedRun) -> str:
     return shlex.join(["parallelflow", *run.command])
 
 
-def _follow(run: DetachedRun) -> None:
+def _follow(run: DetachedRun, options: Namespace) -> None:
     """Show what a run has written and writes, until it ends."""
-    display = ProgressDisplay(sys.stderr, run.unit)
+    display = ProgressDisplay(sys.stderr, run.unit, options)
     output = _Tail(run.output, sys.stdout, run.encoding)
     messages = _Tail(run.messages, sys.stderr, run.encoding, display)
     seen: dict[int, Snapshot] = {}

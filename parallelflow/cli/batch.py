@@ -13,6 +13,7 @@ from parallelflow.batch.table import read_table
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import some_of
+from parallelflow.wording import count
 
 from . import report, signals
 from .detached import note_checked
@@ -199,12 +200,11 @@ def _tell_failures(batch: Batch, names: Sequence[str], unit: str, left_out: bool
         on = f" (on {failure.place})" if failure.place else ""
         tell(f"{name}: {failure.message}{on}")
     if failed:
-        total = len(names)
+        total = count(len(names), unit)
         listed = some_of([name for name, _ in failed], MOST_FAILURES)
-        units = f"{unit}{'s' * (total > 1)}"
         ending = ", and are left out" if left_out else ""
-        tell(f"{len(failed)} of {total} {units} failed{ending}: {listed}")
+        tell(f"{len(failed)} of {total} failed{ending}: {listed}")
         not_run = sum(o.collected is None and o.failure is None for o in batch.outcomes)
         if not_run:
-            tell(f"{not_run} of {total} {units} were not run")
+            tell(f"{not_run} of {total} were not run")
     return len(failed)

@@ -24,6 +24,7 @@ from pathlib import Path
 import parallelflow
 from parallelflow.errors import VistrailsNotFound, WindowUnavailable
 from parallelflow.system.safe_files import is_folder, is_there
+from parallelflow.wording import count
 
 from .exits import Exit
 from .json_output import print_document
@@ -98,17 +99,20 @@ def check(options: Namespace) -> int:
             if options.json:
                 found.append({**asdict(finding), "more": list(finding.more)})
                 continue
+            if options.quiet and finding.state != TO_DO:
+                continue
             # For a person at once; another program, such as head, gets it as from other commands.
             print(*_lines(finding, columns), sep="\n", flush=sys.stdout.isatty())
     if options.json:
         print_document("check", {"ready": not missing, "findings": found})
         return Exit.FAILED if missing else Exit.OK
-    print()
-    if missing:
-        print(f"{missing} thing{'s' * (missing > 1)} to do before workflows run in parallel here.")
-        return Exit.FAILED
-    print("Workflows can run in parallel here.")
-    return Exit.OK
+    if not options.quiet:
+        print()
+        if missing:
+            print(f"{count(missing, 'thing')} to do before workflows run in parallel here.")
+        else:
+            print("Workflows can run in parallel here.")
+    return Exit.FAILED if missing else Exit.OK
 
 
 def _safely(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from argparse import Namespace
@@ -21,6 +20,7 @@ from parallelflow.engine_manager.model import (
 from parallelflow.engine_manager.model.information import ClusterInfo, aligned
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterError, UserMistake
+from parallelflow.wording import count
 
 from .engines import check_profile, chosen_launcher
 from .exits import Exit
@@ -105,13 +105,19 @@ def _start(manager: EngineManager, options: Namespace) -> int:
     if options.json:
         print_document("start", _start_content(info, number))
         return Exit.OK
-    print(
-        f"{_count(len(info.engines), 'engine')} on the profile {info.profile} "
-        f"({number} new; controller at {info.controller.address})"
-    )
+    if not options.quiet:
+        print(_started(info, number))
     for warning in info.warnings:
         tell(warning)
     return Exit.OK
+
+
+def _started(info: ClusterInfo, number: int) -> str:
+    assert info.controller is not None
+    return (
+        f"{count(len(info.engines), 'engine')} on the profile {info.profile} "
+        f"({number} new; controller at {info.controller.address})"
+    )
 
 
 def _start_content(info: ClusterInfo, number: int) -> dict[str, Any]:
@@ -167,7 +173,10 @@ def _info(manager: EngineManager, options: Namespace) -> int:
     if options.watch:
         return _watch(manager)
     info = manager.info()
-    print(json.dumps(info.to_dict(), indent=2) if options.json else info.to_text())
+    if options.json:
+        print_document("info", info.to_dict())
+    else:
+        print(info.to_text())
     return Exit.OK if info.connected else Exit.FAILED
 
 
@@ -230,9 +239,10 @@ def _profile(profile: ProfileInfo) -> dict[str, Any]:
 
 def _cleanup(manager: EngineManager, options: Namespace) -> int:
     inventory = manager.inventory()
-    for line in _inventory_lines(inventory):
-        print(line)
-    if not inventory.of(Origin.THIS_SESSION, Origin.DETACHED):
+    found = inventory.of(Origin.THIS_SESSION, Origin.DETACHED)
+    if not options.quiet or (found and not options.yes):
+        print("\n".join(_inventory_lines(inventory)))
+    if not found:
         return Exit.OK
     if not _confirmed(options, "Stop what was left running?"):
         return Exit.FAILED
@@ -241,7 +251,8 @@ def _cleanup(manager: EngineManager, options: Namespace) -> int:
         tell(f"did not stop: processes {', '.join(map(str, left))}")
     if left or manager.inventory().of(Origin.THIS_SESSION, Origin.DETACHED):
         return Exit.FAILED  # of jobs it has been told why
-    print("stopped.")
+    if not options.quiet:
+        print("stopped.")
     return Exit.OK
 
 
@@ -273,23 +284,25 @@ def _shutdown(manager: EngineManager, options: Namespace) -> int:
     manager.connect()
     plan = manager.shutdown_plan()
     if plan is None:
-        print(f"no cluster runs on the profile {manager.profile}.")
+        if not options.quiet:
+            print(f"no cluster runs on the profile {manager.profile}.")
         return Exit.OK
-    print(_plan_line(plan))
+    if not (options.quiet and options.yes):
+        print(_plan_line(plan))
     if not _confirmed(options, "Shut it down?"):
         return Exit.FAILED
     left = manager.shutdown_cluster()
     for one in left:
         tell(f"did not stop: {one}")
-    if not left:
+    if not left and not options.quiet:
         print("stopped.")
     return Exit.FAILED if left else Exit.OK
 
 
 def _plan_line(plan: ShutdownPlan) -> str:
     hosts = ", ".join(f"{number} on {host}" for host, number in plan.engines.items())
-    tasks = "an unknown number of tasks" if plan.tasks is None else _count(plan.tasks, "task")
-    engines = f"{_count(plan.total, 'engine')}{f' ({hosts})' if hosts else ''}"
+    tasks = "an unknown number of tasks" if plan.tasks is None else count(plan.tasks, "task")
+    engines = f"{count(plan.total, 'engine')}{f' ({hosts})' if hosts else ''}"
     line = (
         f"This ends the cluster of the profile {plan.profile}: its controller, {engines}, and "
         f"{tasks} running or waiting."
@@ -297,10 +310,6 @@ def _plan_line(plan: ShutdownPlan) -> str:
     if plan.foreign:
         line += " Not all of it was left running by Parallel Flow: others may be using it, too."
     return line
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _confirmed(options: Namespace, question: str) -> bool:

@@ -10,9 +10,12 @@ from parallelflow.errors import shortened
 from . import output_options
 from .exits import meanings
 
-__all__ = ["COMMANDS", "OTHER_NAMES", "add", "launcher", "number_of_engines"]
+__all__ = ["COMMANDS", "LAUNCHERS", "OTHER_NAMES", "add", "add_engines"]
 
 COMMANDS = ("start", "info", "profiles", "cleanup", "shutdown")
+
+LAUNCHERS = ("local", "ssh", "sshproxy", "mpi", "slurm", "pbs", "sge", "lsf", "htcondor")
+"""Launchers by the names that ``--launcher`` takes; others may be installed."""
 
 OTHER_NAMES = {"status": "info", "stop": "shutdown"}
 """What commands are called elsewhere, with their own names."""
@@ -71,6 +74,11 @@ examples:
 """
 
 
+_ENGINES = """\
+A running cluster of the profile is used as it is, and left running; with
+--engines, missing engines are added. Where none runs, one is started for
+this run and stopped after it."""
+
 PROFILE_HELP = "IPython profile (default: the one chosen last in the window, else default)"
 
 
@@ -95,7 +103,7 @@ def add(commands: Any) -> None:
         "--launcher",
         metavar="LAUNCHER",
         type=launcher,
-        help="how to start them: local, ssh, sshproxy, mpi, slurm, pbs, sge, lsf, htcondor "
+        help=f"how to start them: {', '.join(LAUNCHERS)} "
         "(default: as the configuration or the profile says, else local)",
     )
     start.add_argument(
@@ -108,7 +116,7 @@ def add(commands: Any) -> None:
     info = _add(commands, "info", "show information on the cluster", _INFO, _INFO_EPILOG)
     form = info.add_mutually_exclusive_group()
     form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
-    form.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    output_options.add_json(form)
     listing = _add(
         commands, "profiles", "list the profiles and what runs", _PROFILES, _PROFILES_EPILOG, False
     )
@@ -117,6 +125,41 @@ def add(commands: Any) -> None:
     shutdown = _add(commands, "shutdown", "request cluster shutdown", _SHUTDOWN, _SHUTDOWN_EPILOG)
     for command in (cleanup, shutdown):
         command.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        output_options.add_quiet(command, "show only what did not stop, and the question")
+
+
+def add_engines(command: argparse.ArgumentParser) -> None:
+    """Add the options of a command that works with engines, and starts them where none run.
+
+    Parameters
+    ----------
+    command : ArgumentParser
+        The parser of the command.
+    """
+    engines = command.add_argument_group("engines", _ENGINES)
+    engines.add_argument(
+        "-n",
+        "--engines",
+        metavar="N",
+        type=number_of_engines,
+        help="how many engines to work with (default: those that run; where none run, the "
+        "configured number, else one per core)",
+    )
+    engines.add_argument(
+        "--launcher",
+        metavar="LAUNCHER",
+        type=launcher,
+        help="how to start engines, if some are to be started: local, ssh, slurm, ... (default: as "
+        "the configuration or the profile says, else local)",
+    )
+    engines.add_argument("--profile", metavar="P", help=PROFILE_HELP)
+    engines.add_argument(
+        "--chunk-size",
+        metavar="N",
+        type=_chunk_size,
+        help="how many elements travel together (default: as configured, else as many as take "
+        "some milliseconds)",
+    )
 
 
 def _add(
@@ -196,3 +239,11 @@ def number_of_engines(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of engines: 1 or more")
     return number
+
+
+def _chunk_size(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(
+            f"{shortened(text)} is not a number of elements: 1 or more"
+        )
+    return int(text)

@@ -14,12 +14,13 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from parallelflow import troubleshooting
 from parallelflow.errors import ParallelFlowError, UserMistake
 
-from . import peek, target
+from . import cluster_parser, peek, target
 from .exits import Exit, meanings
 
-__all__ = ["SHELLS", "activate", "add", "run_command"]
+__all__ = ["COMPLETERS", "SHELLS", "activate", "add", "run_command"]
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -93,7 +94,7 @@ def activate(parser: argparse.ArgumentParser) -> None:
         return
     for command in _commands(parser):
         for action in command._actions:
-            completer = _COMPLETERS.get(str(action.metavar))
+            completer = COMPLETERS.get(str(action.metavar))
             if completer is not None:
                 action.completer = completer  # type: ignore[attr-defined]
     try:
@@ -146,8 +147,45 @@ def _profiles(**_asked: Any) -> list[str]:
     return names()
 
 
-_COMPLETERS: dict[str, Callable[..., list[str]]] = {
+def _launchers(**_asked: Any) -> list[str]:
+    return list(cluster_parser.LAUNCHERS)
+
+
+def _aliases(parsed_args: Namespace, **_asked: Any) -> list[str]:
+    """Return the aliases of the file that is named before, each with its equals sign."""
+    named = getattr(parsed_args, "files", None) or [getattr(parsed_args, "file", None)]
+    try:
+        tree = target.read(target.parse(str(named[0])).path)
+    except ParallelFlowError:
+        return []
+    return [f"{alias}=" for alias in peek.aliases(tree)]
+
+
+def _detached(**_asked: Any) -> list[str]:
+    from parallelflow.runs.detached import list_detached
+
+    return [str(run.number) for run in list_detached()]
+
+
+def _codes(**_asked: Any) -> list[str]:
+    return [section.code for section in troubleshooting.sections()]
+
+
+def _checkpoints(**_asked: Any) -> list[str]:
+    from parallelflow.checkpoints.folder import list_kept
+
+    return [kept.name for kept in list_kept()]
+
+
+COMPLETERS: dict[str, Callable[..., list[str]]] = {
     "FILE[:VERSION]": complete_target,
     "P": _profiles,
+    "LAUNCHER": _launchers,
+    "ALIAS=VALUE": _aliases,
+    "PARAMETER=VALUE,...": _aliases,
+    "PARAMETER=FROM,TO,STEPS": _aliases,
+    "RUN": _detached,
+    "CODE": _codes,
+    "NAME": _checkpoints,
 }
 """What completes an argument, by the word that stands for it in the help."""

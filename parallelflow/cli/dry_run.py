@@ -13,6 +13,7 @@ from parallelflow.batch.table import read_table
 from parallelflow.checkpoints import folder
 from parallelflow.engine.workflow_results import title
 from parallelflow.engine_manager import get_manager
+from parallelflow.wording import count
 
 from . import peek
 from .engines import chosen_launcher, configure_engines
@@ -180,7 +181,7 @@ def _loop(loop: Mapping[str, Any], content: Mapping[str, Any], options: Namespac
         where = "serial"
     elements = ""
     if loop["elements"] is not None:
-        elements = f", {loop['elements']} element{'s' * (loop['elements'] != 1)}"
+        elements = f", {count(loop['elements'], 'element')}"
     elif loop["elements_from"]:
         elements = f", its elements come from '{loop['elements_from']}'"
     return f"{_named(loop)}, {where}{elements}"

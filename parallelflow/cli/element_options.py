@@ -18,6 +18,8 @@ from parallelflow.settings import (
 )
 from parallelflow.work.python_value import python_value
 
+from .output_options import Options
+
 if TYPE_CHECKING:
     from parallelflow.work.policy import ElementPolicy
 
@@ -25,10 +27,10 @@ __all__ = ["add", "add_log", "leaves_out", "override_settings", "point_policy"]
 
 OF_ELEMENTS = """\
 These hold for every loop on engines, and go before the ports of the Map
-modules and the configuration. With
---table, or several files, a row is an element; without --on-error, the
-others are finished then."""
-OF_POINTS = "A point is an element; without --on-error, the others are finished."
+modules and the configuration. With --table, or several files, a row is an
+element."""
+_ON_ERROR = "as configured, else stop; of rows: finish others)"
+OF_POINTS = "A point is an element."
 
 
 def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
@@ -46,25 +48,28 @@ def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
         "--on-error",
         choices=POLICIES,
         metavar="WORD",
-        help="stop, 'finish others' first, or continue without those that have failed",
+        help="stop, 'finish others' first, or continue without those that have failed (default: "
+        + ("finish others)" if description == OF_POINTS else _ON_ERROR),
     )
     failing.add_argument(
         "--value-for-failed",
         metavar="VALUE",
-        help="what failed elements have with continue, as Python writes it (default: None)",
+        help="what failed elements have with continue, as Python writes it (default: as "
+        "configured, else None)",
     )
     failing.add_argument(
         "--element-timeout",
         metavar="SECONDS",
         type=_seconds,
-        help="how long an element may take before it is interrupted, and fails (0: no limit)",
+        help="how long an element may take before it is interrupted, and fails; 0 is no limit "
+        "(default: as configured, else 0)",
     )
     failing.add_argument(
         "--retries",
         metavar="N",
         type=_retries,
         help="how often an element that has raised is tried again, on another engine if there is "
-        "one",
+        "one (default: as configured, else 0)",
     )
     failing.add_argument(
         "--element",
@@ -91,7 +96,7 @@ def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
     )
 
 
-def add_log(parser: argparse.ArgumentParser) -> None:
+def add_log(parser: Options) -> None:
     """Add the option for VisTrails' log."""
     parser.add_argument(
         "--save-log",
@@ -109,6 +114,7 @@ def override_settings(options: argparse.Namespace) -> None:
         onError=options.on_error,
         elementTimeout=options.element_timeout,
         retries=options.retries,
+        chunkSize=options.chunk_size,
         valueForFailed=options.value_for_failed,
         resume=False if options.no_resume else None,
     )

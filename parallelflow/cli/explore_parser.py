@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from parallelflow.errors import shortened
 
-from . import element_options, output_options
-from .cluster_parser import PROFILE_HELP
+from . import cluster_parser, element_options, output_options
 from .exits import meanings
 from .runs_parser import add_detach
 
@@ -42,15 +40,13 @@ results:
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
-def add(commands: Any, engines: Callable[[str], int]) -> None:
+def add(commands: Any) -> None:
     """Add the command.
 
     Parameters
     ----------
     commands : argparse._SubParsersAction
         What ``add_subparsers`` of the whole command returned.
-    engines : callable
-        Reads a number of engines.
     """
     explore = commands.add_parser(
         "explore",
@@ -65,12 +61,14 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         help="a vistrail (.vt), and which of its versions: a tag or a number (default: that of "
         "the exploration, or the latest)",
     )
-    explore.add_argument(
+    add_detach(explore)
+    values = explore.add_argument_group("values of parameters")
+    values.add_argument(
         "--name",
         metavar="EXPLORATION",
         help="a parameter exploration that is saved in the file (default: the version's only one)",
     )
-    explore.add_argument(
+    values.add_argument(
         "--set",
         metavar="PARAMETER=VALUE,...",
         dest="axes",
@@ -79,7 +77,7 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         default=[],
         help="the values of a parameter; may be repeated",
     )
-    explore.add_argument(
+    values.add_argument(
         "--range",
         metavar="PARAMETER=FROM,TO,STEPS",
         dest="axes",
@@ -87,23 +85,15 @@ def add(commands: Any, engines: Callable[[str], int]) -> None:
         action="append",
         help="so many values of a parameter, the two ends included; may be repeated",
     )
-    explore.add_argument(
+    cluster_parser.add_engines(explore)
+    element_options.add(explore, element_options.OF_POINTS)
+    results = explore.add_argument_group("results and records")
+    results.add_argument(
         "--table",
         metavar="CSV",
         help="where to write the table of results (default: standard output)",
     )
-    explore.add_argument(
-        "-n",
-        "--engines",
-        metavar="N",
-        type=engines,
-        help="how many engines to work with (default: those that run; where none run, the "
-        "configured number, else one per core)",
-    )
-    explore.add_argument("--profile", metavar="P", help=PROFILE_HELP)
-    element_options.add_log(explore)
-    element_options.add(explore, element_options.OF_POINTS)
-    add_detach(explore)
+    element_options.add_log(results)
     output_options.add_messages(explore)
 
 

@@ -22,6 +22,9 @@ SCHEMAS = {
     "start": 1,
     "start --dry-run": 1,
     "profiles": 1,
+    "show": 1,
+    "info": 1,
+    "runs": 1,
 }
 """The number of each command's schema; it grows when a field gets another meaning, or goes."""
 

@@ -6,16 +6,32 @@ import argparse
 
 from .progress_mode import MODES
 
-__all__ = ["add_json", "add_messages"]
+__all__ = ["Options", "add_json", "add_messages", "add_quiet"]
+
+Options = argparse._ActionsContainer
+"""A command's parser, or a group of its options."""
 
 
-def add_json(command: argparse.ArgumentParser) -> None:
+def add_json(command: Options) -> None:
     """Add ``--json``."""
     command.add_argument(
         "--json",
         action="store_true",
         help="print JSON to standard output, and everything else to standard error",
     )
+
+
+def add_quiet(command: Options, what: str) -> None:
+    """Add ``-q`` to a command that shows no progress.
+
+    Parameters
+    ----------
+    command : ArgumentParser
+        The parser of the command.
+    what : str
+        What is shown with it.
+    """
+    command.add_argument("-q", "--quiet", action="store_true", help=what)
 
 
 def add_messages(command: argparse.ArgumentParser, verbose: bool = True) -> None:

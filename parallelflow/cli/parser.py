@@ -66,11 +66,6 @@ tables of runs:
   the others alone. What the runs print goes to standard error. Files of output
   modules get the row's number: plot_03.png. After Ctrl-C the rows that have
   finished are written. A Map in such a run works serially, on its engine.
-
-engines:
-  A running cluster of the profile is used as it is, and left running; with
-  --engines, missing engines are added. Where none runs, one is started for
-  this run and stopped after it.
 """
 
 _SHOW_DESCRIPTION = """\
@@ -131,7 +126,7 @@ def build() -> argparse.ArgumentParser:
         dest="command", metavar="COMMAND", title="commands", parser_class=_Parser
     )
     _add_run(commands)
-    explore_parser.add(commands, cluster_parser.number_of_engines)
+    explore_parser.add(commands)
     _add_show(commands)
     _add_gui(commands)
     _add_check(commands)
@@ -159,52 +154,55 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         "latest); several run at the same time, each on one engine",
     )
     run.add_argument(
-        "--table",
-        metavar="CSV",
-        help="run once for each row of a table: its columns are aliases, or MODULE.PORT; the runs "
-        "are shared out among the engines",
+        "--dry-run",
+        action="store_true",
+        help="say what would be run, where, on which engines, and what is there to resume; run and "
+        "start nothing",
     )
-    run.add_argument(
-        "--output",
-        "--out",
-        dest="out",
-        metavar="FILE",
-        help="where to write the results: a table of runs as CSV (default: standard output), the "
-        "results of one run as JSON, to FILE.json (default: nowhere)",
-    )
-    output_options.add_json(run)
-    run.add_argument(
-        "-n",
-        "--engines",
-        metavar="N",
-        type=cluster_parser.number_of_engines,
-        help="how many engines to work with (default: those that run; where none run, the "
-        "configured number, else one per core)",
-    )
-    run.add_argument(
-        "--launcher",
-        metavar="LAUNCHER",
-        type=cluster_parser.launcher,
-        help="how to start engines, if some are to be started: local, ssh, slurm, ... (default: as "
-        "the configuration or the profile says, else local)",
-    )
-    run.add_argument(
-        "--profile",
-        metavar="P",
-        help=cluster_parser.PROFILE_HELP,
-    )
-    run.add_argument(
+    runs_parser.add_detach(run)
+    _add_values(run)
+    loops = run.add_argument_group("which loops run on engines")
+    loops.add_argument(
         "--parallel",
         action="store_true",
         help="run all loops on engines that take longer than sending them there: lists that "
         "iterate by themselves, Filter, For, Maps; the file stays as it is",
     )
-    run.add_argument(
+    loops.add_argument(
         "--parallel-maps",
         action="store_true",
         help="run every Map of Control Flow on engines, however short",
     )
-    run.add_argument(
+    cluster_parser.add_engines(run)
+    element_options.add(run)
+    results = run.add_argument_group("results and records")
+    results.add_argument(
+        "--output",
+        "--out",
+        dest="out",
+        metavar="FILE",
+        help="where to write the results: of one run as JSON, to FILE.json (default: nowhere), of "
+        "a table of runs as CSV (default: standard output)",
+    )
+    output_options.add_json(results)
+    results.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write a page of HTML about the run: timeline, durations, engines, errors",
+    )
+    results.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="write a table of the elements as CSV: state, input, engine, start, seconds, "
+        "peak memory, error",
+    )
+    element_options.add_log(results)
+    output_options.add_messages(run)
+
+
+def _add_values(run: argparse.ArgumentParser) -> None:
+    values = run.add_argument_group("values of aliases")
+    values.add_argument(
         "--set",
         metavar="ALIAS=VALUE",
         dest="aliases",
@@ -213,32 +211,17 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="give a value to an alias of the workflow; may be repeated",
     )
-    run.add_argument(
+    values.add_argument(
         "--params-file",
         metavar="JSON",
         help="give values to aliases by a file: an object of JSON; --set goes before it",
     )
-    run.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="say what would be run, where, on which engines, and what is there to resume; run and "
-        "start nothing",
+    values.add_argument(
+        "--table",
+        metavar="CSV",
+        help="run once for each row of a table: its columns are aliases, or MODULE.PORT; the runs "
+        "are shared out among the engines",
     )
-    element_options.add(run)
-    runs_parser.add_detach(run)
-    run.add_argument(
-        "--report",
-        metavar="FILE",
-        help="write a page of HTML about the run: timeline, durations, engines, errors",
-    )
-    element_options.add_log(run)
-    run.add_argument(
-        "--trace",
-        metavar="FILE",
-        help="write a table of the elements as CSV: state, input, engine, start, seconds, "
-        "peak memory, error",
-    )
-    output_options.add_messages(run)
 
 
 def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -254,7 +237,7 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE[:VERSION]",
         help="a vistrail (.vt), and which of its versions: a tag or a number (default: the latest)",
     )
-    show.add_argument("--json", action="store_true", help="the same as JSON")
+    output_options.add_json(show)
 
 
 def _add_gui(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -286,6 +269,7 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     output_options.add_json(checked)
+    output_options.add_quiet(checked, "show only what there is to do")
 
 
 def _alias(text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-__all__ = ["CONTROL_FLOW", "PARALLEL_FLOW", "tags", "wants_engines"]
+__all__ = ["CONTROL_FLOW", "PARALLEL_FLOW", "aliases", "tags", "wants_engines"]
 
 PARALLEL_FLOW = "edu.poly.vistrails.parallel_flow"
 CONTROL_FLOW = "org.vistrails.vistrails.control_flow"
@@ -28,6 +28,18 @@ def tags(root: Element) -> list[str]:
     """
     notes = root.iter("actionAnnotation")
     return [tag for note in notes if note.get("key") == _TAG and (tag := note.get("value"))]
+
+
+def aliases(root: Element) -> list[str]:
+    """Return the aliases that a vistrail's versions have, each once, the oldest first.
+
+    Parameters
+    ----------
+    root : Element
+        The version tree, as `parallelflow.cli.target.read` returns it.
+    """
+    named = (parameter.get("alias") for parameter in root.iter("parameter"))
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def wants_engines(root: Element, version: str | None, all_maps: bool) -> bool:

@@ -15,6 +15,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from parallelflow.progress import RunState, Snapshot, listen
+from parallelflow.wording import count
 
 from .progress_mode import ProgressMode
 
@@ -236,9 +237,7 @@ def plain_line(snapshot: Snapshot, running: float, unit: str = "elements") -> st
 
 
 def _engines(number: int) -> str:
-    if not number:
-        return ""
-    return f"{number} engine" if number == 1 else f"{number} engines"
+    return count(number, "engine") if number else ""
 
 
 class _AboveTheBar(io.TextIOBase):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
-import sys
 import time
 from argparse import Namespace
 from dataclasses import asdict
@@ -22,6 +20,7 @@ from parallelflow.system.memory import shown_bytes
 
 from . import detached
 from .exits import Exit
+from .json_output import print_document
 from .messages import tell
 
 __all__ = ["check_files", "keep", "show_runs"]
@@ -117,8 +116,7 @@ def show_runs(options: Namespace) -> int:
     """
     found = all_runs()[-options.number :]
     if options.json:
-        json.dump([asdict(run) for run in found], sys.stdout, indent=1)
-        print()
+        print_document("runs", {"runs": [asdict(run) for run in found]})
         return Exit.OK
     if not found:
         print("There are no runs yet: 'parallelflow run FILE' makes one.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from parallelflow.engine.workflow_results import UNCAUGHT, named, outputs
 from parallelflow.progress import Snapshot
+from parallelflow.wording import count
 
 __all__ = ["failure", "is_unexpected", "results", "summary", "suspension", "traces"]
 
@@ -93,7 +94,7 @@ def summary(
     short = "" if ratio >= WORTHWHILE else f"; {unit}s so short gain nothing on engines"
     started = "" if start_seconds is None else f", engines started in {start_seconds:.1f} s"
     return (
-        f"{elements} {unit}{'s' * (elements != 1)}, {engines} engine{'s' * (engines != 1)}: "
+        f"{count(elements, unit)}, {count(engines, 'engine')}: "
         f"{wall:.1f} s for {work:.1f} s of work ({ratio:.1f} x{short}). "
         f"In all {seconds:.1f} s{started}."
     )

@@ -21,7 +21,7 @@ from .json_output import output_to_stderr, print_document
 from .messages import tell
 from .opening import begin, opened, read_targets
 from .output_files import check_output_files
-from .parameters_file import read_parameters
+from .parameters_file import errors_name_the_file, read_parameters
 from .progress import ProgressDisplay
 
 __all__ = ["run"]
@@ -65,8 +65,17 @@ def run(options: Namespace) -> int:
 
 
 def _run_files(options: Namespace, began: float) -> int:
-    if options.params_file is not None:
-        options.aliases = [*read_parameters(options.params_file), *options.aliases]
+    if options.params_file is None:
+        return _run_as_asked(options, began)
+    by_set = {alias for alias, _ in options.aliases}
+    given = read_parameters(options.params_file)
+    by_file = {alias: value for alias, value in given.items() if alias not in by_set}
+    options.aliases = [*by_file.items(), *options.aliases]
+    with errors_name_the_file(options.params_file, by_file):
+        return _run_as_asked(options, began)
+
+
+def _run_as_asked(options: Namespace, began: float) -> int:
     many = bool(options.table) or len(options.files) > 1
     if many and options.element is not None:
         raise UserMistake("--element is for one run: leave it out.")

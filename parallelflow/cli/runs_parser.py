@@ -7,6 +7,7 @@ from typing import Any
 
 from parallelflow.errors import shortened
 
+from . import output_options
 from .exits import meanings
 
 __all__ = ["add", "add_detach"]
@@ -57,11 +58,12 @@ def add(commands: Any) -> None:
         default=20,
         help="how many, the latest ones (default: 20)",
     )
-    runs.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    output_options.add_json(runs)
     attach = _add(commands, "attach", "show a detached run", _ATTACH, _ATTACH_EPILOG)
     attach.add_argument(
         "run", metavar="RUN", nargs="?", help=f"{_NAME} (default: the latest detached run)"
     )
+    output_options.add_messages(attach, verbose=False)
     cancel = _add(commands, "cancel", "end a detached run", _CANCEL, _CANCEL_EPILOG)
     cancel.add_argument("run", metavar="RUN", help=_NAME)
 

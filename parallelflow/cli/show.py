@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from typing import Any
 
 from . import target
 from .exits import Exit
+from .json_output import print_document
 from .repeats import branch_facts, branches_of, facts, loops_of
 from .workflow import modules_of, version_read
 
 __all__ = ["show"]
-
-SCHEMA = 1
-"""Number of the JSON's form; it grows when something in it gets another meaning."""
 
 
 def show(options: Namespace) -> int:
@@ -43,7 +40,10 @@ def show(options: Namespace) -> int:
     start_core(execution_log=False)
     with version_read(wanted) as (vistrail, number, pipeline):
         content = _content(str(wanted.path), vistrail, number, pipeline)
-    print(json.dumps(content, indent=2) if options.json else "\n".join(_lines(content)))
+    if options.json:
+        print_document("show", content)
+    else:
+        print("\n".join(_lines(content)))
     return Exit.OK
 
 
@@ -51,7 +51,6 @@ def _content(path: str, vistrail: Any, number: int, pipeline: Any) -> dict[str, 
     tags: dict[int, str] = dict(vistrail.get_tagMap())
     modules = list(modules_of(pipeline))
     return {
-        "schema": SCHEMA,
         "file": path,
         "version": {
             "number": number,

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TextIO
 
 from parallelflow.engine_manager.model import Stage, StartSnapshot
+from parallelflow.wording import count
 
 from .progress_mode import ProgressMode
 
@@ -58,10 +59,9 @@ class StartDisplay:
 
 
 def _text(snapshot: StartSnapshot) -> str:
-    wanted = len(snapshot.engines)
+    engines = count(len(snapshot.engines), "engine")
     if snapshot.controller in (Stage.WAITING, Stage.STARTED):
         return f"starting a controller on the profile {snapshot.profile} ..."
     counts = [f"{snapshot.count(s)} {s.value}" for s in (Stage.REGISTERED, Stage.READY)]
-    engines = "engine" if wanted == 1 else "engines"
     told = ", ".join([*snapshot.jobs, *counts])
-    return f"starting {wanted} {engines} on the profile {snapshot.profile}: {told} ..."
+    return f"starting {engines} on the profile {snapshot.profile}: {told} ..."

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from parallelflow.wording import count
+
 from .model import Stage
 
 if TYPE_CHECKING:
@@ -71,10 +73,9 @@ class ConsoleInteraction:
 
     def engines_to_start(self, profile: str, suggested: int) -> int:
         """Answer the suggested number."""
-        s = "s" * (suggested != 1)
         self.tell(
-            f"Parallel Flow: no engine runs in the profile '{profile}': starting {suggested} "
-            f"engine{s}"
+            f"Parallel Flow: no engine runs in the profile '{profile}': starting "
+            f"{count(suggested, 'engine')}"
         )
         return suggested
 

@@ -16,11 +16,12 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.engine_manager.model import State
+from parallelflow.wording import count
 
 from .parts import PlainDialog, icon_label, label
 from .start_dialog import MOST
 from .start_view import StartView
-from .wording import count, too_many
+from .wording import too_many
 
 __all__ = ["AskDialog", "StartingDialog"]
 

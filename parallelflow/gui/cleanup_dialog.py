@@ -16,11 +16,12 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.engine_manager.model import Inventory, Origin
+from parallelflow.wording import count
 
 from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label, numbers, sentence, table
 from .tasks import Task
-from .wording import count, when
+from .wording import when
 
 __all__ = ["Choice", "CleanupDialog"]
 

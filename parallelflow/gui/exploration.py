@@ -17,6 +17,7 @@ from parallelflow.batch.answers import Answers, answers_for
 from parallelflow.batch.exploration import explore_saved
 from parallelflow.errors import ParallelFlowError
 from parallelflow.loops.patches import replaced_method
+from parallelflow.wording import count
 
 __all__ = ["Explorations"]
 
@@ -138,7 +139,6 @@ class _Execution(contextlib.AbstractContextManager["_Execution"]):
         if now is None or not now.engines:
             return "Waiting for engines..."
         finished = now.done + now.failed
-        text = f"{finished} of {now.total} points computed on {now.engines} engine"
-        text += "s" * (now.engines != 1)
+        text = f"{finished} of {now.total} points computed on {count(now.engines, 'engine')}"
         left = now.remaining_seconds
         return f"{text}, {tqdm.format_interval(left)} left" if left is not None else text

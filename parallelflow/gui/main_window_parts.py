@@ -13,9 +13,9 @@ from PyQt5.QtWidgets import QAction, QFileDialog, QLabel
 
 import parallelflow
 from parallelflow.engine_manager.model import State
+from parallelflow.wording import count
 
 from . import main_window
-from .wording import count
 
 __all__ = ["MainWindowParts", "engines_line"]
 

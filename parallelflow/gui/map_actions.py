@@ -9,11 +9,11 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QMessageBox
 
 from parallelflow.loops import map_editing
+from parallelflow.wording import count
 
 from . import main_window
 from .entries import MapEntry
 from .map_dialog import MapDialog
-from .wording import count
 
 __all__ = ["MapActions"]
 

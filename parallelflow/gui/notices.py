@@ -12,8 +12,9 @@ from PyQt5.QtWidgets import QApplication, QStyle, QSystemTrayIcon
 
 from parallelflow.progress import RunState, Snapshot
 from parallelflow.settings import settings
+from parallelflow.wording import count
 
-from .wording import count, duration
+from .wording import duration
 
 __all__ = ["Notices", "notice_of"]
 

@@ -30,13 +30,14 @@ from parallelflow.runs.report import About, write_report
 from parallelflow.runs.table import ElementState
 from parallelflow.runs.trace_file import write_trace
 from parallelflow.trace import Place
+from parallelflow.wording import count
 
 from . import past_runs
 from .element_dialog import ElementDialog
 from .parts import Roomy, code, copy, label, table
 from .run_model import RunModel
 from .timeline import Timeline
-from .wording import count, run_line
+from .wording import run_line
 
 __all__ = ["RunsPanel"]
 

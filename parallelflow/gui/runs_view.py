@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from PyQt5.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from parallelflow.progress import RunState, Snapshot
+from parallelflow.wording import count
 
 from .parts import label
-from .wording import count, run_line
+from .wording import run_line
 
 __all__ = ["RunsView"]
 

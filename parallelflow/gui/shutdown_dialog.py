@@ -6,11 +6,12 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QDialogButtonBox, QHBoxLayout, QStyle, QWidget
 
 from parallelflow.engine_manager.model import ShutdownPlan
+from parallelflow.wording import count
 
 from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, icon_label, label
 from .tasks import Task
-from .wording import count, plan_lines
+from .wording import plan_lines
 
 __all__ = ["ShutdownDialog"]
 

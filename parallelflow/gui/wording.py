@@ -7,10 +7,10 @@ import time
 from parallelflow.engine_manager.model import ShutdownPlan, Stage, StartSnapshot, State
 from parallelflow.engine_manager.model.information import ClusterInfo, ControllerInfo
 from parallelflow.progress import RunState, Snapshot
+from parallelflow.wording import count
 
 __all__ = [
     "controller_line",
-    "count",
     "duration",
     "machine_line",
     "memory",
@@ -22,11 +22,6 @@ __all__ = [
     "too_many",
     "when",
 ]
-
-
-def count(number: int, word: str, plural: str = "") -> str:
-    """Return a number with its word: ``1 engine``, ``2 engines``."""
-    return f"{number} {word if number == 1 else plural or word + 's'}"
 
 
 def memory(size: float) -> str:

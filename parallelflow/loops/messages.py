@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from parallelflow.wording import count
 from parallelflow.work.output import Written, write
 
 from .loop import Loop
@@ -77,7 +78,7 @@ def cheap_line(loop: Loop, trial: Trial) -> str:
     """Return what is said of a loop whose elements were not worth sending."""
     n = len(loop.elements)
     return (
-        f"Parallel Flow: the {n} element{'s' * (n != 1)} of {loop.label} stayed here: at "
+        f"Parallel Flow: the {count(n, 'element')} of {loop.label} stayed here: at "
         f"{1000 * trial.mean_seconds:.1f} ms each, engines would have taken longer. "
         "(This is told once; other loops are measured in the same way.)"
     )

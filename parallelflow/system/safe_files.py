@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -197,8 +198,15 @@ def read_text(
     return read_bytes(path, max_bytes, links=links, own=own).decode()
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Return the value in a JSON text.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    pairs : callable, optional
+        Makes each object of its names and values, those inside first; a dictionary if not given.
 
     Raises
     ------
@@ -206,7 +214,7 @@ def parse_json(text: str) -> Any:
         If it is none, also if it is nested more deeply than can be read.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=pairs)
     except RecursionError as e:
         raise ValueError("it is nested too deeply") from e
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine.time_limit import LEAST_END_SECONDS
+from parallelflow.wording import count
 
 from .chunks import Chunk
 from .outcomes import Decision, Fail, Quarantine, Requeue
@@ -109,8 +110,7 @@ def requeue_unread(chunks: Sequence[Chunk]) -> list[Decision]:
 
 def fail_as_lost(chunk: Chunk, killed: str = "") -> Fail:
     """Return the failure of a single element by the engines that were lost while it ran."""
-    count = len(chunk.losses)
-    how = f", the last one {killed}" if killed and count > 1 else f", {killed}" if killed else ""
-    engines = "engine" if count == 1 else "engines"
-    failure = RemoteFailure("lost", "EngineLost", f"it ended {count} {engines}{how}")
+    number = len(chunk.losses)
+    how = f", the last one {killed}" if killed and number > 1 else f", {killed}" if killed else ""
+    failure = RemoteFailure("lost", "EngineLost", f"it ended {count(number, 'engine')}{how}")
     return Fail(chunk.start, chunk.elements[0], failure)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parallelflow.progress import RunState, Snapshot, listen
+from parallelflow.wording import count
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -53,7 +54,7 @@ class ProgressBar:
         if snapshot.state is RunState.PREPARING:
             notes.append("waiting for engines")
         elif snapshot.engines:
-            notes.append(f"{snapshot.engines} engine{'s' * (snapshot.engines != 1)}")
+            notes.append(count(snapshot.engines, "engine"))
         if snapshot.failed:
             notes.append(f"{snapshot.failed} failed")
         bar.set_postfix_str(", ".join(notes), refresh=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import ClusterError, ClusterLost, StartCancelled
+from parallelflow.wording import count
 
 if TYPE_CHECKING:
     import ipyparallel
@@ -115,8 +116,7 @@ def _move(
         why = f" ({e.message})"
     if client is not None:
         run.move_to(client)
-        n = len(client.ids)
-        where = f"on {n} engine{'s' * (n != 1)} of the cluster that there is now"
+        where = f"on {count(len(client.ids), 'engine')} of the cluster that there is now"
     elif run.may_end_engines:
         raise lost
     else:

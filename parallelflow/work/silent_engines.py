@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.wording import count
 
 from .workers import Workers
 
@@ -75,8 +76,8 @@ class SilentEngines:
         )
         started = self._pool.start_beside(ids)
         if started:
-            are = "engine is" if started == 1 else "engines are"
-            self._warn(f"{begin}or {hangs}. {started} {are} being started beside {which}.")
+            are = count(started, "engine is", "engines are")
+            self._warn(f"{begin}or {hangs}. {are} being started beside {which}.")
             return
         self._is_work_done_here = self._pool.works_here
         meanwhile = (

@@ -69,7 +69,7 @@ def check_elsewhere(tmp_path: Path, change: str) -> str:
     code = (
         "import platform, sys; sys.modules['vistrails'] = sys.modules['ipyparallel'] = None\n"
         f"from argparse import Namespace\nfrom parallelflow.cli.check import check\n{change}\n"
-        "sys.exit(check(Namespace(json=False)))"
+        "sys.exit(check(Namespace(json=False, quiet=False)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -169,12 +169,13 @@ def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str)
     (connection,) = connections(running)
     connection.path.chmod(0o644)
     try:
-        result = parallelflow("check")
+        result = parallelflow("check", "-q")
     finally:
         connection.path.chmod(0o600)
     assert result.returncode == 1
     assert f"to do   profile {running}: other users can read" in result.stdout
     assert "chmod 600" in result.stdout
+    assert "fine" not in result.stdout and "things to do" not in result.stdout
 
 
 @pytest.mark.own_cluster

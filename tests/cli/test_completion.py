@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from parallelflow.cli import cluster_parser, completion
 from parallelflow.cli.completion import complete_target
+from parallelflow.engine_manager.launch import launchers
 from tests.support.command import RunHere
 
 from .conftest import environment
@@ -44,6 +47,10 @@ def test_bash_completes_commands_options_files_and_tags(folder: Path) -> None:
         "parallelflow run cas",
         "parallelflow run cases.vt:serial",
         "parallelflow run cases.vt --progress n",
+        "parallelflow explore cases.vt:serial_m",
+        "parallelflow run cases.vt --launcher sl",
+        "parallelflow run cases.vt --set wh",
+        "parallelflow explain PF0",
     ]
     variables = {**environment(), "PATH": f"{folder}:/usr/bin:/bin"}
     done = subprocess.run(
@@ -54,18 +61,32 @@ def test_bash_completes_commands_options_files_and_tags(folder: Path) -> None:
         text=True,
         check=True,
     )
-    commands, option, file, tag, word = done.stdout.splitlines()
+    commands, option, file, tag, word, explored, launcher, alias, codes = done.stdout.splitlines()
     assert commands.strip() == "show"
     assert option.strip() == "--dry-run"
     assert file.strip() == "cases.vt"
-    assert tag.strip().endswith("serial_map")
+    # Of a word with a colon bash wants what follows it.
+    assert tag.strip() == "serial_map"
     assert word.strip() == "none"
+    assert explored.strip() == "serial_map"
+    assert launcher.strip() == "slurm"
+    assert alias.strip() == "whole="
+    assert codes.startswith("PF01") and "PF09" in codes
 
 
 def test_tags_of_what_is_no_vistrail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert "cases.vt:aliases" in complete_target("cases.vt:")
     assert complete_target("gone.vt:") == []
+
+
+def test_what_there_is_completes_an_argument(
+    here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launchers that are offered, without ipyparallel's half a second."""
+    assert set(cluster_parser.LAUNCHERS) == set(launchers.TITLES)
+    for metavar, completer in completion.COMPLETERS.items():
+        assert isinstance(completer(prefix="", parsed_args=Namespace()), list), metavar
 
 
 def test_without_the_library_it_says_so(here: RunHere, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def read_until(end: int, text: str) -> str:
 def row(here: RunHere, number: int) -> dict[str, object]:
     """Return the latest line of a run in the list of runs."""
     listed = json.loads(here("runs", "--json").stdout)
-    return [one for one in listed if one["number"] == number][-1]
+    return [one for one in listed["runs"] if one["number"] == number][-1]
 
 
 def begin(parallelflow: Run, *arguments: object) -> DetachedRun:
@@ -115,6 +115,9 @@ def test_a_run_has_its_output_and_its_exit_code(
         assert (shown.returncode, shown.stdout) == (0, "rested 0.5\n"), shown.stderr
         assert "parallelflow: done in " in shown.stderr.splitlines()[-1]
     assert "it ended today " in shown.stderr
+    quiet = here("attach", "-q")
+    assert quiet.stdout == "rested 0.5\n"
+    assert quiet.stderr.startswith("parallelflow: done in "), "what the run itself has written"
     assert row(here, 1)["state"] == "done"
     run = find_detached(1)
     assert run is not None
@@ -235,7 +238,7 @@ def test_a_damaged_record_is_no_run_and_stops_no_command(
     done = here("attach", run.number)
     assert done.returncode == 2 and done.stderr.startswith("parallelflow: there is no detached run")
     listed = here("runs", "--json")
-    assert [one["number"] for one in json.loads(listed.stdout)] == [kept.number]
+    assert [one["number"] for one in json.loads(listed.stdout)["runs"]] == [kept.number]
 
 
 def test_output_that_cannot_be_shown_is_told(cases: Path, parallelflow: Run) -> None:

@@ -138,8 +138,11 @@ def test_parameters_come_from_a_file(here: RunHere, cases: Path, tmp_path: Path)
         ("{", "is not JSON: "),
         ("[1]", "is not an object of JSON"),
         ('{"whole": null}', "'whole' is null"),
-        ('{"whole": "x"}', "'x' is not a value of type Integer"),
+        ('{"whole": "x"}', "{path}: whole: 'x' is not a value of type Integer"),
         ('{"wohle": 1}', "has no such alias; it has: many, "),
+        ('{"word": {"a": 1}, "whole": 1, "whole": 2}', "'whole' has 2 values: leave one."),
+        ("[" * 99999, "is not JSON: it is nested too deeply."),
+        ("\udcff", "is not JSON in UTF-8: "),
         (None, "cannot be read: No such file or directory."),
     ],
 )
@@ -148,10 +151,25 @@ def test_wrong_files_of_parameters(
 ) -> None:
     path = tmp_path / "parameters.json"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text.encode(errors="surrogateescape"))
     done = here("run", f"{cases}:aliases", "--params-file", path)
     assert (done.returncode, done.stdout) == (MISTAKE, "")
-    assert told in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.startswith("parallelflow: --params-file ")
+    assert told.format(path=path) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_value_of_the_command_line_is_told_as_such(
+    here: RunHere, cases: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_text('{"whole": "x"}', encoding="utf-8-sig")
+    arguments = ("run", f"{cases}:aliases", "--params-file", path)
+    done = here(*arguments, "--set", "whole=y")
+    assert done.returncode == MISTAKE
+    assert "--set whole: 'y' is not a value of type Integer" in done.stderr
+    done = here(*arguments, "--set", "whole=3", "--dry-run", "-n", 1)
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert "whole = 3" in done.stdout
 
 
 @pytest.mark.parametrize(

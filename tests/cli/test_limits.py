@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from parallelflow.work.chunks import ChunkSizer
 from tests.support.command import RunHere
 
 from .conftest import Run, rows_of
@@ -131,3 +132,22 @@ def test_the_log_has_each_row_with_its_parameters(
     assert runs['{"n": "3"}'][0] == "-1" and runs['{"n": "3"}'][1]["PythonSource"] == "-1"
     refused = parallelflow(*run, "--save-log", "logged.vt", cwd=folder)
     assert refused.returncode == 2 and "is there already" in refused.stderr
+
+
+def test_the_size_of_chunks_is_as_the_option_says(
+    here: RunHere, running: str, cases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int | None] = []
+
+    def sizer(size: int | None) -> ChunkSizer:
+        sizes.append(size)
+        return ChunkSizer(size)
+
+    monkeypatch.setattr("parallelflow.work.backlog.ChunkSizer", sizer)
+    run = ["run", f"{cases}:parallel_map", "--profile", running]
+    assert here(*run, "--chunk-size", 3).returncode == 0
+    assert here(*run).returncode == 0
+    assert sizes == [3, None]
+    refused = here(*run, "--chunk-size", 0)
+    assert refused.returncode == 2
+    assert "'0' is not a number of elements: 1 or more" in refused.stderr

@@ -15,6 +15,7 @@ import pytest
 
 import parallelflow as package
 from parallelflow.engine_manager.manager import EngineManager
+from tests.support import json_tables
 
 from .conftest import Run, environment
 
@@ -284,7 +285,8 @@ def test_a_report_a_table_and_the_history_are_kept(
     listed = parallelflow("runs", env=state)
     assert listed.returncode == 0 and "cases.vt:element_fails" in listed.stdout
     kept = json.loads(parallelflow("runs", "--json", env=state).stdout)
-    assert [(k["failed"], k["state"]) for k in kept] == [(1, "failed")], kept
+    json_tables.check("runs", kept)
+    assert [(k["failed"], k["state"]) for k in kept["runs"]] == [(1, "failed")], kept
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.support import json_tables
+
 from .conftest import Run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
@@ -25,7 +27,7 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     done = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:filter", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    assert told["schema"] == 1
+    json_tables.check("show", told)
     assert {"name": "rates", "type": "List"}.items() <= told["aliases"][0].items()
     assert told["version"]["tag"] == "filter" and not told["version"]["latest"]
     assert [tag["name"] for tag in told["tags"]] == ["list", "filter", "for", "branches"]

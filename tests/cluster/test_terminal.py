@@ -94,6 +94,9 @@ def test_without_a_cluster_it_says_so(here: RunHere, in_use: str) -> None:
     assert done.returncode == 0 and "nothing running" in done.stdout
     done = here("shutdown", "--profile", in_use)
     assert done.returncode == 0 and "no cluster runs" in done.stdout
+    for command in ("cleanup", "shutdown"):
+        done = here(command, "--profile", in_use, "-q")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +152,7 @@ def test_what_one_starts_the_others_see_use_and_stop(in_use: str) -> None:
     json_tables.check("start", told)
     assert (told["profile"], told["started"], len(told["engines"])) == (in_use, 1, 1)
     told = json.loads(parallelflow("info", "--json", "--profile", in_use).stdout)
+    json_tables.check("info", told)
     assert [e["origin"] for e in told["engines"]] == ["left running"]
     listed = parallelflow("profiles").stdout.splitlines()
     [row] = [line for line in listed if line.startswith(f"{in_use} ")]

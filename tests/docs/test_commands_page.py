@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
+import pytest
+
 from parallelflow.cli import parser
 from parallelflow.cli.cluster_parser import OTHER_NAMES
 from parallelflow.cli.exits import SIGNALS, TABLE, meanings
@@ -38,7 +40,17 @@ def test_every_command_has_its_help_on_the_page() -> None:
         assert f"$ parallelflow {name} --help\n" in PAGE, name
 
 
-def test_help_fits_a_terminal_of_80_columns() -> None:
+def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     for name, command in commands().items():
-        epilog = command.epilog or ""
-        assert max(map(len, f"{command.description}\n{epilog}".splitlines())) <= 80, name
+        assert max(map(len, command.format_help().splitlines())) <= 80, name
+
+
+def test_options_have_their_defaults_at_the_end_and_stand_in_groups() -> None:
+    for name, command in commands().items():
+        for action in command._actions:
+            text = action.help or ""
+            if "(default: " in text and action.option_strings:
+                assert text.endswith(")"), (name, text)
+        for group in command._action_groups:
+            assert len(group._group_actions) <= 6, (name, group.title)

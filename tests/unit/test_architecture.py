@@ -33,7 +33,16 @@ LAYERS = Layers(
         "data",
         "host",
     ),
-    shared=("settings", "progress", "trace", "system", "errors", "troubleshooting", "names"),
+    shared=(
+        "settings",
+        "progress",
+        "trace",
+        "system",
+        "errors",
+        "troubleshooting",
+        "names",
+        "wording",
+    ),
 )
 
 #: The same within the engine manager: what it offers, who does it, and the folders below.

@@ -11,6 +11,7 @@ from typing import Any
 from ipyparallel.cluster import launcher as ipp_launcher
 
 from parallelflow.system.safe_files import read_text
+from parallelflow.wording import count
 
 from ..system.jobs import JobRecord, end_all
 from ..system.process_trees import stop_trees
@@ -138,8 +139,7 @@ class EngineSet:
 
 def _of_host(location: str, engines: list[Any]) -> JobRecord:
     """Return the record of one host's engines: one connection ends them all."""
-    number = len(engines)
-    text = f"{number} engine{'s' * (number != 1)} on {location} (ssh)"
+    text = f"{count(len(engines), 'engine')} on {location} (ssh)"
     stop = kill_command(engines[0], [engine.pid for engine in engines])
     return JobRecord("engine", text, stop, time.time(), location)
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,9 @@ def run_suite(home: Path, *arguments: str) -> str:
         "PYTHONNODEBUGRANGES": "1",
     }
     log = home / "suite.txt"
-    with log.open("w") as output:
+    # It leaves a folder there; the name is short, since the window's socket lies there, too.
+    with tempfile.TemporaryDirectory() as temporary, log.open("w") as output:
+        environment["TMPDIR"] = temporary
         ended = subprocess.run(
             [sys.executable, "-m", "tests.host.vistrails_suite", *arguments],
             cwd=ROOT,

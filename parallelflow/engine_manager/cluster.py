@@ -149,9 +149,11 @@ class Cluster:
         return connection
 
     def fault(self) -> str:
-        """Return which part of the controller has failed, empty if that is not known."""
+        """Return why the controller has ended or failed, empty if that is not known."""
         connection = self.connection
-        return connection.fault if connection is not None else ""
+        if connection is None or (connection.alive() and not connection.lost):
+            return ""
+        return connection.why_ended()
 
     def tokens(self) -> tuple[str, ...]:
         """Return the marks of what this session has started (see `processes.MARK`)."""

@@ -332,7 +332,8 @@ class StartTransaction:
         self._next_check = now + DEATH_SECONDS
         self._progress.set_jobs(self._jobs.lines())
         if not connection.alive():
-            why = f": {connection.fault}" if connection.fault else ""
+            reason = connection.why_ended()
+            why = f": {reason}" if reason else ""
             gone = ControllerFailed(
                 f"the controller of the profile {self._cluster.profile} went away while engines "
                 f"were starting{why}. Start new engine processes to start another one."

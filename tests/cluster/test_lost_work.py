@@ -115,6 +115,11 @@ def test_work_goes_on_when_the_engines_session_ends(
     told = [line for line in err.splitlines() if "The work goes on" in line]
     assert len(told) == 1 and "of 400 elements unfinished" in told[0]
     assert ("in this process" in told[0]) == (not ask)
+    if end != "engines":  # not which of the controller's processes ended first
+        assert (
+            f"unfinished: the session that had started it (process {other.process.pid}) has "
+            in (told[0])
+        )
     base.cleanup()
     wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
 

@@ -25,6 +25,7 @@ from ..system.processes import ProcessRecord, record_of
 from . import hub
 from .client_cache import drop_unexpected
 from .connection_files import ConnectionFile
+from .controller_end import ControllerEnd
 from .controller_processes import ControllerProcesses
 from .engine_metadata import EngineMetadata, ask_ready, recorded_metadata, request_metadata
 from .path_probe import PathProbe
@@ -144,6 +145,7 @@ class ClusterConnection:
         self.facts: dict[int, EngineMetadata] = {}
         self.processes: dict[int, ProcessRecord] = {}
         self._controller_processes = processes
+        self._end = ControllerEnd(file.path.parent.parent, processes)
         self.controller: ProcessRecord | None = processes.main
         self.lost = False
         self.fault = ""
@@ -236,6 +238,15 @@ class ClusterConnection:
         if self._closed.is_set() or self.client._closed or self._hub_has_ended or self.fault:
             return False
         return self.controller is None or self.controller.alive()
+
+    def why_ended(self) -> str:
+        """Return why the controller does not live any more, empty if that is not known.
+
+        It may take `controller_end.END_SECONDS` to find out.
+        """
+        if self._hub_has_ended:
+            return "it was shut down"
+        return self._end.reason(self.fault)
 
     def impairments(self) -> list[str]:
         """Return which parts of the controller have failed without which runs go on."""

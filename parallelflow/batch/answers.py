@@ -22,8 +22,9 @@ from parallelflow.loops.stays import classes_belong_here
 from parallelflow.work.output import Written
 
 from .constants import take_constants
-from .evaluation import Batch, Outcome
+from .evaluation import Batch
 from .exploration import Exploration
+from .outcome import Outcome
 from .reach import divide, downstream, may_be_cached
 
 __all__ = ["Answers", "CollectOutputs", "answers_for"]
@@ -86,8 +87,9 @@ class Answers:
         self._modules = modules
         self.total = len(exploration.points)
         self.batch = Batch(
-            "exploration", [exploration.workflow], exploration.points, collect, self._show
-        )
+            "exploration", [exploration.workflow], exploration.points, collect, self._show,
+            kept=True,
+        )  # fmt: skip
 
     def _show(self, position: int, written: Written) -> None:
         for stream, text in written:

@@ -7,6 +7,7 @@ from typing import Any
 
 from parallelflow.checkpoints.content import FileContent, content_digest
 from parallelflow.checkpoints.identity import RunIdentity, digest_text
+from parallelflow.engine.workflow import Collect
 from parallelflow.engine.workflow_parameters import parameters_of
 from parallelflow.engine.workflow_spec import Point, WorkflowsSpec
 from parallelflow.loops.checkpoint import session_parts
@@ -19,7 +20,9 @@ FILES = ("Directory", "File", "Path")
 """VisTrails' modules for what is read, and types of parameters that name it."""
 
 
-def identity_of(label: str, workflows: Sequence[BatchWorkflow], spec: WorkflowsSpec) -> RunIdentity:
+def identity_of(
+    label: str, workflows: Sequence[BatchWorkflow], spec: WorkflowsSpec, collect: Collect
+) -> RunIdentity:
     """Return what a run of workflows is.
 
     Parameters
@@ -30,13 +33,19 @@ def identity_of(label: str, workflows: Sequence[BatchWorkflow], spec: WorkflowsS
         The workflows.
     spec : WorkflowsSpec
         What engines get of them.
+    collect : Collect
+        Makes what is kept of each execution.
     """
     names = ", ".join(workflow.name for workflow in workflows)
     file = str(getattr(workflows[0].controller.locator, "name", None) or "")
-    return RunIdentity(f"{names}, {label}", label, dict(_parts(workflows, spec)), file)
+    return RunIdentity(f"{names}, {label}", label, dict(_parts(workflows, spec, collect)), file)
 
 
-def _parts(workflows: Sequence[BatchWorkflow], spec: WorkflowsSpec) -> Iterator[tuple[str, str]]:
+def _parts(
+    workflows: Sequence[BatchWorkflow], spec: WorkflowsSpec, collect: Collect
+) -> Iterator[tuple[str, str]]:
+    # A function's name; what is no function says by its representation what it collects.
+    yield "what is collected", str(getattr(collect, "__qualname__", collect))
     for workflow, sent in zip(workflows, spec.workflows, strict=True):
         shape = (sent.pipeline, sorted(sent.depths.items()))
         yield f"the workflow {workflow.name}", digest_text(content_digest(shape))

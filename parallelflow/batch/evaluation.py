@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vistrails.core.vistrail.module_param import ModuleParam
@@ -11,14 +10,13 @@ from vistrails.core.vistrail.module_param import ModuleParam
 from parallelflow.engine.file_names import numbered_files
 from parallelflow.engine.package_preload import PackagePreloader
 from parallelflow.engine.place import on_engine
-from parallelflow.engine.recorder import Record
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine.workflow import Collect, prepare_workflows
 from parallelflow.engine.workflow_parameters import set_parameters
 from parallelflow.engine.workflow_results import failure_text
 from parallelflow.engine.workflow_spec import Point, WorkflowsSpec
 from parallelflow.engine_manager import get_manager
-from parallelflow.errors import STAGES, ElementFailure, NoEngines
+from parallelflow.errors import NoEngines
 from parallelflow.loops.checkpoint import RunCheckpoint
 from parallelflow.loops.log_objects import annotations_of
 from parallelflow.progress import Progress, RunState, Snapshot
@@ -31,56 +29,18 @@ from parallelflow.work.worker import Worker
 
 from .checkpoint import compared_points, identity_of
 from .describe import BatchWorkflow, describe
+from .kept_points import LoggedPoint, logged_values
 from .order import related_together
+from .outcome import Failure, Outcome, failure_of_point, records_of
+from .point_log import RESUMED, PointLog
 
-__all__ = ["ALL_POINTS", "Batch", "Failure", "Outcome"]
+__all__ = ["ALL_POINTS", "Batch"]
 
 ALL_POINTS = ElementPolicy(stop_on_error=False)
 """A point that fails leaves the others alone."""
 
 POLL_SECONDS = 0.03
 """How long to wait for an engine before whoever watches is asked whether to go on."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a point has no results.
-
-    Attributes
-    ----------
-    message : str
-        Which module failed, and why; one line.
-    trace : str
-        Where, empty if a module failed on purpose.
-    place : str
-        The engine, empty if it was none.
-    modules : tuple of (int, str, str)
-        Ids of the modules that failed, their messages and traces.
-    """
-
-    message: str
-    trace: str = ""
-    place: str = ""
-    modules: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a point.
-
-    Attributes
-    ----------
-    collected : object
-        What was collected, None if nothing was.
-    failure : Failure or None
-        Why there is nothing; None, too, if the point was not run.
-    place : dict of str to str
-        Where it was executed, as annotations of VisTrails' log; empty for this process.
-    """
-
-    collected: Any = None
-    failure: Failure | None = None
-    place: dict[str, str] = field(default_factory=dict)
 
 
 class Batch:
@@ -102,8 +62,8 @@ class Batch:
         What becomes of points that fail or take long.
     kept : bool
         Whether finished points are kept on disk until the run ends well, and taken from there.
-    log : callable, optional
-        Called with a point's position, the record of its execution and its engine.
+    log : PointLog, optional
+        Logs the executions.
 
     Attributes
     ----------
@@ -120,7 +80,7 @@ class Batch:
         show: Callable[[int, Written], None] | None = None,
         policy: ElementPolicy = ALL_POINTS,
         kept: bool = False,
-        log: Callable[[int, Record, Worker], None] | None = None,
+        log: PointLog | None = None,
     ) -> None:
         self._label = label
         self._workflows = workflows
@@ -150,7 +110,8 @@ class Batch:
         if client is None:
             raise NoEngines("There is no cluster with an engine. Start new engine processes.")
         spec = describe(self._workflows, log=self._log is not None)
-        earlier = self._take_kept(spec)
+        kept = self._take_kept(spec)
+        earlier = {i: v.value if isinstance(v, LoggedPoint) else v for i, v in kept.items()}
         self._run = run = Run(
             client,
             prepare_workflows,
@@ -165,8 +126,10 @@ class Batch:
             finished=earlier,
         )
         for index, value in earlier.items():
-            self.outcomes[self._order[index]] = Outcome(value)
+            self.outcomes[self._order[index]] = Outcome(value, None, {RESUMED: "true"})
             self._output.add(index, 1, {})
+            if self._log is not None:
+                self._log.add_kept(self._order[index], kept[index])
         if self._checkpoint is not None:
             self._checkpoint.tell(run.progress)
 
@@ -176,7 +139,7 @@ class Batch:
             return {}
         points = [self._points[position] for position in self._order]
         self._checkpoint = RunCheckpoint(
-            lambda: identity_of(self._label, self._workflows, spec),
+            lambda: identity_of(self._label, self._workflows, spec, self._collect),
             compared_points(self._workflows, points),
         )
         return self._checkpoint.take()
@@ -246,13 +209,19 @@ class Batch:
         """How far the engines have come; None before the start."""
         return None if self._run is None else self._run.progress.snapshot()
 
-    def cancel(self) -> None:
-        """Stop what runs; what has finished is kept in `outcomes`."""
+    def cancel(self, whole: bool | None = None) -> None:
+        """Stop what runs; what has finished is kept in `outcomes`.
+
+        Parameters
+        ----------
+        whole : bool, optional
+            Whether nothing is left to resume, where that shows elsewhere than in `outcomes`.
+        """
         if self._run is not None:
             for engine in self._run.cancel():  # those that cannot be interrupted
                 self._manager.replace_in_background(engine)
             self._take_failures(self._run)
-            self._close_checkpoint(self._run, ())
+            self._close_checkpoint(self._run, (), whole)
         self._output.flush()
 
     def finish(self) -> None:
@@ -270,10 +239,11 @@ class Batch:
         finally:
             self._close_checkpoint(run, here)
 
-    def _close_checkpoint(self, run: Run, here: Sequence[int]) -> None:
+    def _close_checkpoint(self, run: Run, here: Sequence[int], whole: bool | None = None) -> None:
         if self._checkpoint is not None:
             done = [index for index in here if run.values[index] is not None]
-            whole = all(outcome.collected is not None for outcome in self.outcomes)
+            if whole is None:
+                whole = all(outcome.collected is not None for outcome in self.outcomes)
             self._checkpoint.close(run, done, whole)
 
     def _take_chunk(self, start: int, result: ChunkResult, worker: Worker) -> None:
@@ -282,15 +252,16 @@ class Batch:
             if offset not in result.failures:
                 self.outcomes[self._order[start + offset]] = Outcome(value, None, place)
         self._output.add(start, result.count, result.outputs)
-        if self._checkpoint is not None:
-            self._checkpoint.add(start, result)
         if self._log is not None:
-            for offset, record in _records(result):
-                self._log(self._order[start + offset], record, worker)
+            for offset, record in records_of(result):
+                self._log.add(self._order[start + offset], record, worker)
+        if self._checkpoint is not None:
+            logged = logged_values(result, worker) if self._log is not None else None
+            self._checkpoint.add(start, result, logged)
 
     def _take_failures(self, run: Run) -> None:
         for index, failure in run.failures.items():
-            self.outcomes[self._order[index]] = Outcome(failure=_failure(failure))
+            self.outcomes[self._order[index]] = Outcome(failure=failure_of_point(failure))
 
     # -- in this process ------------------------------------------------------------------
 
@@ -332,21 +303,5 @@ class Batch:
             self.outcomes[position] = Outcome(values)
 
 
-def _records(result: ChunkResult) -> Iterator[tuple[int, Record]]:
-    """Yield what was recorded of points, those that have failed included, by position."""
-    yield from result.records.items()
-    for offset, failure in result.failures.items():
-        if len(failure.where) > 1 and failure.where[1] is not None:
-            yield offset, failure.where[1]
-
-
 class _Enough(Exception):
     """What has come is enough for now."""
-
-
-def _failure(failure: ElementFailure) -> Failure:
-    place = "" if failure.engine is None else f"engine {failure.engine} of {failure.host}"
-    if failure.stage == "run" and failure.where:
-        return Failure(failure.message, failure.traceback, place, failure.where[0])
-    words = f"{STAGES[failure.stage]}{failure.error_type}: {failure.message}"
-    return Failure(" ".join(words.split()), failure.traceback, place)

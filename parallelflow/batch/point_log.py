@@ -10,15 +10,19 @@ from vistrails.core.vistrail.annotation import Annotation
 
 from parallelflow.engine.recorder import Record
 from parallelflow.engine.workflow_spec import Point
-from parallelflow.loops.log_objects import LogObjects, annotations_of, log_time
+from parallelflow.loops.log_objects import EnginePlace, LogObjects, annotations_of, log_time
 from parallelflow.work.worker import Worker
 
 from .describe import BatchWorkflow
+from .kept_points import LoggedPoint
 
-__all__ = ["PARAMETERS", "PointLog", "note_parameters"]
+__all__ = ["PARAMETERS", "RESUMED", "PointLog", "note_parameters"]
 
 PARAMETERS = "parallelflow_parameters"
 """The annotation of a workflow's execution with its parameters, as JSON."""
+
+RESUMED = "parallelflow_resumed"
+"""The annotation of a point that an earlier run has executed."""
 
 REASON = "__reason__"
 """VisTrails' own annotation for why a workflow was executed."""
@@ -71,10 +75,34 @@ class PointLog:
         position : int
             The point's.
         record : Record
-            What its engine has recorded.
+            What its engine has recorded; its times become those of this machine's clock.
         worker : Worker
             The engine.
         """
+        record.shift(worker.clock_difference)
+        log = self._begin(position, dict(annotations_of(worker)))
+        self._fill(log, record, worker)
+
+    def add_kept(self, position: int, kept: Any) -> None:
+        """Add a point that an earlier run has executed.
+
+        Parameters
+        ----------
+        position : int
+            The point's.
+        kept : object
+            What its checkpoint has: with a `LoggedPoint`, the log has the modules and times of that
+            run. Without, it has the point with its parameters.
+        """
+        if isinstance(kept, LoggedPoint):
+            log = self._begin(position, {**dict(annotations_of(kept.engine)), RESUMED: "true"})
+            self._fill(log, kept.record, kept.engine)
+        else:
+            log = self._begin(position, {RESUMED: "true"})
+            log.finish_workflow_execution({})
+
+    def _begin(self, position: int, notes: dict[str, str]) -> Any:
+        """Return the log controller of a point's execution, with its parameters and notes."""
         workflow = self._workflows[self._points[position].workflow]
         controller = workflow.controller
         log = controller.get_logger().start_workflow_execution(
@@ -82,10 +110,12 @@ class PointLog:
         )
         parameters = json.dumps(dict(self._parameters[position]), ensure_ascii=False)
         log.insert_workflow_exec_annotations(
-            {REASON: workflow.reason, PARAMETERS: parameters, **dict(annotations_of(worker))}
+            {REASON: workflow.reason, PARAMETERS: parameters, **notes}
         )
+        return log
+
+    def _fill(self, log: Any, record: Record, worker: EnginePlace) -> None:
         objects = LogObjects(log)
-        record.shift(worker.clock_difference)
         machine = objects.machine(worker)
         for child in record.children:
             log.workflow_exec.add_item_exec(objects.item(child, machine))

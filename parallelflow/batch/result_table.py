@@ -9,7 +9,7 @@ from typing import Any
 
 from parallelflow.engine.cells import Result, cell
 
-from .evaluation import Outcome
+from .outcome import Outcome
 
 __all__ = ["result_table"]
 

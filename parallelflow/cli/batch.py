@@ -29,6 +29,7 @@ from .result_file import check_place, write_results
 if TYPE_CHECKING:
     from parallelflow.batch.describe import BatchWorkflow
     from parallelflow.batch.evaluation import Batch
+    from parallelflow.batch.point_log import PointLog
     from parallelflow.engine.workflow_spec import Point
     from parallelflow.work.output import Written
 
@@ -115,7 +116,7 @@ def point_log(
     points: Sequence[Point],
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
-) -> Callable[[int, Any, Any], None] | None:
+) -> PointLog | None:
     """Return what logs points, None where that is not wanted.
 
     Parameters
@@ -132,7 +133,7 @@ def point_log(
     from parallelflow.batch.point_log import PointLog
 
     parameters = [dict(zip(columns, row, strict=True)) for row in rows]
-    return PointLog(workflows, points, parameters).add
+    return PointLog(workflows, points, parameters)
 
 
 def execute(

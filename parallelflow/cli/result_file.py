@@ -14,7 +14,7 @@ from parallelflow.system import safe_files
 from .output_files import write_or_print
 
 if TYPE_CHECKING:
-    from parallelflow.batch.evaluation import Outcome
+    from parallelflow.batch.outcome import Outcome
 
 __all__ = ["check_place", "write_results"]
 

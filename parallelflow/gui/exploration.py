@@ -87,6 +87,7 @@ class _Execution(contextlib.AbstractContextManager["_Execution"]):
         self._answers = answers
         self._stack = contextlib.ExitStack()
         self._position = 0
+        self._has_failed = False
 
     def __enter__(self) -> _Execution:
         execute = CachedInterpreter.execute
@@ -112,7 +113,9 @@ class _Execution(contextlib.AbstractContextManager["_Execution"]):
 
             hooks = [*keywords.pop("done_summon_hooks", ()), give]
             try:
-                return execute(interpreter, pipeline, done_summon_hooks=hooks, **keywords)
+                result = execute(interpreter, pipeline, done_summon_hooks=hooks, **keywords)
+                self._has_failed = self._has_failed or bool(result.errors or result.suspended)
+                return result
             finally:
                 # A module that has failed is out already; of none, VisTrails would take all out.
                 interpreter.clean_modules([number for number in changed if number in cache])
@@ -120,9 +123,11 @@ class _Execution(contextlib.AbstractContextManager["_Execution"]):
         self._stack.enter_context(replaced_method(CachedInterpreter, "execute", execute_point))
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, raised: Any, *_: Any) -> None:
         self._stack.close()
-        self._answers.batch.cancel()
+        # Points that VisTrails has executed by itself are done, too.
+        whole = self._position >= self._answers.total and not (self._has_failed or raised)
+        self._answers.batch.cancel(whole)
 
     def _look(self) -> None:
         """Show how far the engines have come; raise if the user has cancelled."""

@@ -79,10 +79,11 @@ class RunCheckpoint:
             self._checkpoint.tick()
             self.tell(progress)
 
-    def add(self, start: int, result: ChunkResult) -> None:
-        """Keep the values of a chunk."""
+    def add(self, start: int, result: ChunkResult, values: Sequence[Any] | None = None) -> None:
+        """Keep the values of a chunk; others in their place, if they are given."""
         if self._checkpoint is not None:
-            self._checkpoint.add(start, result.values, result.failures, result.seconds)
+            kept = result.values if values is None else values
+            self._checkpoint.add(start, kept, result.failures, result.seconds)
 
     def close(self, outcome: Run | Results, here: Iterable[int], finished: bool) -> None:
         """End it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from typing import Any
+from typing import Any, Protocol
 
 from vistrails.core.log.group_exec import GroupExec
 from vistrails.core.log.loop_exec import LoopExec, LoopIteration
@@ -13,9 +13,24 @@ from vistrails.core.log.module_exec import ModuleExec
 from vistrails.core.vistrail.annotation import Annotation
 
 from parallelflow.engine.recorder import LOOP, Record
-from parallelflow.work.worker import Worker
 
-__all__ = ["LogObjects", "annotations_of", "log_time"]
+__all__ = ["EnginePlace", "LogObjects", "annotations_of", "log_time"]
+
+
+class EnginePlace(Protocol):
+    """An engine, as far as the log tells where something ran."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def host(self) -> str | None:
+        """Its machine."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """More of it: ``pid`` and ``system``."""
 
 
 class LogObjects:
@@ -34,7 +49,7 @@ class LogObjects:
         #: Annotations by engine: they are the same for all its elements.
         self._places: dict[int, list[tuple[str, str]]] = {}
 
-    def machine(self, worker: Worker) -> int:
+    def machine(self, worker: EnginePlace) -> int:
         """Return the id of an engine's machine in the log; one for each host."""
         host = worker.host or ""
         if host == self._here:
@@ -51,7 +66,7 @@ class LogObjects:
             self._machines[host] = self._controller.add_machine(machine)
         return self._machines[host]
 
-    def iteration(self, record: Record, machine: int, worker: Worker | None) -> LoopIteration:
+    def iteration(self, record: Record, machine: int, worker: EnginePlace | None) -> LoopIteration:
         """Return the iteration of a loop, with all inside it.
 
         Parameters
@@ -60,7 +75,7 @@ class LogObjects:
             What was recorded of it.
         machine : int
             The machine's id in the log.
-        worker : Worker or None
+        worker : EnginePlace or None
             The engine, where the log is to tell it.
         """
         iteration = LoopIteration(
@@ -151,12 +166,12 @@ class LogObjects:
         return int(self._controller.log.id_scope.getNewId(vt_type))
 
 
-def annotations_of(worker: Worker) -> list[tuple[str, str]]:
+def annotations_of(worker: EnginePlace) -> list[tuple[str, str]]:
     """Return where an element ran, as annotations.
 
     Parameters
     ----------
-    worker : Worker
+    worker : EnginePlace
         The engine.
     """
     return [

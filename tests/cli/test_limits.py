@@ -112,6 +112,20 @@ def test_limits_retries_and_going_on_without(
     assert " of 61 " in result.stderr and " were not run" in result.stderr
 
 
+def executions(file: Path) -> dict[str | None, Any]:
+    """Return the executions in a file's log by their parameters: facts, notes and modules."""
+    with zipfile.ZipFile(file) as archive:
+        log = ElementTree.fromstring(b"<log>%s</log>" % archive.read("log"))
+    found: dict[str | None, Any] = {}
+    for execution in log.iter("workflowExec"):
+        notes = {a.get("key"): a.get("value") for a in execution.findall("annotation")}
+        facts = {key: execution.get(key) for key in ("completed", "tsStart", "tsEnd")}
+        keys = ("moduleName", "completed", "tsStart", "tsEnd")
+        modules = [tuple(map(m.get, keys)) for m in execution.iter("moduleExec")]
+        found[notes["parallelflow_parameters"]] = (facts, notes, modules)
+    return found
+
+
 def test_the_log_has_each_row_with_its_parameters(
     parallelflow: Run, running: str, cases: Path, folder: Path
 ) -> None:
@@ -119,17 +133,23 @@ def test_the_log_has_each_row_with_its_parameters(
     run = ["run", f"{cases}:counted", table(folder, "n", 2, 3), "--profile", running]
     result = parallelflow(*run, "--save-log", "logged.vt", cwd=folder)
     assert result.returncode == 1, result.stderr
-    with zipfile.ZipFile(folder / "logged.vt") as archive:
-        log = ElementTree.fromstring(b"<log>%s</log>" % archive.read("log"))
-    runs = {}
-    for execution in log.iter("workflowExec"):
-        notes = {a.get("key"): a.get("value") for a in execution.findall("annotation")}
-        modules = {m.get("moduleName"): m.get("completed") for m in execution.iter("moduleExec")}
-        runs[notes["parallelflow_parameters"]] = (execution.get("completed"), modules)
+    runs = executions(folder / "logged.vt")
+    assert len(runs) == 2
+    for facts, notes, _ in runs.values():
         assert notes["__reason__"] == "parallelflow run --table"
-        assert execution.get("tsStart") and "parallelflow_pid" in notes
-    assert runs['{"n": "2"}'] == ("1", {"PythonSource": "1", "StandardOutput": "1"})
-    assert runs['{"n": "3"}'][0] == "-1" and runs['{"n": "3"}'][1]["PythonSource"] == "-1"
+        assert facts["tsStart"] and "parallelflow_pid" in notes
+    facts, _, modules = runs['{"n": "2"}']
+    assert facts["completed"] == "1"
+    assert [m[:2] for m in modules] == [("PythonSource", "1"), ("StandardOutput", "1")]
+    facts, _, modules = runs['{"n": "3"}']
+    assert facts["completed"] == "-1" and modules[0][:2] == ("PythonSource", "-1")
+    (folder / "cured").touch()
+    result = parallelflow(*run, "--save-log", "whole.vt", cwd=folder)
+    assert result.returncode == 0 and "resuming" in result.stderr, result.stderr
+    resumed, earlier = (executions(folder / f)['{"n": "2"}'] for f in ("whole.vt", "logged.vt"))
+    assert resumed[1].pop("parallelflow_resumed") == "true"
+    assert resumed == earlier, "times, modules and the engine of the run that executed it"
+    assert "parallelflow_resumed" not in executions(folder / "whole.vt")['{"n": "3"}'][1]
     refused = parallelflow(*run, "--save-log", "logged.vt", cwd=folder)
     assert refused.returncode == 2 and "is there already" in refused.stderr
 

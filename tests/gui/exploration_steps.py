@@ -31,6 +31,13 @@ if b == 'bad' and a == 2:
     raise ValueError('bad with %d' % a)
 text = '<b>%s of %s is %s</b>' % (a, b, t + a)
 """
+PAGE = """\
+from vistrails.core.modules.basic_modules import PathObject
+cache_this()
+name = {folder!r} + '/%s.html' % abs(hash(text))
+open(name, 'w').write(text)
+file = PathObject(name)
+"""
 ENDLESS = "import time\nwhile b == 'endless' and a > 1:\n    time.sleep(0.05)\n"
 
 
@@ -164,6 +171,41 @@ def explore_on_engines() -> None:
         if annotation.key == "parallelflow_host"
     ]
     assert len(places) >= 5, places
+
+
+@step
+def explore_again() -> Iterator[None]:
+    """The same cells; only the point that has failed is computed again."""
+    from parallelflow.checkpoints import folder
+
+    keep_the_pages()
+    yield
+    clear_the_cache()
+    explored(VALUES)
+    assert len(noted("model")) == 6 and len(folder.list_kept()) == 1
+    clear_the_cache()
+    errors, shown = explored(VALUES)
+    model, town = noted("model"), noted("town")
+    assert len(model) == 1 and os.getpid() not in model and os.getpid() in town, (model, town)
+    assert [e[:2] for e in errors] == KNOWN["errors"] and shown == KNOWN["shown"]
+    [kept] = folder.list_kept()
+    folder.remove(kept)
+    clear_the_cache()
+    explored({"a": (["1", "2", "3"], 0)})
+    assert len(noted("model")) == 3 and not folder.list_kept(), "it has ended well"
+
+
+def keep_the_pages() -> None:
+    """Write the cells' files where they stay: those of `WriteFile` go when the session ends."""
+    build = Builder(controller())
+    pipeline = controller().current_pipeline
+    [cell] = [m for m in pipeline.module_list if m.name == "RichTextCell"]
+    [old] = [c.id for c in pipeline.connection_list if c.destinationId == cell.id]
+    controller().delete_connection(old)
+    page = build.source("page", (200, 0), PAGE.format(folder=KNOWN["folder"]),
+                        {"text": "String"}, {"file": "File"})  # fmt: skip
+    build.connect(controller().current_pipeline.modules[KNOWN["model"]], "text", page, "text")
+    build.connect(page, "file", cell, "File")
 
 
 @step

@@ -20,6 +20,7 @@ def test_an_exploration_shows_the_same_cells(user: Path) -> None:
         "explore_on_engines",
         "what_engines_computed_is_not_kept_in_parts",
         "cancel_an_exploration",
+        "explore_again",
         "nothing_is_changed_when_it_is_switched_off",
         "reload_the_package",
         "forget_changes",

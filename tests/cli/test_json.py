@@ -282,7 +282,7 @@ def test_the_log_of_a_run_has_its_parameters(
     ("options", "told"),
     [
         (("-q",), []),
-        (("--progress", "none"), ["parallelflow: 3 elements, 2 engines: "]),
+        (("--progress", "none"), ["parallelflow: 3 elements, "]),
         (("--progress", "lines"), ["parallelflow: mapped: ", "parallelflow: 3 elements, "]),
         (("--progress", "bar"), ["\rmapped", "parallelflow: 3 elements, "]),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def test_the_wheel_works_beside_vistrails_and_goes_without_a_trace(
     result = environment.call(command, "run", EXAMPLE, "--engines", 2, *settings)
     assert result.returncode == 0, result.stderr
     assert "Best pair: C = " in result.stdout
-    assert "parallelflow: 6 elements, 2 engines: " in result.stderr
+    assert re.search(r"parallelflow: 6 elements, [12] engines?: ", result.stderr)
 
     environment.pip("uninstall", "--yes", "parallelflow")
     assert environment.files() == before

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parallelflow.engine.workflow_results import UNCAUGHT, named, outputs
+from parallelflow.errors import ElementError
 from parallelflow.progress import Snapshot
 from parallelflow.wording import count
 
@@ -115,7 +116,7 @@ def traces(errors: Mapping[int, Any]) -> Iterator[str]:
     """
     for _, error in sorted(errors.items()):
         element = getattr(error, "element", None) or getattr(error, "branch", None)
-        trace = str((element.traceback if element is not None else "") or error.errorTrace or "")
+        trace = str((element.traceback if element is not None else error.errorTrace) or "")
         if is_unexpected(trace):
             yield "\n".join(trace.strip().splitlines())
 
@@ -158,6 +159,8 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         if place is not None and place.engine is not None:
             on = f" on {place.host}" if place.host else ""
             yield f"  engine   {place.engine}{on}"
+        if element is not None and element.stage != "run":
+            yield f"  {ElementError([element]).more}"
 
 
 def suspension(pipeline: Any, suspended: Mapping[int, Any]) -> Iterator[str]:

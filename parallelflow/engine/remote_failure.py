@@ -15,6 +15,11 @@ __all__ = ["RemoteFailure", "RemoteFailureError", "RunOnClient", "failure_of", "
 # A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
 MAX_TRACE_CHARS = 20_000
 
+# Where an element or its value is packed or unpacked: what these libraries call one another tells
+# the user nothing.
+IN_TRANSIT = ("pickle", "input", "result")
+PACKERS = ("parallelflow", "cloudpickle", "pickle")
+
 
 @dataclass
 class RemoteFailure:
@@ -31,7 +36,7 @@ class RemoteFailure:
     message : str
         Its text; for a VisTrails module the text of its ``ModuleError``.
     trace : str
-        The remote traceback, without colour codes; empty if there is none.
+        The remote traceback, without colour codes; empty if none of the user's code failed.
     where : tuple
         What failed inside the function, as the function's kind defines it; empty for a
         plain function.
@@ -82,13 +87,29 @@ def failure_of(error: BaseException, stage: str) -> RemoteFailure:
     except BaseException as e:
         message = f"(its text cannot be shown: {type(e).__name__})"
     try:
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        trace = _trace_in_transit(error) if stage in IN_TRANSIT else _trace(error)
     except BaseException:
         trace = ""
     if len(trace) > MAX_TRACE_CHARS:
         half = MAX_TRACE_CHARS // 2
         trace = f"{trace[:half]}\n[...]\n{trace[-half:]}"
     return RemoteFailure(stage, type(error).__name__, message, trace)
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _trace_in_transit(error: BaseException) -> str:
+    """Return the traceback from the first call of the user's code on; empty if there is none."""
+    frames = error.__traceback__
+    while frames is not None and _packs(frames.tb_frame.f_globals.get("__name__")):
+        frames = frames.tb_next
+    return _trace(error.with_traceback(frames)) if frames is not None else ""
+
+
+def _packs(module: object) -> bool:
+    return str(module).partition(".")[0] in PACKERS
 
 
 def short(value: Any) -> str:

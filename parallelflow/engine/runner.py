@@ -317,9 +317,10 @@ def _evaluate(
 
 def _dump_result(result: ChunkResult, shared: SharedValues | None) -> list[Frame]:
     """Return the result as frames; a value that cannot travel costs one element."""
-    try:
+    packing = None
+    with contextlib.suppress(BaseException):
         packing = pack(result)
-    except BaseException:
+    if packing is None:
         for position, value in enumerate(result.values):
             try:
                 dump(value)

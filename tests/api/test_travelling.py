@@ -328,8 +328,30 @@ def test_an_open_file_is_named(cluster: Any, tmp_path: Path) -> None:
     def function(x: int) -> Any:
         return open(path)
 
-    with pytest.raises(ElementError, match=r"a file \(.*some\.txt\) cannot be sent: send its name"):
+    told = r"a file \(.*some\.txt\) cannot be sent: send its name"
+    with pytest.raises(ElementError, match=told) as error:
         api.parallel_map(function, [1])
+    # How it is packed is nothing that the user could read anything in.
+    assert (error.value.failures[0].traceback, error.value.__cause__) == ("", None)
+    with open(path) as file, pytest.raises(ElementError, match=told) as error:
+        api.parallel_map(str, [file])
+    assert error.value.failures[0].traceback == ""
+
+
+class Refuses:
+    """One whose own code refuses to be packed."""
+
+    def __reduce__(self) -> Any:
+        raise ValueError("not for the post")
+
+
+def test_the_traceback_of_a_value_that_cannot_travel_is_the_users_own(cluster: Any) -> None:
+    for function, elements in ((lambda _: Refuses(), [1]), (repr, [Refuses()])):
+        with pytest.raises(ElementError, match="ValueError: not for the post") as error:
+            api.parallel_map(function, elements)
+        trace = error.value.failures[0].traceback
+        assert trace.count("Traceback") == 1 and trace.count("  File ") == 1, trace
+        assert 'in __reduce__\n    raise ValueError("not for the post")' in trace
 
 
 def test_standard_streams_stand_for_those_of_the_engine(cluster: Any, capsys: Any) -> None:

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import parallelflow as package
+from parallelflow.cli import report
 from parallelflow.engine_manager.manager import EngineManager
+from parallelflow.errors import ElementFailure
 from tests.support import json_tables
 
 from .conftest import Run, environment
@@ -169,6 +172,20 @@ def test_a_failed_element_is_named(parallelflow: Run, cases: Path, running: str)
         r"  engine   [01] on \S+\n",
         failure,
     )
+
+
+def test_what_could_not_travel_is_told_without_a_traceback() -> None:
+    element = ElementFailure(0, 2, "1", "result", "TypeError", "a file cannot be sent", "", 1, "a")
+    error = SimpleNamespace(msg=str(element), errorTrace="Element 0 of 2", element=element)
+    assert list(report.traces({3: error})) == []
+    lines = list(report.failure(SimpleNamespace(modules={}), {3: error}))
+    assert lines[0].endswith("its result cannot be sent back, TypeError: a file cannot be sent")
+    assert lines[1:-1] == [
+        "  element  0 of 2 (the first is 0)",
+        "  input    1",
+        "  engine   1 on a",
+    ]
+    assert lines[-1].startswith("  More: parallelflow explain PF")
 
 
 def test_a_cluster_that_ran_before_runs_on(parallelflow: Run, cases: Path, running: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from parallelflow.engine import payload
+from parallelflow.engine.code_files import without_file_names
 from parallelflow.system.safe_files import open_to_read
 
 try:
@@ -102,7 +103,9 @@ def feed(digest: Any, value: Any, depth: int = 0) -> None:
         _tagged(digest, "file", str(value.name).encode("utf-8", "surrogatepass"))
         _feed_file(digest, Path(str(value.name)))
     else:
-        for frame in payload.dump(value):
+        with without_file_names():
+            frames = payload.dump(value)
+        for frame in frames:
             _tagged(digest, kind.__qualname__, frame)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import cloudpickle
 
+from .code_files import code_of_file, file_of
 from .streams import ElementStream, standard_stream
 
 __all__ = ["Pickler", "dumps"]
@@ -33,10 +34,17 @@ class Pickler(cloudpickle.Pickler):
     element would read a copy; pickle the number of a descriptor), nor what is removed with its
     owner. ``sys.stdout`` and its like stand for those of the other process. Functions of a script
     that `functools` has wrapped (``lru_cache``, ``singledispatch``) go by value, as its others do.
+    Code keeps the name of its file, which cloudpickle 3.1 replaces: tracebacks show its lines, and
+    `inspect.getsource` finds them.
     """
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how an object is pickled; see `pickle.Pickler`."""
+        if isinstance(obj, types.CodeType):
+            file = file_of(obj)
+            if file is None:
+                return NotImplemented
+            return code_of_file, (*self.dispatch_table[types.CodeType](obj), *file)
         if isinstance(obj, _io._IOBase):
             return _reduce_file(obj)
         if type(obj).__module__ in HANDLES:

@@ -84,9 +84,19 @@ def test_an_error_shows_where_it_was_raised_on_the_engine(notebook: Notebook) ->
     text = told["error"]
     remote, _, rest = text.partition("The above exception was the direct cause")
     assert "RemoteTraceback" in remote and "line 4, in outer" in remote
-    assert "line 2, in invert" in remote
+    assert "line 2, in invert" in remote and "return 1 / x" in remote
     assert "element 2 of 5, (2,), failed on engine" in rest
     assert text.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+def test_the_source_of_a_cells_function_is_found(notebook: Notebook) -> None:
+    told = notebook.run(
+        "import inspect\n"
+        "def own(x):\n"
+        "    return inspect.getsource(own)\n"
+        "print(api.parallel_map(own, [1]) == [own(1)], own(1))"
+    )
+    assert told["stdout"].startswith("True def own(x):\n"), told
 
 
 def test_output_is_shown_in_the_cell_in_order(notebook: Notebook) -> None:

@@ -6,6 +6,7 @@ import builtins
 import dataclasses
 import functools
 import gzip
+import inspect
 import multiprocessing
 import socket
 import sqlite3
@@ -352,6 +353,25 @@ def test_the_traceback_of_a_value_that_cannot_travel_is_the_users_own(cluster: A
         trace = error.value.failures[0].traceback
         assert trace.count("Traceback") == 1 and trace.count("  File ") == 1, trace
         assert 'in __reduce__\n    raise ValueError("not for the post")' in trace
+
+
+def test_the_source_of_a_function_is_found_where_it_runs(cluster: Any) -> None:
+    class Local:
+        def double(self, x: int) -> int:
+            return 2 * x
+
+    def own(x: int) -> Any:
+        def inner() -> int:
+            return x
+
+        # Not a comment of another line.
+        return [inspect.getsource(each) for each in (own, inner, Local.double)], Local().double(x)
+
+    assert api.parallel_map(own, [1]) == [own(1)]
+    with pytest.raises(ZeroDivisionError) as error:
+        api.parallel_map(lambda x: 1 / x, [0])
+    cause = error.value.__cause__
+    assert cause is not None and "api.parallel_map(lambda x: 1 / x, [0])" in str(cause.__cause__)
 
 
 def test_standard_streams_stand_for_those_of_the_engine(cluster: Any, capsys: Any) -> None:

@@ -319,6 +319,18 @@ def test_functions_that_differ_have_digests_that_do() -> None:
     assert function_digest(closing(1)) == function_digest(closing(1))
 
 
+def test_the_name_of_a_file_is_no_part_of_a_digest() -> None:
+    """A notebook's cell has another one in each session."""
+
+    def value(file: str) -> Any:
+        space: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile("def value(): return 1", file, "exec"), space)
+        return space["value"]
+
+    digests = {content_digest(value(file)) for file in ("/tmp/cell_1.py", "/tmp/cell_2.py")}
+    assert len(digests) == 1
+
+
 def test_no_record_is_made_of_a_short_run_that_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs as much as a small element; what has failed, or takes long, has its records."""
     made: list[bytes] = []

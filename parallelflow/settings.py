@@ -79,6 +79,9 @@ class Settings:
     desktopNotices : bool
         Whether the desktop tells of a run of more than 30 s that has ended while VisTrails is not
         in front.
+    branchesFromLog : bool
+        Whether modules without a mark are branches, too, if VisTrails' log of the vistrail has it
+        that they took more than a second when they were last executed.
     """
 
     profile: str = "default"
@@ -97,6 +100,7 @@ class Settings:
     checkpointDays: int = 30
     resume: bool = True
     desktopNotices: bool = True
+    branchesFromLog: bool = False
 
 
 _overrides: dict[str, Any] = {}

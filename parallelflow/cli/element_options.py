@@ -117,6 +117,7 @@ def override_settings(options: argparse.Namespace) -> None:
         chunkSize=options.chunk_size,
         valueForFailed=options.value_for_failed,
         resume=False if options.no_resume else None,
+        branchesFromLog=getattr(options, "branches_from_log", False) or None,
     )
 
 

@@ -173,6 +173,12 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="run every Map of Control Flow on engines, however short",
     )
+    loops.add_argument(
+        "--branches-from-log",
+        action="store_true",
+        help="run modules at the same time, on engines, that took more than a second when they "
+        "were last executed, by VisTrails' log in the file; marked ones run so in any case",
+    )
     cluster_parser.add_engines(run)
     element_options.add(run)
     results = run.add_argument_group("results and records")

@@ -13,7 +13,7 @@ from vistrails.packages.controlflow.looping import For
 
 from parallelflow.engine.place import on_engine
 
-from .branches import with_branches
+from .branched_execution import with_branches
 from .choice import Scope, Wish, scope, wish
 from .describe import modules_to_send
 from .folds import fold_on_engines

@@ -9,7 +9,6 @@ from vistrails.core.modules.basic_modules import Generator
 from vistrails.core.modules.vistrails_module import Module
 from vistrails.core.vistrail.module_control_param import ModuleControlParam
 
-from .choice import is_marked
 from .describe import classes_of
 
 __all__ = [
@@ -42,11 +41,10 @@ def is_ordinary(module: Any) -> bool:
 
 
 def may_be_branch(pipeline: Any, number: int, module: Any) -> bool:
-    """Return True if a module is marked, and has no loop that is its own way to the engines."""
+    """Return True if a module has no loop, and nothing else that keeps it here."""
     twin = pipeline.modules[number]
     return (
-        is_marked(twin)
-        and is_ordinary(module)
+        is_ordinary(module)
         and not module.upToDate
         and module.list_depth == 0
         and not module.is_breakpoint

@@ -23,7 +23,6 @@ from vistrails.core.modules.vistrails_module import (
     ModuleWasSuspended,
 )
 
-from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
 
@@ -37,13 +36,12 @@ from .branch_candidates import (
     streams,
 )
 from .branch_run import POLL_SECONDS, BranchRun
-from .choice import is_marked
 from .describe import modules_to_send
 from .failures import is_stop
 from .messages import show_once
 from .stays import belongs_here, classes_belong_here
 
-__all__ = ["Branches", "with_branches"]
+__all__ = ["Branches"]
 
 NOT_RUN = (
     ModuleBreakpoint,
@@ -58,30 +56,6 @@ NOT_RUN = (
 INTERRUPTED = "Interrupted by user"
 """What VisTrails says of a module during which Ctrl-C was pressed."""
 
-Execute = Callable[..., Any]
-
-
-def with_branches(execute_pipeline: Execute) -> Execute:
-    """Return ``CachedInterpreter.execute_pipeline`` with marked modules as branches on engines.
-
-    Parameters
-    ----------
-    execute_pipeline : callable
-        VisTrails' own.
-    """
-
-    def execute(interpreter: Any, pipeline: Any, objects: Any, *rest: Any, **keywords: Any) -> Any:
-        marked = [module for module in pipeline.module_list if is_marked(module)]
-        if not marked or on_engine():
-            return execute_pipeline(interpreter, pipeline, objects, *rest, **keywords)
-        sinks = keywords.get("sinks")
-        wanted = pipeline.graph.sinks() if sinks is None else [n for n in sinks if n in objects]
-        stop_on_error = bool(keywords.get("stop_on_error", True))
-        with Branches(pipeline, objects, wanted, stop_on_error).ready():
-            return execute_pipeline(interpreter, pipeline, objects, *rest, **keywords)
-
-    return execute
-
 
 class Branches:
     """The branches of one execution of a pipeline.
@@ -94,11 +68,20 @@ class Branches:
         Its modules, ready to run, by their ids.
     sinks : sequence of int
         The modules that VisTrails is going to update, in order.
+    wanted : set of int
+        The modules that are to be branches, where they can be.
     stop_on_error : bool
         Whether the first module that fails ends the execution.
     """
 
-    def __init__(self, pipeline: Any, objects: Any, sinks: list[int], stop_on_error: bool) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        objects: Any,
+        sinks: list[int],
+        wanted: set[int],
+        stop_on_error: bool,
+    ) -> None:
         self._pipeline = pipeline
         self._stop_on_error = stop_on_error
         self._first = objects[sinks[0]] if sinks else None
@@ -109,7 +92,9 @@ class Branches:
         self._candidates = [
             objects[number]
             for number in order
-            if number in objects and may_be_branch(pipeline, number, objects[number])
+            if number in wanted
+            and number in objects
+            and may_be_branch(pipeline, number, objects[number])
         ]
         self._waiting = {id(module) for module in self._candidates}
         self._sent: dict[int, Branch] = {}

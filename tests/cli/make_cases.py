@@ -193,6 +193,14 @@ def pause(build: Builder) -> None:
     printed(build, build.source("pause", (0, 0), PAUSE, *settings), "text")
 
 
+def two_pauses(build: Builder) -> None:
+    """Take as many seconds as an alias says, twice; neither needs the other."""
+    for number, name in enumerate(("left", "right")):
+        aliases = {} if number else {"seconds": "seconds"}
+        settings = {"seconds": "Float"}, {"text": "String"}, {"seconds": 1.2}, aliases
+        printed(build, build.source(name, (0, 0), PAUSE, *settings), "text")
+
+
 def endings(build: Builder) -> None:
     """End as an alias says."""
     settings = {"how": "String"}, {"text": "String"}, {"how": "well"}, {"how": "how"}
@@ -296,6 +304,7 @@ CASES = [
     children,
     aliases,
     pause,
+    two_pauses,
     endings,
     counted,
     reads,

@@ -22,10 +22,10 @@ from . import machine_copies, place, start_environment
 from .capture import Capture
 from .children import end_child
 from .chunk_result import ChunkResult
-from .event_loops import no_event_loop
 from .interrupts import Interrupts
 from .payload import Frame, dump, load, pack
 from .peak_memory import LONG_SECONDS, PeakMemory, with_memory
+from .plain_process import plain_process
 from .remote_failure import RemoteFailureError, RunOnClient, failure_of
 from .session_state import ProcessState
 from .time_limit import TimeLimit, limited
@@ -91,7 +91,7 @@ def setup(
             readable, kept = machine_copies.keep(key, offer[2], frames)
         if key not in _functions:  # a client that waits for long sends it again
             process = ProcessState(pickle.loads(state))
-            with Interrupts() as interrupts, process, no_event_loop(), interrupts.allowed():
+            with Interrupts() as interrupts, process, plain_process(), interrupts.allowed():
                 _functions[key] = _make(key, readable), process
             notes = process.notes
         while len(_functions) > MAX_FUNCTIONS:
@@ -172,7 +172,7 @@ def run_chunk(
     if begin_by is not None and time.monotonic() > begin_by:
         raise LookupError("this engine was busy with something else")
     function, process = _functions[key]
-    with Interrupts() as interrupts, process, no_event_loop():
+    with Interrupts() as interrupts, process, plain_process():
         function = _current(interrupts, key, function)
         with limited(time_limit, interrupts) as limit:
             how = (start, stop_on_error, seconds, hold)

@@ -106,6 +106,35 @@ def test_a_session_whose_stream_encodes_nothing(monkeypatch: pytest.MonkeyPatch)
     assert stream.getvalue() == "caf\\udce9 ü\n"
 
 
+def test_no_library_takes_an_engine_for_a_notebook(capsys: Any) -> None:
+    def look(_: Any) -> dict[str, Any]:
+        import builtins
+        import inspect
+
+        import IPython
+        from IPython.core.interactiveshell import InteractiveShell
+
+        IPython.display.display("shown")
+        frame = inspect.currentframe()
+        names = {*vars(builtins), *vars(sys), *(frame.f_globals if frame else ())}
+        return {
+            "shell": (IPython.get_ipython(), InteractiveShell.initialized()),
+            "hooks": (sys.displayhook is sys.__displayhook__, sys.excepthook is sys.__excepthook__),
+            "names": names & {"ps1", "display", "get_ipython", "__IPYTHON__", "runfile", "In"},
+        }
+
+    values, out, _ = shown(look, [0, 1], capsys, chunk_size=1)
+    plain = {"shell": (None, False), "hooks": (True, True), "names": set()}
+    assert values == [plain, plain]
+    assert out == "shown\nshown\n"
+    # Between chunks the engine is a shell, for whoever else uses it.
+    client = api.get_client()
+    assert client is not None
+    view = client[client.ids[0]]
+    view.execute("x = get_ipython().user_ns is not None and display is not None").get(SECONDS)
+    assert view["x"] is True
+
+
 def test_input_is_at_its_end_at_once() -> None:
     with pytest.raises(EOFError):
         api.parallel_map(lambda _: input("a question"), [0])

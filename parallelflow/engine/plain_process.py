@@ -1,0 +1,59 @@
+"""An element's process as any other: without the event loop and the shell that an engine is."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .event_loops import no_event_loop
+
+__all__ = ["no_shell", "plain_process"]
+
+# By these, libraries take a process for a notebook or a terminal that a person sits at.
+BUILTINS = ("__IPYTHON__", "display", "execfile", "get_ipython", "runfile")
+PROMPTS = ("ps1", "ps2", "ps3")
+MISSING = object()
+
+
+@contextlib.contextmanager
+def plain_process() -> Iterator[None]:
+    """Hide the engine's event loop and IPython's shell in this thread and block."""
+    with no_event_loop(), no_shell():
+        yield
+
+
+@contextlib.contextmanager
+def no_shell() -> Iterator[None]:
+    """Hide IPython's shell, if this process has one, from what runs in this block."""
+    holders = _holders()
+    if not holders:
+        yield
+        return
+    shell = holders[0]._instance
+    kept = [(vars(builtins), name, vars(builtins).pop(name, MISSING)) for name in BUILTINS]
+    kept += [(vars(sys), name, vars(sys).pop(name, MISSING)) for name in PROMPTS]
+    hooks = sys.displayhook, sys.excepthook
+    sys.displayhook, sys.excepthook = sys.__displayhook__, sys.__excepthook__
+    for each in holders:
+        each._instance = None
+    try:
+        yield
+    finally:
+        for each in holders:
+            each._instance = shell
+        sys.displayhook, sys.excepthook = hooks
+        for names, name, value in kept:
+            if value is MISSING:
+                names.pop(name, None)
+            else:
+                names[name] = value
+
+
+def _holders() -> list[Any]:
+    """Return the classes that know the shell: traitlets keeps it on each of them."""
+    module = sys.modules.get("IPython.core.interactiveshell")
+    shell = getattr(getattr(module, "InteractiveShell", None), "_instance", None)
+    return [c for c in type(shell).__mro__ if vars(c).get("_instance") is shell and shell]

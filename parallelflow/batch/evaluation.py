@@ -252,11 +252,13 @@ class Batch:
             if offset not in result.failures:
                 self.outcomes[self._order[start + offset]] = Outcome(value, None, place)
         self._output.add(start, result.count, result.outputs)
+        logged = None
         if self._log is not None:
-            for offset, record in records_of(result):
+            records = records_of(result)
+            for offset, record in records.items():
                 self._log.add(self._order[start + offset], record, worker)
+            logged = logged_values(result, records, worker)
         if self._checkpoint is not None:
-            logged = logged_values(result, worker) if self._log is not None else None
             self._checkpoint.add(start, result, logged)
 
     def _take_failures(self, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,19 +51,23 @@ class LoggedPoint:
     engine: KeptEngine
 
 
-def logged_values(result: ChunkResult, worker: Worker) -> Sequence[Any]:
+def logged_values(
+    result: ChunkResult, records: Mapping[int, Record], worker: Worker
+) -> Sequence[Any]:
     """Return a chunk's values, each with its execution if that was recorded.
 
     Parameters
     ----------
     result : ChunkResult
         The chunk.
+    records : mapping of int to Record
+        What was recorded, by position.
     worker : Worker
         Its engine.
     """
     info: dict[str, Any] = {"pid": worker.info.get("pid"), "system": worker.info.get("system", "")}
     engine = KeptEngine(worker.id, worker.host, info)
     return [
-        LoggedPoint(value, result.records[offset], engine) if offset in result.records else value
+        LoggedPoint(value, records[offset], engine) if offset in records else value
         for offset, value in enumerate(result.values)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,12 +53,13 @@ class Outcome:
     place: dict[str, str] = field(default_factory=dict)
 
 
-def records_of(result: ChunkResult) -> Iterator[tuple[int, Record]]:
-    """Yield what was recorded of points, those that have failed included, by position."""
-    yield from result.records.items()
+def records_of(result: ChunkResult) -> dict[int, Record]:
+    """Return what was recorded of points, those that have failed included, by position."""
+    records: dict[int, Record] = result.records.read()
     for offset, failure in result.failures.items():
         if len(failure.where) > 1 and failure.where[1] is not None:
-            yield offset, failure.where[1]
+            records[offset] = failure.where[1]
+    return records
 
 
 def failure_of_point(failure: ElementFailure) -> Failure:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
 from .remote_failure import RemoteFailure
 
-__all__ = ["ChunkResult"]
+__all__ = ["ChunkResult", "Records"]
+
+
+class Records:
+    """What the function's kind reports of elements' executions, by position in the chunk.
+
+    It travels as bytes and stays bytes until it is read: of many elements that is a sixth of the
+    memory, and nothing for Python's search for garbage to look at.
+    """
+
+    def __init__(self, packed: bytes = b"") -> None:
+        self._packed = packed
+        self._new: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._packed or self._new)
+
+    def __setitem__(self, position: int, record: Any) -> None:
+        self._new[position] = record
+
+    def read(self) -> dict[int, Any]:
+        """Return the records by position; each call makes them again."""
+        return {**(pickle.loads(self._packed) if self._packed else {}), **self._new}
+
+    def __reduce__(self) -> Any:
+        return Records, (pickle.dumps(self.read(), pickle.HIGHEST_PROTOCOL) if self else b"",)
 
 
 @dataclass
@@ -28,8 +54,8 @@ class ChunkResult:
         When the chunk began, seconds since the epoch on the engine's clock.
     wall : float
         How long it took in all, seconds.
-    records : dict of int to object
-        What the function's kind reports of an element's execution, by position.
+    records : Records
+        What the function's kind reports of the elements' executions.
     outputs : dict of int to list of (str, str)
         What an element wrote, by position: (stream, text) in order.
     peaks : list of (int, int)
@@ -48,7 +74,7 @@ class ChunkResult:
     seconds: list[float] = field(default_factory=list)
     started: float = 0.0
     wall: float = 0.0
-    records: dict[int, Any] = field(default_factory=dict)
+    records: Records = field(default_factory=Records)
     outputs: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     peaks: list[tuple[int, int]] = field(default_factory=list)
     shortage: tuple[int, int] | None = None

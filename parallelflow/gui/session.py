@@ -8,7 +8,9 @@ from typing import Any
 from PyQt5 import sip
 from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtWidgets import QApplication, QDialog, QWidget
+from vistrails.core.interpreter.cached import CachedInterpreter
 
+from parallelflow.data.collection import leave_start_out
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.settings import remember
@@ -39,6 +41,9 @@ END_SECONDS = 10.0
 # The line in the status bar follows the cluster; reading what is known costs nothing.
 LOOK_MS = 1000
 
+# The window and its first file have been opened by then.
+SETTLED_MS = 1500
+
 # How long the status bar says that a start in the background has ended.
 SAID_MS = 20_000
 
@@ -67,6 +72,7 @@ class Session(QObject):
         self.canvas_mark = CanvasMark()
         self.assistant = ParallelAssistant()
         self.explorations = Explorations(all_loops)
+        QTimer.singleShot(SETTLED_MS, _leave_start_out)
         self.configuration_page = ConfigurationPage()
         self.package_reload = package_reload.PackageReload()
         self.parts = MainWindowParts()
@@ -229,6 +235,15 @@ def _changer(entry: MapEntry) -> Callable[..., None]:
         session().maps.do(entry)
 
     return change_workflow
+
+
+def _leave_start_out() -> None:
+    """Leave the window's own objects out of the search for garbage.
+
+    Not after an execution: its modules are freed by that search only.
+    """
+    if not CachedInterpreter.get()._objects:
+        leave_start_out()
 
 
 def close(stop: Callable[[], object]) -> bool:

@@ -82,7 +82,7 @@ class Branch:
         """Take what an engine has returned for the module; that may be its failure."""
         self._worker = worker
         self._written += result.outputs.get(0, [])
-        records = result.records.get(0)
+        records = result.records.read().get(0)
         if 0 in result.failures:
             where = result.failures[0].where
             records = where[1] if len(where) > 1 else None

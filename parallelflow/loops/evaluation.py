@@ -205,6 +205,7 @@ class _Evaluation:
                 "There is no cluster with an engine. Start engines (Packages > Parallel Flow > "
                 f"Start new engine processes), or {loop.alternative}.",
             )
+        self._show_progress()  # what follows takes its time for very many elements
         self._known = KnownValues(loop)
         known = {i: self._outcome.values[i] for i in self._here.done}
         earlier = self._checkpoint.take() | ({} if known else self._known.take())
@@ -218,6 +219,7 @@ class _Evaluation:
                 return None
         if self._replay is not None:
             self._replay.begin_with(earlier)
+        self._show_progress()
         run = Run(
             client,
             prepare,
@@ -254,7 +256,6 @@ class _Evaluation:
             function.logging.set_computing(function)
 
         def look() -> None:
-            self._loop.log.build(POLL_SECONDS)
             self._show_progress()
             self._follow()
             self._checkpoint.tick(run.progress)
@@ -315,13 +316,7 @@ class _Evaluation:
         if self._replay is not None:
             self._replay.add(start, result.count, [start + i for i in result.failures])
         self._executed.update(result.report or ())
-        log = self._loop.log
-        if log.wanted:
-            for position, records in result.records.items():
-                log.add(start + position, records, worker)
-            for position, failure in result.failures.items():
-                if len(failure.where) > 1 and failure.where[1]:
-                    log.add(start + position, failure.where[1], worker)
+        self._loop.log.add(start, result, worker)
 
     def _unpack_files(self, run: Run) -> None:
         """Write files that were made on other machines into this session's file pool."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from vistrails.core.log.group_exec import GroupExec
@@ -46,8 +47,6 @@ class LogObjects:
         self._controller = controller
         self._machines: dict[str, int] = {}
         self._here = platform.node()
-        #: Annotations by engine: they are the same for all its elements.
-        self._places: dict[int, list[tuple[str, str]]] = {}
 
     def machine(self, worker: EnginePlace) -> int:
         """Return the id of an engine's machine in the log; one for each host."""
@@ -66,7 +65,9 @@ class LogObjects:
             self._machines[host] = self._controller.add_machine(machine)
         return self._machines[host]
 
-    def iteration(self, record: Record, machine: int, worker: EnginePlace | None) -> LoopIteration:
+    def iteration(
+        self, record: Record, machine: int, place: Sequence[tuple[str, str]] = ()
+    ) -> LoopIteration:
         """Return the iteration of a loop, with all inside it.
 
         Parameters
@@ -75,8 +76,8 @@ class LogObjects:
             What was recorded of it.
         machine : int
             The machine's id in the log.
-        worker : EnginePlace or None
-            The engine, where the log is to tell it.
+        place : sequence of (str, str)
+            The engine as annotations, where the log is to tell it (see `annotations_of`).
         """
         iteration = LoopIteration(
             id=self._new_id(LoopIteration.vtType),
@@ -89,10 +90,8 @@ class LogObjects:
         )
         for position, child in enumerate(record.children):
             item = self.item(child, machine)
-            if worker is not None and position == 0 and child.kind != LOOP:
-                if worker.id not in self._places:
-                    self._places[worker.id] = annotations_of(worker)
-                for key, value in self._places[worker.id]:
+            if position == 0 and child.kind != LOOP:
+                for key, value in place:
                     item.add_annotation(self._annotation(key, value))
             iteration.add_item_exec(item)
         return iteration
@@ -133,7 +132,7 @@ class LogObjects:
                 ts_end=log_time(record.end),
             )
             for child in record.children:
-                loop.add_loop_iteration(self.iteration(child, machine, None))
+                loop.add_loop_iteration(self.iteration(child, machine))
             return loop
         common = {
             "machine_id": machine,

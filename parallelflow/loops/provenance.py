@@ -2,20 +2,118 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections import deque
+from collections.abc import Iterator, MutableSequence
+from dataclasses import dataclass
 from typing import Any
 
 from vistrails.core.log.loop_exec import LoopIteration
 
+from parallelflow.engine.chunk_result import ChunkResult, Records
 from parallelflow.engine.payload import no_collection
 from parallelflow.engine.recorder import Record
 from parallelflow.work.worker import Worker
 
-from .log_objects import LogObjects
+from .log_objects import LogObjects, annotations_of
 
 __all__ = ["LoopLog"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What an engine has recorded of a chunk that begins at an index.
+
+    Failed elements have their records with their failures.
+    """
+
+    start: int
+    records: Records
+    failed: dict[int, list[Record]]
+    machine: int
+    place: list[tuple[str, str]]
+    clock_difference: float
+
+    def read(self) -> Iterator[tuple[int, list[Record]]]:
+        """Yield elements' indices and records, in the time of the session's clock."""
+        for position, records in (self.records.read() | self.failed).items():
+            for record in records:
+                record.shift(self.clock_difference)
+            yield self.start + position, records
+
+
+class _Iterations(MutableSequence[LoopIteration]):
+    """The iterations of a loop's log object; those of engines are made when one is looked at.
+
+    An iteration is about ten objects. Made at once for many elements they stop a window for seconds
+    and slow down each search for garbage from then on, and most logs are never read.
+
+    Parameters
+    ----------
+    written : list of LoopIteration
+        Those of elements that ran in this process.
+    index : dict of int to LoopIteration
+        What VisTrails finds iterations with, by their ids; filled when they are made.
+    parts : list of _Part
+        What engines have recorded.
+    here : set of int
+        Elements that ran in this process, whatever an engine has recorded of them.
+    objects : LogObjects
+        Makes the log's objects.
+    """
+
+    def __init__(
+        self,
+        written: list[LoopIteration],
+        index: dict[int, LoopIteration],
+        parts: list[_Part],
+        here: set[int],
+        objects: LogObjects,
+    ) -> None:
+        self._made = written
+        self._index = index
+        self._parts = parts
+        self._here = here
+        self._objects = objects
+
+    @property
+    def _all(self) -> list[LoopIteration]:
+        if self._parts:
+            parts, self._parts = self._parts, []
+            with no_collection():
+                found: dict[int, list[LoopIteration]] = {}
+                for part in parts:
+                    for index, records in part.read():
+                        if index not in self._here:
+                            found[index] = [
+                                self._objects.iteration(record, part.machine, part.place)
+                                for record in records
+                            ]
+                for iterations in found.values():
+                    self._made += iterations
+                    self._index.update((each.id, each) for each in iterations)
+                self._made.sort(key=lambda each: each.iteration)
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[LoopIteration]:
+        return iter(self._all)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._all[place]
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self._all[place] = value
+
+    def __delitem__(self, place: Any) -> None:
+        del self._all[place]
+
+    def insert(self, index: int, value: LoopIteration) -> None:
+        """Insert an iteration, as a list does."""
+        self._all.insert(index, value)
+
+    def __reduce__(self) -> Any:
+        return list, (list(self._all),)
 
 
 class LoopLog:
@@ -34,8 +132,7 @@ class LoopLog:
         self._first = first
         # VisTrails' dummy controllers stand in for all of these when the log is off.
         self._controller: Any = getattr(loop.log, "controller", None)
-        self._records: deque[tuple[int, list[Record], Worker]] = deque()
-        self._iterations: dict[int, list[LoopIteration]] = {}
+        self._parts: list[_Part] = []
         self._objects = LogObjects(self._controller)
         #: Elements that run in this process, whatever an engine has recorded of them.
         self._here: set[int] = set()
@@ -45,28 +142,28 @@ class LoopLog:
         """Whether anything is logged at all."""
         return self._controller is not None
 
-    def add(self, index: int, records: list[Record], worker: Worker) -> None:
-        """Take the records of an element, one per function; a failed one's are taken, too."""
-        self._records.append((index, records, worker))
-
-    def build(self, seconds: float = math.inf) -> None:
-        """Make log objects of the records taken so far.
+    def add(self, start: int, result: ChunkResult, worker: Worker) -> None:
+        """Take what an engine has recorded of a chunk; of its failed elements, too.
 
         Parameters
         ----------
-        seconds : float
-            For how long at most: it is done while engines compute, which must not wait for it.
+        start : int
+            Index of the first element.
+        result : ChunkResult
+            What has come back: per element a list of records, one per function.
+        worker : Worker
+            The engine.
         """
-        end = time.monotonic() + seconds
-        with no_collection():
-            while self._records and time.monotonic() < end:
-                index, records, worker = self._records.popleft()
-                machine = self._objects.machine(worker)
-                for record in records:
-                    record.shift(worker.clock_difference)
-                self._iterations[index] = [
-                    self._objects.iteration(record, machine, worker) for record in records
-                ]
+        failed = {
+            position: failure.where[1]
+            for position, failure in result.failures.items()
+            if len(failure.where) > 1 and failure.where[1]
+        }
+        if not self.wanted or not (result.records or failed):
+            return
+        machine = self._objects.machine(worker)
+        place, clock = annotations_of(worker), worker.clock_difference
+        self._parts.append(_Part(start, result.records, failed, machine, place, clock))
 
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""
@@ -78,21 +175,21 @@ class LoopLog:
         self._loop.end_iteration(module)
 
     def write(self, finished: bool) -> None:
-        """Write the iterations in the order of their indices.
+        """Write the iterations in the order of their numbers.
 
         Parameters
         ----------
         finished : bool
             Whether the whole loop has finished; if not, what has is kept.
         """
-        if self._controller is not None:
-            self.build()
-            for index in sorted(self._iterations.keys() - self._here):
-                for iteration in self._iterations[index]:
-                    self._loop.log.loop_exec.add_loop_iteration(iteration)
-            if self._here:
-                # Those that ran in this process were written as they began.
-                written = self._loop.log.loop_exec.db_loop_iterations
-                written.sort(key=lambda iteration: iteration.iteration)
+        if self._controller is not None and self._parts:
+            loop: Any = self._loop.log.loop_exec
+            loop.db_loop_iterations = _Iterations(
+                loop.db_loop_iterations,
+                loop.db_loop_iterations_id_index,
+                self._parts,
+                self._here,
+                self._objects,
+            )
         if finished:
             self._loop.end_loop_execution()

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
+# How long answers that have come are handled before the caller has its turn: a window that shows
+# the run turns its event loop in between.
+HANDLE_SECONDS = 0.01
+
 # While no engine answers, this process computes for so long before it looks for answers again.
 HERE_SECONDS = 0.5
 
@@ -206,11 +210,15 @@ class Run:
         all_sent = self._sender.dispatch(self._actions.apply)
         with contextlib.suppress(queue.Empty):
             self._handle(*self._events.get(timeout=seconds if all_sent else 0))
-            while True:
+            until = time.monotonic() + HANDLE_SECONDS
+            while time.monotonic() < until:
                 self._handle(*self._events.get_nowait())
         if self._policy.stop_on_error and self.failures:
             self._stopper.stop_after(min(self.failures), self._handle, self._actions.keep)
         self._take_early_output()
+        if not self._events.empty():  # an engine that seems lost may have answered
+            self._sender.dispatch(self._actions.apply)
+            return
         self._watch.check()
         self._requeue_lost_chunks()
         if self._watch.is_abandoned() and self._is_open():

@@ -29,6 +29,8 @@ SETTLE_SECONDS = 3.0
 # How long the idle window is watched.
 IDLE_SECONDS = 20.0
 
+PANEL = "the same with the {} of the panel Runs open, 100 000 elements"
+
 BAR_MS = 100.0
 BAR_PERCENT = 1.0
 
@@ -38,8 +40,13 @@ def rows(wanted: Iterable[str] = ("P11", "P13")) -> list[dict[str, Any]]:
     say("P11, P13 in VisTrails' window, offscreen")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "maps.vt"
-        _run("tests.gui.make_vistrail", str(file))
-        steps = ["gaps_while_engines_start", "gaps_while_a_map_runs", "cpu_of_an_idle_window"]
+        _run("tests.gui.make_vistrail", str(file), "many")
+        steps = [
+            "gaps_while_engines_start",
+            "gaps_while_a_map_runs",
+            "cpu_of_an_idle_window",
+            "gaps_beside_the_panel",
+        ]
         said = _run(
             "tests.benchmarks.bench_window", *steps, "quit_by_menu_unsaved", "--", str(file)
         )
@@ -60,6 +67,8 @@ def rows(wanted: Iterable[str] = ("P11", "P13")) -> list[dict[str, Any]]:
     return [
         row("P11", "longest gap in the window's event loop, P3", "ms", BAR_MS),
         row("P11", "the same while a Map has engines started", "ms", BAR_MS),
+        row("P11", PANEL.format("rows"), "ms", BAR_MS),
+        row("P11", PANEL.format("timeline"), "ms", BAR_MS),
         row("P13", "CPU of the idle window with 2 engines", "%", BAR_PERCENT),
         row("P13", "the same with the information open", "%", BAR_PERCENT),
     ]
@@ -111,9 +120,9 @@ def _steps() -> None:
     from tests.gui import window_steps as steps
     from tests.host import window_steps as base
 
-    def measured() -> float:
+    def measured(tag: str = "quick") -> float:
         gaps = Gaps()
-        (result,) = steps.execute("quick")
+        (result,) = steps.execute(tag)
         assert not result.errors, [e.msg for e in result.errors.values()]
         return gaps.end()
 
@@ -121,6 +130,7 @@ def _steps() -> None:
     def gaps_while_engines_start() -> Iterator[None]:
         base.manager().get_package(base.OURS).configuration.askToStart = False
         base.manager().get_package(base.OURS).configuration.engines = 2
+        yield from _sleep(SETTLE_SECONDS)
         found = []
         for _ in range(REPEATS):
             found.append(measured())
@@ -137,6 +147,22 @@ def _steps() -> None:
             yield
             found.append(measured())
         print(json.dumps({"longest gap in the window's event loop, P3": found}), flush=True)
+
+    @base.step
+    def gaps_beside_the_panel() -> Iterator[None]:
+        from PyQt5.QtWidgets import QDockWidget
+
+        steps.entry(steps.RUNS).trigger()
+        yield
+        panel: Any = base.window().findChild(QDockWidget, "parallelflow-runs").widget()
+        for tab, name in enumerate(("rows", "timeline")):
+            panel.tabs.setCurrentIndex(tab)
+            found = []
+            for _ in range(REPEATS):
+                yield
+                found.append(measured("many"))
+                assert panel.model.rowCount() == 100_000
+            print(json.dumps({PANEL.format(name): found}), flush=True)
 
     @base.step
     def cpu_of_an_idle_window() -> Iterator[None]:
@@ -176,4 +202,5 @@ if __name__ == "__main__":
     _steps()
     from tests.gui import window_steps
 
+    window_steps.DEADLINE_SECONDS = int(SECONDS)
     window_steps.main()

@@ -1,11 +1,13 @@
 """Make the vistrail that the window's tests run: ``python -m tests.gui.make_vistrail FILE``.
 
-Its tags are the names of the functions below; the first one is the latest version.
+Its tags are the names of the functions below; the first one is the latest version. Names of others
+after the file are added.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from docs.examples.make_digits_sweep import CONTROL_FLOW, PARALLEL_FLOW, Builder
@@ -37,10 +39,18 @@ def failing(build: Builder) -> None:
     mapped(build, "if i == 7: raise ValueError('seven')\no = i", list(range(60)))
 
 
+def many(build: Builder) -> None:
+    """Many short elements; they are made in the workflow, which would be long with them in it."""
+    mapping = mapped(build, "o = 2 * i", [])
+    values = build.source("values", (0, 100), "o = list(range(100_000))", {}, {"o": "List"})
+    build.connect(values, "o", mapping, "InputList")
+
+
 CASES = [quick, endless, failing]
+OTHERS = {"many": many}
 
 
-def make(path: Path) -> None:
+def make(path: Path, others: Sequence[str] = ()) -> None:
     """Make the file."""
     start_core([CONTROL_FLOW, PARALLEL_FLOW])
     from vistrails.core.db.locator import ZIPFileLocator
@@ -48,7 +58,7 @@ def make(path: Path) -> None:
     from vistrails.core.vistrail.vistrail import Vistrail
 
     controller = VistrailController(Vistrail(), auto_save=False)
-    for case in reversed(CASES):
+    for case in reversed([*CASES, *(OTHERS[name] for name in others)]):
         controller.change_selected_version(0)
         case(Builder(controller))
         controller.vistrail.set_tag(controller.current_version, case.__name__)
@@ -58,4 +68,4 @@ def make(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make(Path(sys.argv[1]), sys.argv[2:])

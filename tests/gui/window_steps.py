@@ -8,6 +8,7 @@ mouse clicks in the menu bar, dialogs answered by their buttons or keys.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -168,6 +169,11 @@ def the_entries_are_there() -> Iterator[None]:
             assert action.shortcut().toString() == SHORTCUTS.get(known, "")
     keys = [a.shortcut().toString() for a in window().findChildren(type(entry(START)))]
     assert all(keys.count(shortcut) == 1 for shortcut in SHORTCUTS.values())
+
+
+@step
+def the_start_is_left_out_of_the_search_for_garbage() -> Iterator[None]:
+    yield from until(lambda: gc.get_freeze_count() > 50_000, "the objects to be left out")
 
 
 @step

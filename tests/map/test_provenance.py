@@ -117,3 +117,29 @@ def test_a_failed_elements_trace_is_in_the_log() -> None:
     assert failed.completed == -1 and "ZeroDivisionError" in failed.error
     notes = {a.key: a.value for a in failed.annotations}
     assert "ZeroDivisionError" in notes["errorTrace"]
+
+
+def test_the_logs_objects_are_made_when_they_are_looked_at(monkeypatch: Any) -> None:
+    from parallelflow.loops.log_objects import LogObjects
+
+    made: list[int] = []
+    iteration = LogObjects.iteration
+
+    def counted(self: Any, record: Any, *arguments: Any) -> Any:
+        made.append(record.module)
+        return iteration(self, record, *arguments)
+
+    monkeypatch.setattr(LogObjects, "iteration", counted)
+    monkeypatch.setattr("tests.support.workflows.shape", lambda _: None)  # it looks
+    ours = run(mapped(doubling(), list(range(30))), PARALLEL_FLOW)
+    loop = maps_of(ours)[0].loop_execs[0]
+    assert loop.ts_end is not None and not made
+
+    assert [each.iteration for each in loop.loop_iterations] == list(range(30))
+    assert sorted(made) == list(range(30))
+    # From then on it is as VisTrails' own: a copy has them, and they are found by their ids.
+    first, *_, last = loop.loop_iterations
+    assert loop.db_get_loop_iteration_by_id(last.id) is last
+    loop.db_delete_loop_iteration(first)
+    assert [each.iteration for each in loop.do_copy().loop_iterations] == list(range(1, 30))
+    assert len(made) == 30

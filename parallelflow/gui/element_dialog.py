@@ -38,7 +38,7 @@ def describe(table: RunTable, index: int) -> str:
     known = row.state.value.startswith(("done", "known"))
     lines += ["", "Input", _whole(trace.element_of, index, table.shown_input(index))]
     if failure is not None:
-        lines += ["", "Error", f"{failure.error_type}: {failure.message}"]
+        lines += ["", "Error", row.message]
         lines += ["", "Traceback", failure.traceback] if failure.traceback else []
     elif known:
         lines += ["", "Output", _whole(trace.value_of, index, "not kept any more")]

@@ -1,4 +1,4 @@
-"""The panel Runs: a run's elements, when each engine worked, what happened to engines."""
+"""The panel Runs: a run's elements, when each engine worked, its results, what happened."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PyQt5.QtWidgets import (
     QHeaderView,
     QLineEdit,
     QMenu,
+    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -25,17 +26,16 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.progress import Progress, RunState, recent
-from parallelflow.runs.figures import figures
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.table import ElementState
 from parallelflow.runs.trace_file import write_trace
 from parallelflow.trace import Place
-from parallelflow.wording import count
 
 from . import past_runs
 from .element_dialog import ElementDialog
 from .parts import Roomy, code, copy, label, table
 from .run_model import RunModel
+from .run_texts import events_of, numbers_of, results_of
 from .timeline import Timeline
 from .wording import run_line
 
@@ -118,6 +118,8 @@ class RunsPanel(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(self._elements(), "E&lements")
         self.tabs.addTab(self._timeline(), "&Timeline")
+        self.results = code(lines=3)
+        self.tabs.addTab(self.results, "&Results")
         self.events = code(lines=3)
         self.tabs.addTab(self.events, "E&vents")
         self.past = table(past_runs.TITLES, lines=3)
@@ -166,7 +168,7 @@ class RunsPanel(QWidget):
         view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().lineSpacing() + 6)
         # Not to the contents: that would ask for many rows each time.
-        widths = (7, 10, 16, 8, 10, 10, 11, 13, 9)
+        widths = (7, 10, 16, 8, 10, 10, 12, 14, 9)
         for number, width in enumerate(widths):
             view.setColumnWidth(number, width * view.fontMetrics().averageCharWidth())
         view.horizontalHeader().setStretchLastSection(True)
@@ -262,11 +264,18 @@ class RunsPanel(QWidget):
         tab = self.tabs.currentIndex()
         if tab == 1:
             self.timeline.show_run(run)
-            self.numbers.setText("" if run is None else _numbers(run))
+            self.numbers.setText("" if run is None else numbers_of(run))
         elif tab == 2:
-            self.events.setPlainText("\n".join(_events(run)) or "Nothing has happened to engines.")
-        elif tab == 3 and not self.past.topLevelItemCount():
+            self._show_text(self.results, results_of(self.model.table))
+        elif tab == 3:
+            self._show_text(self.events, events_of(run))
+        elif tab == 4 and not self.past.topLevelItemCount():
             past_runs.fill(self.past)
+
+    @staticmethod
+    def _show_text(place: QPlainTextEdit, text: str) -> None:
+        if place.toPlainText() != text:  # it would be scrolled to its begin, and forget a selection
+            place.setPlainText(text)
 
     def _clear(self, text: str) -> None:
         if not text:
@@ -330,20 +339,3 @@ class RunsPanel(QWidget):
     def hideEvent(self, event: object) -> None:
         """Cost nothing while it cannot."""
         self.timer.stop()
-
-
-def _numbers(run: Progress) -> str:
-    numbers = figures(run, ())
-    if not numbers.engines:
-        return ""
-    idle = sum(use.idle for use in numbers.engines) / len(numbers.engines)
-    return (
-        f"{count(len(numbers.engines), 'engine')}, idle {idle:.0%} of the time; {numbers.work:.1f} "
-        f"s of work in {numbers.wall:.1f} s: {numbers.speed_up:.1f} times as fast so far."
-    )
-
-
-def _events(run: Progress | None) -> list[str]:
-    if run is None:
-        return []
-    return [f"{moment - run.trace.began:8.1f} s  {line}" for moment, line in run.trace.events]

@@ -118,6 +118,10 @@ def the_timeline_and_the_report() -> Iterator[None]:
     yield
     assert len(shown.timeline.spans) == 2 and "2 engines, idle" in shown.numbers.text()
     picture("timeline")
+    shown.tabs.setCurrentIndex(2)
+    lines = shown.results.toPlainText().splitlines()
+    assert len(lines) == 200 and lines[42].split() == ["42", "84"], lines[:50]
+    picture("results")
     file = Path.home() / "run.html"
     shown.save("report", file)
     assert "<svg" in file.read_text(encoding="utf-8") and "was written" in shown.line.text()
@@ -140,6 +144,9 @@ def a_failed_map_says_so() -> Iterator[None]:
     tip = base.item_of("PythonSource").toolTip()
     assert tip.startswith("Element 7 of 60, 7, failed on engine ") and "seven" in tip, tip
     assert panel().again_button.isEnabled()
+    panel().tabs.setCurrentIndex(2)
+    assert panel().results.toPlainText().splitlines()[7].split() == ["7", "(failed)"]
+    panel().tabs.setCurrentIndex(0)
     picture("failed")
 
 
@@ -191,7 +198,7 @@ def _cached(module: int) -> list[Any]:
 @step
 def past_runs_are_listed() -> Iterator[None]:
     shown = panel()
-    shown.tabs.setCurrentIndex(3)
+    shown.tabs.setCurrentIndex(4)
     yield
     assert shown.past.topLevelItemCount() >= 2
     states = {shown.past.topLevelItem(row).text(3) for row in range(2)}

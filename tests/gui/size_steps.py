@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from parallelflow.engine_manager.system import profiles
@@ -18,11 +18,13 @@ from parallelflow.gui.menu import TEXTS
 from tests.gui import window_steps
 from tests.gui.looking import FRAME_HEIGHT, look_at
 from tests.gui.map_steps import click_module
+from tests.gui.runs_steps import panel
 from tests.gui.window_steps import (
     CLEANUP,
     INFORMATION,
     MAP_OVER,
     PROFILE,
+    RUNS,
     SHUTDOWN,
     START,
     answer,
@@ -33,6 +35,7 @@ from tests.gui.window_steps import (
     execute,
     gone,
     key,
+    later,
     opened,
     press,
     select,
@@ -248,11 +251,129 @@ def the_questions_about_the_cluster() -> Iterator[None]:
 
 @step
 def the_form_of_a_map() -> Iterator[None]:
+    """Made by keys; its configuration by Ctrl+E, chosen by keys and by the mouse."""
+    from PyQt5.QtCore import QPoint, Qt
+    from PyQt5.QtTest import QTest
+
     base.trigger("pipeline")
     select("quick")
     yield
     yield from click_module("PythonSource")
     yield from walk(MAP_OVER, "MapDialog", lambda asked: True, "map")
+    yield from click_module("Map")
+    shown = yield from configuration()
+    seen(shown, "configuration")
+    # Space unticks the input, Reset brings it back; the mouse does the same at the box.
+    inputs = shown.form.inputs
+    for untick in (
+        lambda: key(inputs, Qt.Key_Space),
+        lambda: QTest.mouseClick(
+            inputs.viewport(),
+            Qt.LeftButton,
+            Qt.NoModifier,
+            inputs.visualItemRect(inputs.currentItem()).topLeft() + QPoint(10, 8),
+        ),
+    ):
+        inputs.setFocus()
+        chosen = next(r for r in range(inputs.count()) if inputs.item(r).checkState())
+        inputs.setCurrentRow(chosen)
+        inputs.scrollToItem(inputs.currentItem())
+        untick()
+        assert shown.form.hint.text() == "Tick at least one input.", shown.form.hint.text()
+        assert shown.reset_button.isEnabled() and not shown.save_button.isEnabled()
+        seen(shown, "configuration-changed")
+        press(shown.reset_button)
+        assert shown.form.hint.text() == "'i' gets each element.", shown.form.hint.text()
+        assert not shown.reset_button.isEnabled()
+    configured().toolWindow().close()
+    yield
+
+
+def configured() -> Any:
+    """Return the palette in which VisTrails configures modules."""
+    from vistrails.gui.module_configuration import QModuleConfiguration
+
+    return QModuleConfiguration.instance()
+
+
+def configuration() -> Generator[None, None, Any]:
+    """Press Ctrl+E; returns the configuration of the selected Map."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    window().activateWindow()
+    yield from until(window().isActiveWindow, "the window")
+    QTest.keyClick(window(), Qt.Key_E, Qt.ControlModifier)
+    yield from until(lambda: _shows_map(configured().confWidget.widget), "the configuration")
+    yield
+    return configured().confWidget.widget
+
+
+def _shows_map(widget: Any) -> bool:
+    return type(widget).__name__ == "MapConfiguration" and widget.isVisible()
+
+
+@step
+def the_runs() -> Iterator[None]:
+    """Beside VisTrails' progress dialog, in the window, and at a failed element."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+
+    beside: list[Any] = []
+
+    def look() -> bool:
+        progress = base.controller().progress
+        if beside or progress is None:
+            return bool(beside)
+        buttons = [c for c in progress.children() if type(c).__name__ == "_RunsButton"]
+        if buttons:
+            beside.append(progress)
+            seen(progress, "progress")
+            press(buttons[0])
+            seen(dialog("RunsPanel"), "runs-beside")
+            dialog("RunsPanel").close()
+        return bool(beside)
+
+    later(look)
+    (result,) = execute("quick")
+    assert not result.errors and beside
+    yield from press_keys(RUNS)
+    yield from until(lambda: panel().isVisible(), "the panel")
+    tabs = panel().tabs
+    for number, name in enumerate(("elements", "timeline", "results", "events", "history")):
+        if number % 2:
+            tabs.tabBar().setFocus()
+            key(tabs.tabBar(), Qt.Key_Right)
+        else:
+            place = tabs.tabBar().tabRect(number).center()
+            QTest.mouseClick(tabs.tabBar(), Qt.LeftButton, Qt.NoModifier, place)
+        yield
+        assert tabs.currentIndex() == number
+        seen(panel(), f"runs-{name}")
+    paint("runs")
+    panel().parentWidget().close()
+    yield
+    (result,) = execute("failing")
+    assert result.errors
+    yield from until(_failed_is_chosen, "the failed element")
+    yield
+    seen(panel(), "runs-failed")
+    panel().view.setFocus()
+    key(panel().view, Qt.Key_Return)
+    yield from opened("ElementDialog")
+    seen(dialog("ElementDialog"), "element")
+    key(dialog("ElementDialog"), Qt.Key_Escape)
+    yield from gone("ElementDialog")
+    paint("failed")
+    panel().parentWidget().close()
+    yield
+
+
+def _failed_is_chosen() -> bool:
+    from PyQt5.QtWidgets import QDockWidget
+
+    dock = window().findChild(QDockWidget, "parallelflow-runs")
+    return dock is not None and dock.isVisible() and bool(dock.widget().view.selectedIndexes())
 
 
 @step
@@ -268,6 +389,18 @@ def the_page_in_preferences() -> Iterator[None]:
     seen(asked, "configuration-page")
     asked.close()
     yield
+    preferences = window().preferencesDialog
+    preferences.show()
+    preferences.resize(WIDTH, HEIGHT - FRAME_HEIGHT)
+    yield
+    for number in range(preferences._tab_widget.count()):
+        preferences._tab_widget.setCurrentIndex(number)
+        yield
+        folder = os.environ.get("PICTURES")
+        if folder:
+            preferences.grab().save(f"{folder}/{WIDTH}x{HEIGHT}-preferences-{number}.png")
+        assert preferences.width() <= WIDTH and preferences.height() <= HEIGHT - FRAME_HEIGHT
+    preferences.close()
 
 
 if __name__ == "__main__":

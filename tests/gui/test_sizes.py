@@ -40,6 +40,7 @@ def test_all_can_be_seen_and_reached(
         "the_cluster_window",
         "the_questions_about_the_cluster",
         "the_form_of_a_map",
+        "the_runs",
         "the_page_in_preferences",
         "forget_changes",
         "quit_by_menu",

@@ -93,6 +93,30 @@ def a_high_palette_is_scrolled() -> None:
     assert palette.height() == 600 and palette.isVisible()
 
 
+@symptom("preferences-scroll", r"AssertionError: [0-9]+ x [0-9]+")
+def preferences_fit_a_small_screen() -> None:
+    _core()
+    qt_application()
+    from PyQt5.QtWidgets import QCheckBox
+    from vistrails.core.configuration import (
+        base_config,
+        get_vistrails_configuration,
+        get_vistrails_persistent_configuration,
+    )
+    from vistrails.gui.preferences import QConfigurationPane
+    from vistrails.gui.theme import initializeCurrentTheme
+
+    initializeCurrentTheme()
+    known = get_vistrails_persistent_configuration(), get_vistrails_configuration()
+    categories = [(name, base_config[name]) for name in ("Interface", "Startup")]
+    pane = QConfigurationPane(None, *known, categories)
+    needed = pane.minimumSizeHint()
+    assert needed.height() < 450 and needed.width() < 900, f"{needed.width()} x {needed.height()}"
+    pane.resize(900, 450)
+    pane.show()
+    assert len([box for box in pane.findChildren(QCheckBox) if box.isVisible()]) > 5
+
+
 @symptom("job-interval", r"AssertionError: .*QCompleter")
 def the_job_monitor_has_nothing_to_say() -> None:
     _core()

@@ -117,6 +117,51 @@ def _let_palettes_be_low(common_widgets: Any) -> None:
     owner.__init__ = make_low
 
 
+#: So small a page of the preferences can always be made, in pixels.
+SMALL_PAGE = 880, 400
+#: What a window's frame takes of a screen, at the most.
+FRAME = 20, 50
+
+
+def _let_preferences_scroll(preferences: Any) -> None:
+    from PyQt5.QtCore import QSize
+    from PyQt5.QtGui import QGuiApplication
+    from PyQt5.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+    class Page(QScrollArea):
+        """Scrolls a page where it has less room than it needs."""
+
+        def minimumSizeHint(self) -> QSize:
+            return self.sizeHint().boundedTo(QSize(*SMALL_PAGE))
+
+        def sizeHint(self) -> QSize:
+            bar = self.verticalScrollBar().sizeHint().width()
+            return self.widget().sizeHint() + QSize(bar, 0)
+
+    pane, dialog = preferences.QConfigurationPane, preferences.QPreferencesDialog
+    make_pane, make_dialog = pane.__init__, dialog.__init__
+
+    @functools.wraps(make_pane)
+    def make_scrolling(self: Any, *args: Any, **kwargs: Any) -> None:
+        make_pane(self, *args, **kwargs)
+        inside, page = QWidget(), Page()
+        inside.setLayout(self.layout())  # takes all that is in it along
+        page.setFrameShape(QFrame.NoFrame)
+        page.setWidgetResizable(True)
+        page.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(page)
+
+    @functools.wraps(make_dialog)
+    def make_fitting(self: Any, *args: Any, **kwargs: Any) -> None:
+        make_dialog(self, *args, **kwargs)
+        room = QGuiApplication.primaryScreen().availableSize() - QSize(*FRAME)
+        self.resize(self.layout().sizeHint().boundedTo(room))
+
+    pane.__init__, dialog.__init__ = make_scrolling, make_fitting
+
+
 def _let_the_interval_be_edited_first(job_monitor: Any) -> None:
     widgets = job_monitor.QtWidgets
     box: Any = widgets.QComboBox
@@ -139,6 +184,16 @@ REPAIRS = (
         modules=("vistrails.gui.common_widgets",),
         needed=always,
         after=_let_palettes_be_low,
+    ),
+    Repair(
+        name="preferences-scroll",
+        symptom="Preferences is 1014 x 613 pixels and cannot be made smaller: on a screen of "
+        "1024 x 600 its lower end is outside",
+        cause="the pages are as large as all that is in them",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.preferences",),
+        needed=always,
+        after=_let_preferences_scroll,
     ),
     Repair(
         name="job-interval",

@@ -115,5 +115,5 @@ def _place(name: str) -> object:
     try:
         found = path.stat()
     except OSError:
-        return path.resolve()
+        return path.absolute() if safe_files.is_circle(path) else path.resolve()
     return found.st_dev, found.st_ino

@@ -16,6 +16,7 @@ from parallelflow.runs import history
 from parallelflow.runs.detached import all_runs
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.trace_file import write_trace
+from parallelflow.system import safe_files
 from parallelflow.system.memory import shown_bytes
 
 from . import detached
@@ -47,6 +48,8 @@ def check_files(options: Namespace) -> None:
         wrong = ""
         if path.is_dir():
             wrong = "it is a folder"
+        elif safe_files.is_circle(path):
+            wrong = "it is a link that leads in a circle"
         elif path.exists() and not path.is_file():
             wrong = "it is no ordinary file"
         elif not path.parent.is_dir():

@@ -37,6 +37,8 @@ def check_place(out: str | None) -> None:
     path = Path(out)
     if safe_files.is_folder(path) or not path.name:
         raise TableError(out, "is a folder: give the name of a file for the results.")
+    if safe_files.is_circle(path):
+        raise TableError(out, "is a link that leads in a circle: give another name.")
     if path.exists() and not path.is_file():
         raise TableError(out, "is no ordinary file: give the name of one for the results.")
     if not safe_files.is_folder(path.parent):

@@ -2,7 +2,8 @@
 
 A name on disk need not belong to a file: a FIFO blocks whoever opens it, a device never ends, a
 link leads to a file of somebody else. Every file that Parallel Flow reads or writes by itself is
-opened here. Standard library only: engines and the guard process use it, too.
+opened here, in one file, though a long one. Standard library only: engines and the guard process
+use it, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "PRIVATE_FILE",
     "PRIVATE_FOLDER",
     "UnusableFile",
+    "is_circle",
     "is_folder",
     "is_there",
     "list_files",
@@ -118,6 +120,8 @@ def _open(path: os.PathLike[str] | str, flags: int, links: bool, own: bool) -> i
     try:
         # Before it is opened: to open some devices sets them in motion.
         _check(path, Path(path).stat(follow_symlinks=links), own)
+    except UnusableFile:
+        raise  # what a link leads to, too
     except OSError as e:
         if links and Path(path).is_symlink():
             why = "in a circle" if e.errno == errno.ELOOP else "to nothing that can be reached"
@@ -287,6 +291,15 @@ def is_there(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_circle(path: Path) -> bool:
+    """Return True if a name is a link that leads to itself, by whatever way."""
+    try:
+        path.stat()
+    except OSError as e:
+        return e.errno == errno.ELOOP
+    return False
 
 
 def is_folder(path: Path) -> bool:

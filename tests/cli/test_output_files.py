@@ -58,6 +58,30 @@ def test_no_file_is_overwritten_that_is_read_or_just_written(
     assert {path.name for path in files["w.vt"].parent.iterdir() if path.is_file()} == set(files)
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("run w.vt:aliases --table round", "round: is a link that leads in a circle."),
+        ("run w.vt:aliases --params-file round", "round: is a link that leads in a circle."),
+        ("run w.vt:aliases --table in.csv --output round", "round: is a link that leads in a"),
+        ("run w.vt:aliases --report round", "--report round: it is a link that leads in a circle."),
+        ("run round", "round: there is no such file"),
+    ],
+)
+def test_a_link_that_leads_to_itself_is_told(
+    here: RunHere,
+    files: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    told: str,
+) -> None:
+    monkeypatch.chdir(files["w.vt"].parent)
+    Path("round").symlink_to("round")
+    result = here(*command.split())
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert told in result.stderr.splitlines()[0]
+
+
 def test_no_report_is_written_of_a_mistake(here: RunHere, tmp_path: Path) -> None:
     Progress("a run of this process before the command", 1).remember()
     result = here("run", str(tmp_path / "none.vt"), "--report", str(tmp_path / "r.html"))

@@ -44,6 +44,22 @@ def test_a_file_is_read_through_a_link_only_where_it_may_be(tmp_path: Path) -> N
         safe_files.read_json(tmp_path / "link", links=False)
 
 
+def test_a_link_is_told_by_what_it_leads_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name, target, told in (
+        ("a", "pipe", "is a named pipe (FIFO), not a file"),
+        ("b", "/dev/null", "is a device, not a file"),
+        ("c", ".", "is a folder, not a file"),
+        ("d", "nowhere", "is a link that leads to nothing that can be reached"),
+        ("e", "e", "is a link that leads in a circle"),
+    ):
+        link = tmp_path / name
+        link.symlink_to(target)
+        with pytest.raises(UnusableFile) as error:
+            safe_files.open_to_read(link)
+        assert str(error.value) == f"{link} {told}"
+
+
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as stream:

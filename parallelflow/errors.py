@@ -25,6 +25,11 @@ def shown(name: str) -> str:
     return shortened(name)
 
 
+def printable(text: str) -> str:
+    """Return a text with what is no printable character by its number, as Python writes it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def shortened(text: str) -> str:
     """Return a text's repr, without its middle if that is long."""
     short = reprlib.Repr()

@@ -140,6 +140,11 @@ class Progress:
         What the user calls the run.
     total : int
         Number of elements.
+
+    Attributes
+    ----------
+    left_out : bool
+        Whether what the run is for goes on without the elements that have failed.
     """
 
     label: str
@@ -151,6 +156,7 @@ class Progress:
     engines: set[int] = field(default_factory=set)
     run: int = field(default_factory=lambda: next(_numbers))
     trace: RunTrace = field(default_factory=RunTrace)
+    left_out: bool = False
     _started: float = field(default_factory=time.monotonic)
     _running: float | None = None
     _known: int = 0

@@ -8,14 +8,16 @@ import signal
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 import psutil
 
 from parallelflow.checkpoints.folder import when
-from parallelflow.errors import UserMistake, shown
+from parallelflow.errors import UserMistake, printable, shown
 from parallelflow.progress import Snapshot
 from parallelflow.runs.detached import (
     DetachedRun,
@@ -23,8 +25,8 @@ from parallelflow.runs.detached import (
     find_detached,
     list_detached,
     read_detached,
-    read_progress,
 )
+from parallelflow.runs.detached_progress import read_progress
 from parallelflow.system import safe_files
 from parallelflow.system.waiting import wait_until
 
@@ -40,9 +42,13 @@ __all__ = ["attach", "cancel", "end"]
 LOOK_SECONDS = 0.2
 # A run that is asked to end does so within these; some more for a busy machine.
 END_SECONDS = GRACE_SECONDS + LAST_RESORT_SECONDS + 10.0
+# So long nothing is said: most end sooner.
+QUIET_SECONDS = 3.0
 # After SIGKILL only the system's own work is left.
 KILL_SECONDS = 5.0
 PIECE = 2**20
+# Of messages at a time, so that many of them are not in memory together.
+PIECES = 16
 
 
 def attach(options: Namespace) -> int:
@@ -127,8 +133,13 @@ def end(run: DetachedRun) -> bool:
             break
         try:
             process.send_signal(number)
+            if process.status() == psutil.STATUS_STOPPED:
+                process.resume()  # or it would take no signal
         except psutil.Error:
             continue
+        if wait_until(lambda: not run.process.alive(), min(seconds, QUIET_SECONDS)):
+            break
+        tell(f"run {run.number} has not ended yet; it is waited for, {seconds:.0f} s at most")
         if wait_until(lambda: not run.process.alive(), seconds):
             break
     if run.process.alive():
@@ -166,8 +177,8 @@ def _check_place(run: DetachedRun) -> None:
 
 
 def _command(run: DetachedRun) -> str:
-    """Return a run's command as a shell takes it."""
-    return shlex.join(["parallelflow", *run.command])
+    """Return a run's command as a shell takes it, but for what would not show on a terminal."""
+    return printable(shlex.join(["parallelflow", *run.command]))
 
 
 def _follow(run: DetachedRun, options: Namespace) -> None:
@@ -182,13 +193,16 @@ def _follow(run: DetachedRun, options: Namespace) -> None:
             # Asked first: what was written before the end is shown.
             over = run.state() is not DetachedState.RUNNING
             output.copy(over)
+            # The progress that is read now is not older than the messages, and comes before them.
+            pieces = list(islice(messages.pieces(), PIECES))
             for _, snapshot in read_progress(run.folder, goes_on=not over):
                 known = replace(snapshot, wall_seconds=0.0, running_seconds=0.0)
                 if seen.get(snapshot.run) != known:
                     seen[snapshot.run] = known
                     display.see(snapshot)
-            messages.copy(over)  # the last one is the summary
+            messages.write(pieces)
             if over:
+                messages.copy(last=True)
                 return
             time.sleep(LOOK_SECONDS)
 
@@ -224,10 +238,19 @@ class _Tail:
 
     def copy(self, last: bool) -> None:
         """Copy what has been added; with the last call, the end of a line without a newline too."""
-        while piece := self._next_piece():
-            self._write(piece)
+        self.write(self.pieces())
         if last and self._rest:
             self._lines(f"{self._rest}\n")
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what has been added."""
+        while piece := self._next_piece():
+            yield piece
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Write what has been added."""
+        for piece in pieces:
+            self._write(piece)
 
     def _next_piece(self) -> bytes:
         """Return what follows in the file; nothing if it was removed meanwhile."""

@@ -13,6 +13,7 @@ from parallelflow.batch.table import read_table
 from parallelflow.engine.place import on_engine
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import some_of
+from parallelflow.progress import recent
 from parallelflow.wording import count
 
 from . import report, signals
@@ -20,6 +21,7 @@ from .detached import note_checked
 from .element_options import leaves_out, point_policy
 from .engines import Terminal
 from .exits import Exit
+from .leave import offered
 from .messages import tell
 from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
@@ -170,15 +172,19 @@ def execute(
     if not on_engine():
         get_manager().prepare()
     try:
-        with display.shown():
+        with display.shown(), offered(display):
             batch.evaluate()
     finally:
         # What has finished is kept, whatever has ended the rest.
-        if any(outcome.failure or outcome.collected is not None for outcome in batch.outcomes):
+        if not signals.is_leaving() and any(
+            outcome.failure or outcome.collected is not None for outcome in batch.outcomes
+        ):
             write_results(*out, columns, rows, batch.outcomes, value if left_out else None)
     if signals.exit_code() is not None:
         return Exit.FAILED
     failed = _tell_failures(batch, names, unit, left_out)
+    for run in recent() if left_out else ():
+        run.left_out = run.left_out or run.run in display.last
     if display.last and display.mode is not ProgressMode.QUIET:
         terminal = get_manager().interaction
         start = terminal.start_seconds if isinstance(terminal, Terminal) else None

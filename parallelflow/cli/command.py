@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from parallelflow.errors import ClusterError, ParallelFlowError, WorkingDirectoryGone
 from parallelflow.system.working_directory import working_directory
@@ -48,25 +49,7 @@ def _main(argv: Sequence[str] | None) -> int:
         arguments.print_help(sys.stderr)
         return Exit.MISTAKE
     options.command = cluster_parser.OTHER_NAMES.get(options.command, options.command)
-    try:
-        _check_folder(options.command)
-        prepare_environment()
-        code = _dispatch(options, sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
-    except WorkingDirectoryGone as e:
-        code = _complain(e, Exit.MISTAKE)
-    except ClusterError as e:
-        code = _complain(e, Exit.FAILED)
-    except ParallelFlowError as e:
-        code = _complain(e, Exit.MISTAKE)
-    except (BrokenPipeError, streams.OutputFailed):
-        raise
-    except OSError as e:
-        if e.filename is None:
-            raise
-        # Of a file that nobody gives a name to: a configuration, a folder of libraries.
-        code = _complain(ParallelFlowError(f"{e.filename}: {e.strerror}."), Exit.FAILED)
+    code = _told(lambda: _run_command(options, sys.argv[1:] if argv is None else argv))
     # VisTrails turns an interruption into an error of the module that was running, so the
     # signal decides, not what came of it.
     if (stopped := signals.exit_code()) is not None:
@@ -84,6 +67,39 @@ def _acts(options: Namespace) -> bool:
         return False
     removes = getattr(options, "action", "") == "remove"
     return options.command in ACTS or getattr(options, "detach", False) or removes
+
+
+def _run_command(options: Namespace, argv: Sequence[str]) -> int:
+    _check_folder(options.command)
+    environment, folder = dict(os.environ), str(Path.cwd())  # a workflow may change them
+    prepare_environment()
+    code = _told(lambda: _dispatch(options, argv))
+    if signals.is_leaving():
+        from .leave import go_on
+
+        return go_on(options, argv, environment, folder)
+    return code
+
+
+def _told(action: Callable[[], int]) -> int:
+    """Do something and tell its errors; return the exit code."""
+    try:
+        return action()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except WorkingDirectoryGone as e:
+        return _complain(e, Exit.MISTAKE)
+    except ClusterError as e:
+        return _complain(e, Exit.FAILED)
+    except ParallelFlowError as e:
+        return _complain(e, Exit.MISTAKE)
+    except (BrokenPipeError, streams.OutputFailed):
+        raise
+    except OSError as e:
+        if e.filename is None:
+            raise
+        # Of a file that nobody gives a name to: a configuration, a folder of libraries.
+        return _complain(ParallelFlowError(f"{e.filename}: {e.strerror}."), Exit.FAILED)
 
 
 def _check_folder(command: str) -> None:
@@ -151,12 +167,21 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
 
             return run(options)
         finally:
-            _stop_engines()
+            _end_engines()
 
 
 def _stays_here(options: Namespace) -> bool:
     """Return True if there is nothing to go on with after the command."""
     return getattr(options, "dry_run", False) or getattr(options, "element", None) is not None
+
+
+def _end_engines() -> None:
+    if signals.is_leaving():
+        from .leave import hand_over
+
+        hand_over()
+    else:
+        _stop_engines()
 
 
 def _stop_engines() -> None:

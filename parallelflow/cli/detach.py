@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from parallelflow.engine_manager.system.module_command import command_with_path
@@ -16,14 +17,20 @@ from parallelflow.system import safe_files
 from parallelflow.system.waiting import wait_until
 
 from .attach import end
-from .detached import STARTED
+from .detached import CONTINUED, STARTED
 from .exits import Exit
 from .messages import tell
 
 __all__ = ["detach"]
 
 
-def detach(options: Namespace, arguments: Sequence[str]) -> int:
+def detach(
+    options: Namespace,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+    record: Path | None = None,
+) -> int:
     """Begin the run that the arguments ask for, and wait until they are found to be right.
 
     Parameters
@@ -31,7 +38,14 @@ def detach(options: Namespace, arguments: Sequence[str]) -> int:
     options : Namespace
         The options, as `parallelflow.cli.parser` makes them.
     arguments : sequence of str
-        The command's arguments, ``--detach`` among them.
+        The command's arguments.
+    environment : mapping, optional
+        The run's; this process' if not given.
+    directory : str, optional
+        Its working directory; this process' if not given.
+    record : Path, optional
+        Of the engines that this session has left for it. With ``environment``, the run is one
+        that was begun before, so that it resumes whatever the arguments say.
 
     Returns
     -------
@@ -48,7 +62,8 @@ def detach(options: Namespace, arguments: Sequence[str]) -> int:
     except OSError as e:
         raise UserMistake(f"the run cannot be detached: {e}.") from e
     try:
-        process = _start(folder, arguments)
+        going_on = [CONTINUED, str(record or "")] if environment is not None else []
+        process = _start(folder, [*going_on, *arguments], environment, directory)
         run = _checked(folder, process)
     except BaseException:
         remove_folder(folder)
@@ -59,17 +74,27 @@ def detach(options: Namespace, arguments: Sequence[str]) -> int:
             messages = safe_files.read_bytes(folder / "messages", links=False, own=True)
             sys.stderr.write(messages.decode("utf-8", "replace"))
         remove_folder(folder)
+        if code < 0:
+            name = signal.Signals(-code).name
+            tell(f"the run was ended by {name} before it had begun: nothing goes on")
         return code if code >= 0 else 128 - code
     _tell(run)
     return Exit.OK
 
 
-def _start(folder: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(
+    folder: Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None,
+    directory: str | None,
+) -> subprocess.Popen[bytes]:
     command = [*command_with_path("parallelflow.cli.detached_process"), str(folder), *arguments]
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
+            env=environment,
+            cwd=directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # no signal of this terminal reaches it

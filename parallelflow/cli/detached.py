@@ -6,23 +6,59 @@ import contextlib
 import sys
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 from parallelflow.runs.detached import DetachedRun
 
 from .progress import ProgressDisplay
 
-__all__ = ["STARTED", "be", "is_detached", "note_checked", "number", "progress_display"]
+__all__ = [
+    "CONTINUED",
+    "STARTED",
+    "be",
+    "continues",
+    "engines_left",
+    "is_detached",
+    "note_checked",
+    "number",
+    "progress_display",
+]
 
 STARTED = b"started\n"
 """What the process says to the one that began it, before it writes into its files."""
 
+CONTINUED = "--continued"
+"""Its argument for a run that was begun at a terminal; the record of its engines follows."""
+
 _run: DetachedRun | None = None
+_continues = False
+_engines_left: Path | None = None
 
 
-def be(run: DetachedRun) -> None:
-    """Note that this process is that of a run."""
-    global _run
-    _run = run
+def be(run: DetachedRun, continues: bool = False, engines: Path | None = None) -> None:
+    """Note that this process is that of a run.
+
+    Parameters
+    ----------
+    run : DetachedRun
+        The run.
+    continues : bool
+        Whether it was begun at a terminal.
+    engines : Path, optional
+        The record of the engines that were left for it.
+    """
+    global _run, _continues, _engines_left
+    _run, _continues, _engines_left = run, continues, engines
+
+
+def continues() -> bool:
+    """Return True if this process goes on with a run that was begun at a terminal."""
+    return _continues
+
+
+def engines_left() -> Path | None:
+    """Return the record of the engines that were left for this run, None if there are none."""
+    return _engines_left
 
 
 def is_detached() -> bool:

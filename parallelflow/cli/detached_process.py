@@ -1,6 +1,7 @@
 """A run without a terminal: ``python -m parallelflow.cli.detached_process FOLDER ARGUMENT ...``.
 
-It is the command as at the terminal, but that it writes into the files of its folder.
+It is the command as at the terminal, but that it writes into the files of its folder. Before the
+arguments may stand ``--continued RECORD``: see `parallelflow.cli.detached.CONTINUED`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import time
 from pathlib import Path
 
 from parallelflow.engine_manager.system.processes import record_of
-from parallelflow.runs.detached import DetachedRun, read_detached, writing_progress
+from parallelflow.runs.detached import DetachedRun, read_detached
+from parallelflow.runs.detached_progress import writing_progress
 from parallelflow.system import safe_files
 
 from . import parser
 from .command import main as run_command
-from .detached import STARTED, be
+from .detached import CONTINUED, STARTED, be
 from .exits import Exit
 
 __all__ = ["main"]
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> int:
     Parameters
     ----------
     arguments : list of str
-        The run's folder, and the arguments of ``parallelflow``.
+        The run's folder, perhaps what it continues, and the arguments of ``parallelflow``.
 
     Returns
     -------
@@ -37,10 +39,14 @@ def main(arguments: list[str]) -> int:
     """
     process = record_of(os.getpid(), "session")
     assert process is not None  # we are running
-    options = parser.build().parse_args(arguments[1:])
+    folder, *command = arguments
+    continued, record = command[:1] == [CONTINUED], ""
+    if continued:
+        record, command = command[1], command[2:]
+    options = parser.build().parse_args(command)
     run = DetachedRun(
-        folder=Path(arguments[0]),
-        command=arguments[1:],
+        folder=Path(folder),
+        command=command,
         workflow=options.file if options.command == "explore" else " ".join(options.files),
         directory=str(Path.cwd()),
         process=process,
@@ -48,7 +54,7 @@ def main(arguments: list[str]) -> int:
         encoding=sys.stdout.encoding,
     )
     run.write()
-    be(run)
+    be(run, continued, Path(record) if record else None)
     files = [_new_file(path) for path in (run.output, run.messages)]
     os.write(1, STARTED)
     for standard, file in enumerate(files, 1):
@@ -61,7 +67,7 @@ def main(arguments: list[str]) -> int:
     code: int = Exit.FAILED
     try:
         with writing_progress(run.folder):
-            code = run_command(arguments[1:])
+            code = run_command(command)
     finally:
         if os.getpid() == process.pid:  # not a child that the workflow has forked
             latest = read_detached(run.folder) or run

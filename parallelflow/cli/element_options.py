@@ -33,16 +33,17 @@ _ON_ERROR = "as configured, else stop; of rows: finish others)"
 OF_POINTS = "A point is an element."
 
 
-def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
+def add(run: argparse.ArgumentParser, points: bool = False) -> None:
     """Add the options to the parser of a command.
 
     Parameters
     ----------
     run : argparse.ArgumentParser
         The command's.
-    description : str
-        What is said of the first ones.
+    points : bool
+        Whether it has points for elements.
     """
+    description = OF_POINTS if points else OF_ELEMENTS
     failing = run.add_argument_group("elements that fail or take long", description)
     failing.add_argument(
         "--on-error",
@@ -75,7 +76,10 @@ def add(run: argparse.ArgumentParser, description: str = OF_ELEMENTS) -> None:
         "--element",
         metavar="N",
         type=_element,
-        help="run only the element with this index (the first is 0) of the Map, in this process "
+        # Where it is refused it must not be taken for the beginning of --element-timeout.
+        help=argparse.SUPPRESS
+        if points
+        else "run only the element with this index (the first is 0) of the Map, in this process "
         "and without engines, so that a debugger can be used in it; of several Maps, that of "
         "LABEL:N",
     )
@@ -108,6 +112,8 @@ def add_log(parser: Options) -> None:
 
 def override_settings(options: argparse.Namespace) -> None:
     """Have the options go before ports and configuration."""
+    from .detached import continues  # not for --help
+
     if options.value_for_failed is not None:
         python_value(options.value_for_failed)
     override(
@@ -116,7 +122,7 @@ def override_settings(options: argparse.Namespace) -> None:
         retries=options.retries,
         chunkSize=options.chunk_size,
         valueForFailed=options.value_for_failed,
-        resume=False if options.no_resume else None,
+        resume=False if options.no_resume and not continues() else None,
         branchesFromLog=getattr(options, "branches_from_log", False) or None,
     )
 

@@ -13,6 +13,7 @@ from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import UserMistake
 
 from . import signals
+from .detached import engines_left
 
 __all__ = ["Terminal", "check_profile", "chosen_launcher", "configure_engines"]
 
@@ -114,8 +115,10 @@ def configure_engines(options: Namespace) -> None:
     manager.configure(options.profile, options.engines, launcher=launcher)
     if on_engine():
         return  # in a program that an element has started: everything is computed here
+    left = engines_left()
+    taken_over = left is not None and manager.take_over(left)
     client = manager.connect()
     manager.check_wanted()
-    if client is None:
+    if client is None or taken_over:
         # What is started for this run ends with it: nobody else should connect to it.
         manager.configure(private=True)

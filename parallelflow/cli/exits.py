@@ -28,13 +28,13 @@ SIGNALS = "130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP"
 
 TABLE: dict[str, tuple[str, str, str]] = {
     "run": (
-        "the workflow ran, or goes on with --detach",
+        "the workflow ran, or goes on without a terminal",
         "one of its modules failed or waits for a job, a row failed, or the engines could not be "
         "started",
         "it could not be run (file, version, alias, table, profile, package)",
     ),
     "explore": (
-        "all points have results",
+        "all points have results, or it goes on without a terminal",
         "some have failed, or the engines could not be started",
         "nothing was run (file, version, exploration, parameter, profile, package)",
     ),

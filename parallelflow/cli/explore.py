@@ -49,6 +49,8 @@ def explore(options: Namespace) -> int:
     began = time.monotonic()
     if options.name is not None and options.axes:
         raise UserMistake("give either --name, or the values by --set and --range.")
+    if options.element is not None:
+        raise UserMistake("--element is for one run: use 'parallelflow run' with a point's values.")
     check_output_files(options, [options.file], table_is_written=True)
     check_place(options.table)
     [wanted], [tree] = read_targets(options, [options.file])

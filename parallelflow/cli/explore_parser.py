@@ -33,7 +33,8 @@ results:
   A table (CSV) with a row for each point: its parameters, a column for each
   result of the workflow's last modules, and "error". What the points print goes
   to standard error. Files of output modules get the point's number:
-  plot_03.png. After Ctrl-C the points that have finished are written.
+  plot_03.png. After Ctrl-C the points that have finished are written. At a
+  terminal it asks first, as 'parallelflow run' does: l leaves it running.
 """
 
 #: Brackets within which a comma belongs to the value.
@@ -86,7 +87,7 @@ def add(commands: Any) -> None:
         help="so many values of a parameter, the two ends included; may be repeated",
     )
     cluster_parser.add_engines(explore)
-    element_options.add(explore, element_options.OF_POINTS)
+    element_options.add(explore, points=True)
     results = explore.add_argument_group("results and records")
     results.add_argument(
         "--table",

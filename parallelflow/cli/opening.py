@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 from parallelflow.errors import UserMistake
 from parallelflow.system import safe_files
 
-from . import element_options, target
+from . import element_options, signals, target
 from .checkpoints import check_something_is_left
-from .detached import progress_display
+from .detached import continues, progress_display
 from .engines import configure_engines
 from .messages import configure, tell
 from .output_files import written
@@ -47,7 +47,7 @@ def read_targets(
     element_options.override_settings(options)
     _check_log(options.save_log, names)
     targets = [target.parse(name) for name in names]
-    if options.failed:
+    if options.failed and not continues():
         check_something_is_left(targets[0].path)
     return targets, [target.read(wanted.path) for wanted in targets]
 
@@ -120,6 +120,6 @@ def opened(targets: Sequence[target.Target], log: str | None = None) -> Iterator
 
 
 def _save(workflow: Workflow, log: str | None) -> None:
-    if log is not None:
+    if log is not None and not signals.is_leaving():
         with written("--save-log", log):
             save_with_log(workflow, log)

@@ -7,7 +7,7 @@ import textwrap
 from typing import NoReturn
 
 import parallelflow
-from parallelflow.errors import MOST_CHARACTERS, shortened
+from parallelflow.errors import MOST_CHARACTERS, printable, shortened
 
 from . import (
     checkpoint_parser,
@@ -66,6 +66,11 @@ tables of runs:
   the others alone. What the runs print goes to standard error. Files of output
   modules get the row's number: plot_03.png. After Ctrl-C the rows that have
   finished are written. A Map in such a run works serially, on its engine.
+
+Ctrl-C:
+  At a terminal it asks, while the run goes on: s stops it, as Ctrl-C again
+  does, l leaves it running without the terminal (see 'parallelflow attach'),
+  g goes on. Elsewhere it stops the run at once. What has finished is kept.
 """
 
 _SHOW_DESCRIPTION = """\
@@ -105,7 +110,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and exit."""
-        message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        message = printable(message)
         if len(message) > MOST_CHARACTERS:
             message = f"{message[:MOST_CHARACTERS]}..."
         self.exit(Exit.MISTAKE, f"parallelflow: {message} (see {self.prog} --help)\n")

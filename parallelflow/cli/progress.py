@@ -76,6 +76,7 @@ class ProgressDisplay:
         self._running_since: float | None = None
         self._line_time = 0.0
         self._line_tenth = 0
+        self._hidden = False
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -96,6 +97,19 @@ class ProgressDisplay:
             stop()
             clock.set()
             self._close()
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Keep progress away within the block, in which the user is asked something."""
+        self._hidden = True
+        if (bar := self._bar) is not None:
+            bar.clear()
+        try:
+            yield
+        finally:
+            self._hidden = False
+            if self._has_bar and self.last:
+                self._see_bar(next(reversed(self.last.values())))
 
     _last_message = ""
 
@@ -120,6 +134,8 @@ class ProgressDisplay:
             and self.mode is not ProgressMode.QUIET
         ):
             self.message(snapshot.note)
+        if self._hidden:
+            return
         if self._has_bar:
             self._see_bar(snapshot)
         elif self.mode is ProgressMode.LINES:
@@ -160,7 +176,7 @@ class ProgressDisplay:
 
     def _tick(self, clock: threading.Event) -> None:
         while not clock.wait(REFRESH_SECONDS):
-            if (bar := self._bar) is not None:
+            if (bar := self._bar) is not None and not self._hidden:
                 bar.refresh()
 
     def _close(self) -> None:
@@ -169,7 +185,7 @@ class ProgressDisplay:
             bar.close()
 
     def _above(self) -> contextlib.AbstractContextManager[object]:
-        if self._bar is None:
+        if self._bar is None or self._hidden:
             return contextlib.nullcontext()
         return tqdm.external_write_mode(file=self.stream)
 

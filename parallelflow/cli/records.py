@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from parallelflow.engine_manager.model.information import aligned
-from parallelflow.errors import UserMistake
+from parallelflow.errors import UserMistake, printable
 from parallelflow.progress import Progress
 from parallelflow.runs import history
 from parallelflow.runs.detached import all_runs
@@ -132,8 +132,8 @@ def show_runs(options: Namespace) -> int:
         rows.append(
             (
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)),
-                Path(run.workflow).name or "-",
-                run.label or "-",
+                printable(Path(run.workflow).name) or "-",
+                printable(run.label) or "-",
                 run.state,
                 elements,
                 str(run.failed) if run.failed else "no",

@@ -18,6 +18,7 @@ from .detached import note_checked
 from .engines import Terminal
 from .exits import Exit
 from .json_output import output_to_stderr, print_document
+from .leave import offered
 from .messages import tell
 from .opening import begin, opened, read_targets
 from .output_files import check_output_files
@@ -58,7 +59,8 @@ def run(options: Namespace) -> int:
     finally:
         asked = (options.report or options.trace) and not mistaken
         runs = [run for run in recent() if run not in earlier]
-        if not options.dry_run and (runs or asked):
+        # A run that goes on elsewhere is written about there.
+        if not options.dry_run and (runs or asked) and not signals.is_leaving():
             seconds = time.monotonic() - began
             written = records.keep(options, seconds, " ".join(options.files), runs)
     return code if written or code else Exit.FAILED
@@ -119,6 +121,7 @@ def _run(
             serial_maps = 0
         stack.enter_context(output_to_stderr(options.json))
         stack.enter_context(display.shown())
+        stack.enter_context(offered(display))
         executed, _ = workflow.controller.execute_current_workflow(
             custom_aliases=aliases, reason="parallelflow run"
         )

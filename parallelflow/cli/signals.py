@@ -1,14 +1,16 @@
 """Ctrl-C, SIGTERM and a closed terminal: an orderly end within a bounded time.
 
 The first signal raises `Stopped` in the main thread, so that whatever runs cleans up
-as it would after any exception. A thread watches: if the main thread has not ended
-after a while (a long call into C, or workflow code that swallows the exception), it
-stops the engines and ends the process itself. Children that a workflow forks have none of it.
+as it would after any exception. Ctrl-C at a terminal may ask first: see `asking`. A thread
+watches: if the main thread has not ended after a while (a long call into C, or workflow code
+that swallows the exception), it stops the engines and ends the process itself. Children that
+a workflow forks have none of it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import signal
 import socket
@@ -19,7 +21,7 @@ from types import FrameType
 
 from parallelflow.system import forks
 
-__all__ = ["Stopped", "exit_code", "handled", "name", "stop"]
+__all__ = ["Answer", "Stopped", "asking", "exit_code", "handled", "is_leaving", "name", "stop"]
 
 # An interrupted Map ends its engines' work in a few tenths of a second and stops the
 # engines in 1.5 s; a busy machine may take longer. After this the process is ended hard.
@@ -30,6 +32,7 @@ GRACE_SECONDS = 10.0
 LAST_RESORT_SECONDS = 10.0
 
 # SIGHUP (the terminal was closed) does not exist on every system.
+_HANGUP = getattr(signal, "SIGHUP", None)
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -50,15 +53,36 @@ class Stopped(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
 
 
+class Answer(enum.Enum):
+    """What the user wants of a run after Ctrl-C."""
+
+    STOP = enum.auto()
+    LEAVE = enum.auto()  # it goes on without this terminal
+    GO_ON = enum.auto()
+    INTERRUPTED = enum.auto()  # by another signal, or by the end of the run
+
+
+Question = Callable[[socket.socket], Answer]
+
 _received: int | None = None
 # Whether a block handles signals, and the one that `stop` stands for.
 _handling = False
 _instead: int | None = None
+# What Ctrl-C asks, if anything, and whether the answer was to leave the run.
+_question: Question | None = None
+_leave = False
+# A question ends with the run that it is about.
+_question_lock = threading.Lock()
 
 
 def exit_code() -> int | None:
     """Return the exit code that follows from the signal received so far, None if none."""
     return None if _received is None else 128 + _received
+
+
+def is_leaving() -> bool:
+    """Return True if the run is stopped here in order to go on without this terminal."""
+    return _leave and _received is not None
 
 
 def name() -> str:
@@ -86,8 +110,27 @@ def stop(number: int) -> bool:
         return False
     if _received is None and _instead is None:
         _instead = number
-        os.kill(os.getpid(), signal.SIGTERM)
+        _wake_main()
     return True
+
+
+@contextlib.contextmanager
+def asking(question: Question) -> Iterator[None]:
+    """Ask what Ctrl-C is to do within the block, which goes on meanwhile.
+
+    Parameters
+    ----------
+    question : callable
+        Called in a thread with a socket that can be read when another signal has come, or the
+        block of `handled` has ended: the question is over then.
+    """
+    global _question
+    _question = question
+    try:
+        yield
+    finally:
+        with _question_lock:
+            _question = None
 
 
 @contextlib.contextmanager
@@ -100,8 +143,9 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         Called in another thread if the block has not ended `GRACE_SECONDS` after the
         signal, or at once at a second signal; then the process ends.
     """
-    global _received, _handling, _instead
+    global _received, _handling, _instead, _leave
     _received = _instead = None
+    _leave = False
     # Whoever began us with a signal ignored, as nohup does, wants it ignored; but a shell ignores
     # Ctrl-C for what it runs in the background, where "kill -INT" still means this process.
     nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -122,7 +166,8 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        _handling = False
+        with _question_lock:
+            _handling = False
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -135,6 +180,8 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     global _received
+    if number == signal.SIGINT and _question is not None:
+        return  # the watcher asks
     if _received is None:
         _received = _instead or number
         raise Stopped(_received)
@@ -143,14 +190,30 @@ def _raise(number: int, frame: FrameType | None) -> None:
 def _watch(
     reader: socket.socket, ours: Sequence[signal.Signals], last_resort: Callable[[], object]
 ) -> None:
+    own = 0  # signals that this thread has sent to the main thread
+
     def next_signal() -> int | None:
         """Return the next signal of ours, None when the block has ended."""
+        nonlocal own
         while received := reader.recv(1):
-            if received[0] in ours:
+            if own and received[0] == signal.SIGTERM:
+                own -= 1
+            elif received[0] in ours and not (_leave and received[0] == _HANGUP):
                 return received[0]
         return None
 
     first = next_signal()
+    while first == signal.SIGINT and _received is None:
+        answer = Answer.STOP if _question is None else _question(reader)
+        if answer is Answer.GO_ON:
+            first = next_signal()
+            continue
+        if answer is Answer.INTERRUPTED:
+            first = next_signal()
+            if first != signal.SIGINT:
+                break
+        own += _stop_main(answer is Answer.LEAVE)
+        break
     if first is None:
         return
     reader.settimeout(GRACE_SECONDS)
@@ -163,6 +226,27 @@ def _watch(
     _quietly(sys.stdout.flush)
     _quietly(lambda: print("parallelflow: stopped without waiting any longer", file=sys.stderr))
     os._exit(exit_code() or 128 + first)
+
+
+def _stop_main(leave: bool) -> bool:
+    """Raise in the main thread what Ctrl-C does there; return False if its block has ended."""
+    global _instead, _leave
+    with _question_lock:
+        if not _handling:
+            return False
+        _leave = leave and _question is not None  # a run that has just ended is not left
+        _instead = signal.SIGINT
+        _wake_main()
+        return True
+
+
+def _wake_main() -> None:
+    """Send the main thread a signal that ends what it waits for, whatever thread calls this."""
+    if hasattr(signal, "pthread_kill"):
+        # The system may give a signal of the process to another thread than a main one that sleeps.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _quietly(function: Callable[[], object]) -> None:

@@ -23,7 +23,7 @@ from .interaction import ConsoleInteraction, Interaction
 from .model import State
 from .options import PRIVATE_CLUSTER_PREFIX, ClusterOptions
 from .system import profiles
-from .system.records import read_all, session_name, stop_abandoned
+from .system.records import read, read_all, session_name, stop_abandoned
 from .system.standard_files import open_standard_files
 
 if TYPE_CHECKING:
@@ -328,8 +328,13 @@ class Cluster:
         atexit.unregister(self.stop)
         return left
 
-    def leave_session(self) -> None:
+    def leave_session(self) -> Path | None:
         """Leave what this session has started running; stay connected.
+
+        Returns
+        -------
+        Path or None
+            The record of it, by which another session can take it over; None if it is nothing.
 
         Raises
         ------
@@ -343,6 +348,35 @@ class Cluster:
             session.leave()
             self.session = None
             atexit.unregister(self.stop)
+        return None if session is None else session.record.path
+
+    def take_over(self, path: Path) -> bool:
+        """Go on with what another session has left running for this one.
+
+        Parameters
+        ----------
+        path : Path
+            The record of that session.
+
+        Returns
+        -------
+        bool
+            False if that cannot be used; it is stopped then.
+        """
+        from .session import Session
+
+        record = read(path)
+        if record is None or not (record.here and record.keep) or path.parent.parent != self.folder:
+            return False
+        self.session = Session(self.folder, record.cluster_id, record)
+        atexit.register(self.stop)
+        for file in connection_files.connections(self.profile):
+            if file.cluster_id == record.cluster_id and file.answers():
+                with contextlib.suppress(ConnectFailed):
+                    self.connect_to(file)
+                    return True
+        self.end_session()
+        return False
 
     def report_failed_jobs(self, record: SessionRecord) -> None:
         """Tell the user which jobs of a record could not be ended."""

@@ -546,10 +546,15 @@ class EngineManager:
                     self._cluster.report_failed_jobs(record)
             return left
 
-    def leave_running(self) -> None:
+    def leave_running(self) -> Path | None:
         """Leave what this session started running when it ends; it stays connected.
 
         The next session finds and uses it, and can stop it. A start under way is cancelled.
+
+        Returns
+        -------
+        Path or None
+            The record of it, for `take_over`; None if this session has started nothing.
 
         Raises
         ------
@@ -558,7 +563,23 @@ class EngineManager:
         """
         self._cancel_starts()
         with self._cluster.lock:
-            self._cluster.leave_session()
+            return self._cluster.leave_session()
+
+    def take_over(self, record: Path) -> bool:
+        """Go on with what another session has left running; it is this session's from now on.
+
+        Parameters
+        ----------
+        record : Path
+            As `leave_running` has returned it there.
+
+        Returns
+        -------
+        bool
+            False if that cannot be used; it is stopped then.
+        """
+        with self._cluster.lock:
+            return self._cluster.take_over(record)
 
     # -- Request cluster shutdown -----------------------------------------------------------
 

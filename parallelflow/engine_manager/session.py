@@ -42,6 +42,8 @@ class Session:
         The profile's folder, with its subfolders.
     cluster_id : str
         The cluster's id, empty for the profile's default one.
+    record : SessionRecord, optional
+        That of a session which has left its processes running for this one.
 
     Attributes
     ----------
@@ -53,11 +55,15 @@ class Session:
         Stops it all when this session ends in whatever way; another one if it was ended.
     """
 
-    def __init__(self, folder: Path, cluster_id: str) -> None:
+    def __init__(self, folder: Path, cluster_id: str, record: SessionRecord | None = None) -> None:
         from .launch.cluster_launcher import ClusterLauncher
 
         self.folder = folder
-        self.record = SessionRecord.of_this_session(folder, cluster_id)
+        own = SessionRecord.of_this_session(folder, cluster_id)
+        if record is not None:
+            # What runs has its mark, and the guard needs this process.
+            own = dataclasses.replace(record, session=own.session, keep=False)
+        self.record = own
         self._coming_up = False
         self._ended = False
         self._guard_lock = threading.Lock()

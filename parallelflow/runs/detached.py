@@ -12,10 +12,9 @@ import enum
 import json
 import shutil
 import socket
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from parallelflow.engine_manager.system.processes import (
@@ -23,9 +22,10 @@ from parallelflow.engine_manager.system.processes import (
     is_of_this_machine,
     pid_namespace,
 )
-from parallelflow.progress import RunState, Snapshot, recent
+from parallelflow.progress import RunState
 from parallelflow.system import safe_files
 
+from .detached_progress import read_progress
 from .history import PastRun, history_file, past_run, past_runs
 
 __all__ = [
@@ -36,9 +36,7 @@ __all__ = [
     "list_detached",
     "new_folder",
     "read_detached",
-    "read_progress",
     "remove_folder",
-    "writing_progress",
 ]
 
 LAST_SECONDS = 2.0**32
@@ -46,9 +44,6 @@ LAST_SECONDS = 2.0**32
 
 MOST_ENDED = 50
 """Ended runs whose folders are kept; a new run removes the older ones."""
-
-PROGRESS_SECONDS = 0.5
-"""Seconds between two writings of the progress: a bar that follows it looks alive."""
 
 
 class DetachedState(enum.Enum):
@@ -171,6 +166,8 @@ class DetachedRun:
         lines = list(kept)
         for began, snapshot in () if lines else read_progress(self.folder, goes_on=running):
             told = snapshot.state if snapshot.state.over or running else state
+            if state is DetachedState.DONE and told is RunState.FAILED:
+                told = state  # without the elements that have failed
             lines.append(past_run(snapshot, began, self.workflow, told.value, self.number))
         over = all(line.state in _OVER for line in lines)
         if lines and (not over or state is DetachedState.DONE or lines[-1].state == state.value):
@@ -264,70 +261,6 @@ def list_detached() -> list[DetachedRun]:
 def find_detached(number: int) -> DetachedRun | None:
     """Return the run of a number, None if there is none."""
     return read_detached(_folder() / str(number))
-
-
-@contextlib.contextmanager
-def writing_progress(folder: Path) -> Iterator[None]:
-    """Write the progress of this process' runs into a folder, again and again within the block."""
-    over = threading.Event()
-    thread = threading.Thread(target=_write_again, args=(folder, over), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _write_again(folder: Path, over: threading.Event) -> None:
-    before: object = None
-    while True:
-        last = over.wait(PROGRESS_SECONDS)
-        runs = [(run.trace.began, run.snapshot()) for run in recent()]
-        now = [(s.run, s.state, s.done, s.failed, s.engines) for _, s in runs]
-        if now != before:
-            before = now
-            with contextlib.suppress(OSError):  # a full disk: what is shown is old then
-                _write_progress(folder, runs)
-        if last:
-            return
-
-
-def _write_progress(folder: Path, runs: Sequence[tuple[float, Snapshot]]) -> None:
-    known = [[began, {**asdict(s), "state": s.state.value}] for began, s in runs]
-    text = json.dumps({"written": time.time(), "runs": known})
-    safe_files.replace_text(folder / "progress.json", text)
-
-
-def read_progress(folder: Path, goes_on: bool = True) -> list[tuple[float, Snapshot]]:
-    """Return when each of a run's Maps began, and how far it is, the oldest first.
-
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
-    goes_on : bool
-        Whether the run goes on, so that what was written a while ago has become older.
-    """
-    try:
-        known = safe_files.read_json(folder / "progress.json", links=False, own=True)
-        age = max(time.time() - known["written"], 0.0) if goes_on else 0.0
-        found = [
-            (float(began), Snapshot(**{**s, "state": RunState(s["state"])}))
-            for began, s in known["runs"]
-        ]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
-    return [(began, s if s.state.over else _older(s, age)) for began, s in found]
-
-
-def _older(snapshot: Snapshot, seconds: float) -> Snapshot:
-    running = seconds if snapshot.state is RunState.RUNNING else 0.0
-    return replace(
-        snapshot,
-        wall_seconds=snapshot.wall_seconds + seconds,
-        running_seconds=snapshot.running_seconds + running,
-    )
 
 
 def all_runs() -> list[PastRun]:

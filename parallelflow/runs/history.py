@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parallelflow.progress import Progress, Snapshot
+from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system import safe_files
 
 __all__ = ["PastRun", "history_file", "past_run", "past_runs", "remember_runs"]
@@ -113,7 +113,9 @@ def _past(run: Progress, workflow: str, number: int) -> PastRun:
     snapshot = run.snapshot()
     failures: Any = run.trace.failures
     first = str(failures[min(failures)])[:500] if failures else ""
-    line = past_run(snapshot, run.trace.began, workflow, snapshot.state.value, number)
+    # The column of the failed ones tells them.
+    state = RunState.DONE if run.left_out else snapshot.state
+    line = past_run(snapshot, run.trace.began, workflow, state.value, number)
     return replace(line, first_error=first, memory=run.trace.highest_memory())
 
 

@@ -28,6 +28,7 @@ def told_as_left_out(
     """
     if not failures:
         return
+    progress.left_out = True
     first = failures[min(failures)]
     n = len(failures)
     others = f", and {n - 1} more" if n > 1 else ""

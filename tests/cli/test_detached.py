@@ -10,6 +10,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from parallelflow.engine_manager.system.processes import ProcessRecord, record_of
+from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.runs.detached import (
     DetachedRun,
     DetachedState,
@@ -25,6 +27,7 @@ from parallelflow.runs.detached import (
     list_detached,
     new_folder,
 )
+from parallelflow.runs.detached_progress import read_progress, writing_progress
 from tests.support.command import RunHere
 from tests.support.waiting import wait_until
 
@@ -40,7 +43,7 @@ def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for run in list_detached():
         process = run.process.process()
-        if process is not None:
+        if process is not None and process.pid != os.getpid():
             process.kill()
 
 
@@ -147,7 +150,7 @@ def test_a_run_is_looked_at_and_cancelled(cases: Path, parallelflow: Run, here: 
     children = psutil.Process(run.process.pid).children(recursive=True)
     assert children, "its engine runs"
     done = here("cancel", 1)
-    assert (done.returncode, done.stderr) == (0, "parallelflow: run 1 is cancelled\n")
+    assert done.returncode == 0 and done.stderr.endswith("parallelflow: run 1 is cancelled\n")
     wait_until(lambda: not any(child.is_running() for child in children))
     assert row(here, 1)["state"] == "cancelled"
     shown = here("attach", 1)
@@ -156,6 +159,73 @@ def test_a_run_is_looked_at_and_cancelled(cases: Path, parallelflow: Run, here: 
     assert "/100 elements (" in shown.stderr
     again = here("cancel", 1)
     assert again.returncode == 1 and "run 1 is not running: cancelled" in again.stderr
+
+
+def typed(end: int, text: str, until: str) -> str:
+    """Type something at a terminal; return what comes on it until a text does."""
+    os.write(end, text.encode())
+    return read_until(end, until)
+
+
+def answers(folder: Path) -> list[str]:
+    """Return the lines that tell what a run resumes."""
+    messages = (folder / "messages").read_text().splitlines()
+    return [line for line in messages if "resuming the run of" in line]
+
+
+@pytest.mark.own_cluster
+def test_a_run_under_way_at_a_terminal_is_left_running(
+    cases: Path, here: RunHere, tmp_path: Path
+) -> None:
+    """It goes on with the same engines and what has finished, whatever the options said."""
+    options = ("--engines", 1, "--no-resume", "--save-log", tmp_path / "log.vt")
+    with at_a_terminal("run", f"{cases}:slow", *options) as (process, end):
+        told = read_until(end, " 4/100 elements")
+        started = psutil.Process(process.pid).children(recursive=True)
+        told += typed(end, "\x03", "s, l or g? ")
+        assert " of 100 have finished, and it goes on" in told and "l  leaves it running" in told
+        told = typed(end, "nothing of these\n", "s, l or g? ") + typed(end, "g\n", "/100 elements")
+        assert "stopped" not in told
+        typed(end, "\x03", "s, l or g? ")
+        told = typed(end, "l\n", "stopped here; it goes on without this terminal")
+    # The terminal is closed before the run is found to be right.
+    assert "Traceback" not in told
+    wait_until(lambda: find_detached(1) is not None and answers(find_detached(1).folder), SECONDS)  # type: ignore[union-attr]
+    run = find_detached(1)
+    assert run is not None and run.state() is DetachedState.RUNNING
+    done = int(answers(run.folder)[0].rpartition(": ")[2].split()[0])
+    assert 4 <= done < 100
+    process_of_it = run.process.process()
+    assert process_of_it is not None and process_of_it.terminal() is None
+    engines = [one for one in started if one.is_running() and "engine_main" in str(one.cmdline())]
+    assert engines, "they were not stopped"
+    wait_until(lambda: int(str(row(here, 1)["done"])) > done, SECONDS)
+    assert all(one.is_running() for one in engines)
+    assert here("cancel", 1).returncode == 0
+    wait_until(lambda: not any(one.is_running() for one in engines), SECONDS)
+    assert row(here, 1)["state"] == "cancelled"
+
+
+def test_an_exploration_under_way_is_left_running(
+    cases: Path, here: RunHere, running: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    points = ("--set", "seconds=0,600", "--profile", running, "--table", table)
+    with at_a_terminal("explore", f"{cases}:pause", *points) as (process, end):
+        read_until(end, "1/2 points")
+        typed(end, "\x03", "s, l or g? ")
+        told = typed(end, "l\n", "ends it\r\n")
+        assert process.wait(SECONDS) == 0
+    assert "run 1 goes on without this terminal" in told
+    assert not table.exists(), "the run that goes on writes it"
+    run = find_detached(1)
+    assert run is not None
+    wait_until(lambda: answers(run.folder), SECONDS)
+    assert "1 of 2 elements are done" in answers(run.folder)[0]
+    os.kill(run.process.pid, signal.SIGSTOP)  # as Ctrl-Z would
+    assert here("cancel", 1).returncode == 0
+    assert "stopped by SIGTERM" in run.messages.read_text(), "it was not killed"
+    assert [line.split(",")[0] for line in table.read_text().splitlines()][1:] == ["0", "600"]
 
 
 def test_an_exploration_is_detached_like_a_run(
@@ -241,6 +311,81 @@ def test_a_damaged_record_is_no_run_and_stops_no_command(
     assert done.returncode == 2 and done.stderr.startswith("parallelflow: there is no detached run")
     listed = here("runs", "--json")
     assert [one["number"] for one in json.loads(listed.stdout)["runs"]] == [kept.number]
+
+
+def test_names_do_not_change_the_terminal(here: RunHere) -> None:
+    run = of_another_machine()
+    name = "sweep\x1b[2J\n.vt"
+    replace(run, workflow=name, command=["run", name], code=0, ended=run.began).write()
+    for shown in (here("runs"), here("attach", run.number)):
+        told = shown.stdout + shown.stderr
+        assert shown.returncode == 0 and r"sweep\x1b[2J\n.vt" in told and "\x1b" not in told
+
+
+def of_process(pid: int) -> DetachedRun:
+    """Make the record of a run that goes on as long as a process does."""
+    process = record_of(pid, "session")
+    assert process is not None
+    run = DetachedRun(new_folder(), ["run", "a.vt"], "a.vt", "/", process, process.created, "utf-8")
+    run.write()
+    for file in (run.output, run.messages):
+        file.touch(0o600)
+    return run
+
+
+def test_the_end_of_a_run_is_written_at_once_and_one_that_has_left_out_elements_is_done() -> None:
+    run = of_process(os.getpid())
+    with writing_progress(run.folder):
+        progress = Progress("mapped", 3, failed=1, done=2)
+        progress.remember()
+        progress.enter(RunState.FAILED)
+        [latest] = [s for _, s in read_progress(run.folder) if s.run == progress.run]
+    assert latest.state is RunState.FAILED
+    run.finish(0)
+    ended = find_detached(run.number)
+    assert ended is not None
+    assert {(line.state, line.failed) for line in ended.lines() if line.total == 3} == {("done", 1)}
+
+
+def test_the_last_progress_is_shown_before_the_summary(
+    here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(["sleep", "600"])
+    run = of_process(process.pid)
+
+    def read(folder: Path, goes_on: bool) -> list[tuple[float, Snapshot]]:
+        """Return what a look gives; the run ends while its messages are not yet looked at."""
+        ended = not goes_on
+        if not ended:
+            with run.messages.open("a") as messages:
+                messages.write("the summary\n")
+            run.finish(0)
+            process.kill()
+            process.wait()
+        state = RunState.DONE if ended else RunState.RUNNING
+        return [(0.0, Progress("mapped", 2, state, done=1 + ended, run=1).snapshot())]
+
+    monkeypatch.setattr("parallelflow.cli.attach.read_progress", read)
+    shown = here("attach", run.number)
+    assert shown.returncode == 0
+    lines = [line for line in shown.stderr.splitlines() if "mapped" in line or "summary" in line]
+    assert [line.split(" elements")[0].split()[-1] for line in lines] == ["1/2", "2/2", "summary"]
+
+
+def test_a_run_that_is_killed_before_it_has_begun_is_told(
+    here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import os; os.write(1, b'started\\n'); os.close(1); os.close(2); os.kill(os.getpid(), 9)"
+    )
+    monkeypatch.setattr(
+        "parallelflow.cli.detach.command_with_path", lambda _: [sys.executable, "-c", code]
+    )
+    begun = here("run", "--detach", "sweep.vt")
+    assert begun.returncode == 137
+    told = "parallelflow: the run was ended by SIGKILL before it had begun: nothing goes on\n"
+    assert (begun.stdout, begun.stderr) == ("", told)
+    assert not list_detached()
 
 
 def test_output_that_cannot_be_shown_is_told(cases: Path, parallelflow: Run) -> None:

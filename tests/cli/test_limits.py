@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,12 @@ def test_limits_retries_and_going_on_without(
     assert [row["StandardOutput"] for row in rows] == ["did 1", "none"]
     assert "not yet" in rows[1]["error"]
     assert "1 of 2 " in result.stderr and " failed, and are left out: " in result.stderr
+    if command == "run":  # it has done what it was to do
+        latest = json.loads(here("runs", "--json").stdout)["runs"][-1]
+        assert (latest["state"], latest["failed"]) == ("done", 1)
+    else:
+        refused, _ = execute("counted", "n", [1, 3], "--element", 1)
+        assert refused.returncode == 2 and "--element is for one run" in refused.stderr
 
     values = ["raise", *["well"] * 60]
     result, rows = execute("endings", "how", values, "--on-error", "stop")

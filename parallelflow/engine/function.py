@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import socket
 import time
 import traceback
@@ -14,6 +15,7 @@ from .element_ports import ElementPorts, all_outputs, refuse_module
 from .files import pack
 from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
+from .peak_memory import came_of_memory, with_memory
 from .recorder import ITERATION, Record, Recorder
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
 from .shortcuts import without_import_hook
@@ -39,6 +41,10 @@ def prepare(_: PackagePreloader, spec: FunctionSpec) -> VistrailsFunction:
         that cannot be read. The text says which.
     """
     return VistrailsFunction(spec)
+
+
+# How VisTrails words it, numpy's own class among them.
+OF_MEMORY = re.compile(r"Uncaught exception: \w*MemoryError\b")
 
 
 class _Source:
@@ -255,9 +261,10 @@ class VistrailsFunction:
             module.logging.end_update(module, error, trace)
         culprit = self._ids.get(getattr(module, "id", None), self._spec.functions[-1])
         where = (culprit, records, ran)
-        return RemoteFailureError(
-            RemoteFailure("run", type(error).__name__, error.msg, trace, where)
-        )
+        # What fails inside a Group comes as text alone.
+        lacked = came_of_memory(error) or OF_MEMORY.search(str(error.msg))
+        message = with_memory(error.msg) if lacked else error.msg
+        return RemoteFailureError(RemoteFailure("run", type(error).__name__, message, trace, where))
 
     def close(self) -> None:
         """Forget the modules and all they hold."""

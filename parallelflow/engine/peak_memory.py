@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from parallelflow.system.memory import shown_bytes
 
-__all__ = ["LONG_SECONDS", "PeakMemory", "with_memory"]
+__all__ = ["LONG_SECONDS", "PeakMemory", "came_of_memory", "with_memory"]
 
 # To ask takes 0.05 ms: shorter elements are measured together.
 LONG_SECONDS = 0.01
@@ -55,6 +55,17 @@ class PeakMemory:
     def _begin(self) -> None:
         # What was there before is known to be no peak of these elements only if it was exceeded.
         self._before = 0 if _reset() else _highest()
+
+
+def came_of_memory(error: BaseException | None) -> bool:
+    """Return True if an exception is a MemoryError, or was raised while one was handled."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, MemoryError):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def with_memory(message: str) -> str:

@@ -142,3 +142,10 @@ def test_a_port_of_another_module_is_its_own(core: Any) -> None:
             raise AssertionError(port)
 
     assert element_policy(Fold()).is_vistrails_own
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_lack_of_memory_is_told_with_how_much_there_was(kind: str) -> None:
+    result, _, _ = ran(kind, "raise MemoryError('no room')\no = i", [0, 1])
+    [(_, message)] = result.errors.values()
+    assert "MemoryError: no room (the element's process had " in message

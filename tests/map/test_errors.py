@@ -40,6 +40,19 @@ def test_the_trace_says_which_element_where_and_why() -> None:
     assert "\x1b[" not in error.errorTrace
 
 
+def test_an_error_for_lack_of_memory_tells_how_much_there_was() -> None:
+    refused = source("raise MemoryError('no room')")
+    inside = group([refused], [], {"i": (0, "i")}, {"o": (0, "o")})
+    for function in (refused, inside):
+        text = run(mapped(function, [1]), PARALLEL_FLOW).errors[0][1]
+        assert "Uncaught exception: MemoryError: no room (the element's process had " in text
+        assert text.endswith(" at the most)"), text
+    swallowed = (
+        "try:\n    raise MemoryError\nexcept MemoryError:\n    pass\nraise ValueError('else')"
+    )
+    assert "process had" not in run(mapped(source(swallowed), [1]), PARALLEL_FLOW).errors[0][1]
+
+
 def test_finish_others_names_every_failed_element() -> None:
     ours = run(finishing(source("o = 1 / i"), [1, 0, 2, 0, 4]), PARALLEL_FLOW)
     kind, text = ours.errors[0]

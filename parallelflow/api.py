@@ -73,11 +73,21 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     >>> get_client(ask=False) is None  # nothing runs
     True
     """
+    return _find_client(ask)
+
+
+def client_for_run(ask: bool) -> ipyparallel.Client | None:
+    """Return a client as `get_client` does, for a run, which waits for engines itself."""
+    return _find_client(ask, for_run=True)
+
+
+def _find_client(ask: bool, for_run: bool = False) -> ipyparallel.Client | None:
+    """Return a client as `get_client` and `client_for_run` do."""
     if on_engine():
         return None
 
     try:
-        return get_manager().ensure_engines(ask=ask)
+        return get_manager().ensure_engines(ask=ask, for_run=for_run)
     except ParallelFlowError:
         if ask:
             raise
@@ -318,7 +328,7 @@ def parallel_map(
         checkpoint = arguments.checkpoint_name(checkpoint, total)
         elements = known = list(elements)
         kept = named_checkpoint(checkpoint, function, known)
-    client = get_client(ask) if total != 0 else None
+    client = client_for_run(ask) if total != 0 else None
     if client is None:
         if total != 0:
             _tell_once_that_it_is_here()
@@ -350,7 +360,7 @@ def parallel_map(
         progress=progress,
         timeout=timeout,
         pool=manager.engine_pool(ask),
-        find_client=lambda: manager.ensure_engines(ask=ask),
+        find_client=lambda: manager.ensure_engines(ask=ask, for_run=True),
         checkpoint=kept,
         tick=_keep_window_alive,
     )
@@ -423,7 +433,7 @@ def _iterate(
 ) -> Iterator[T]:
     from parallelflow.work import iteration
 
-    client = get_client(ask)
+    client = client_for_run(ask)
     if client is None:
         _tell_once_that_it_is_here()
         yield from iteration.iterate_here(function, elements, _keep_window_alive)
@@ -436,7 +446,7 @@ def _iterate(
         ordered=ordered,
         buffer_size=buffer_size or iteration.BUFFER_SIZE,
         pool=manager.engine_pool(),
-        find_client=lambda: manager.ensure_engines(ask=ask),
+        find_client=lambda: manager.ensure_engines(ask=ask, for_run=True),
         tick=_keep_window_alive,
     )
 

@@ -106,7 +106,7 @@ class Batch:
         NoEngines
             If there is no engine, and none was to be started.
         """
-        client = self._manager.ensure_engines()
+        client = self._manager.ensure_engines(for_run=True)
         if client is None:
             raise NoEngines("There is no cluster with an engine. Start new engine processes.")
         spec = describe(self._workflows, log=self._log is not None)

@@ -13,11 +13,13 @@ from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.engine_manager.model import (
     Inventory,
     LaunchPreview,
+    Limits,
     Origin,
     ProfileInfo,
     ShutdownPlan,
 )
 from parallelflow.engine_manager.model.information import ClusterInfo, aligned
+from parallelflow.engine_manager.model.limits import IDLE_SECONDS
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterError, UserMistake
 from parallelflow.wording import count
@@ -87,8 +89,9 @@ def _start(manager: EngineManager, options: Namespace) -> int:
     if hasattr(options, "renamed"):
         tell(options.renamed)
     manager.connect()
+    limits = _limits(manager, options)
     if options.dry_run:
-        number = options.number or manager.suggested_engines()
+        number = 1 if limits is not None else options.number or manager.suggested_engines()
         chosen = chosen_launcher(manager, options.launcher)
         with profiles.left_as_it_is(profiles.profile_folder(manager.profile)):
             preview = manager.launch_preview(chosen, number)
@@ -98,7 +101,9 @@ def _start(manager: EngineManager, options: Namespace) -> int:
             _show_preview(preview)
         return Exit.OK
     with StartDisplay(sys.stderr, options) as display:
-        number = manager.start_engines(options.number, options.launcher, progress=display.show)
+        number = manager.start_engines(
+            options.number, options.launcher, progress=display.show, limits=limits
+        )
     manager.leave_running()
     info = manager.info()
     assert info.controller is not None
@@ -107,6 +112,8 @@ def _start(manager: EngineManager, options: Namespace) -> int:
         return Exit.OK
     if not options.quiet:
         print(_started(info, number))
+        if limits is not None:
+            print(f"{limits.text} as the work needs them, until 'parallelflow cleanup'")
     for warning in info.warnings:
         tell(warning)
     return Exit.OK
@@ -118,6 +125,21 @@ def _started(info: ClusterInfo, number: int) -> str:
         f"{count(len(info.engines), 'engine')} on the profile {info.profile} "
         f"({number} new; controller at {info.controller.address})"
     )
+
+
+def _limits(manager: EngineManager, options: Namespace) -> Limits | None:
+    """Return between how many engines the cluster is to adapt itself, None if it is not."""
+    if options.max is None:
+        if options.min is not None or options.idle is not None:
+            raise UserMistake("--min and --idle need --max: how many engines at the most.")
+        return None
+    if options.number is not None:
+        raise UserMistake("-n is a fixed number of engines; leave it out beside --max.")
+    least = options.min or 0
+    if least > options.max:
+        raise UserMistake(f"--min {least} is more than --max {options.max}.")
+    launcher = chosen_launcher(manager, options.launcher)
+    return Limits(least, options.max, launcher, options.idle or IDLE_SECONDS)
 
 
 def _start_content(info: ClusterInfo, number: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from parallelflow.errors import shortened
@@ -33,6 +34,8 @@ examples:
   parallelflow start -n 4 --profile work
   parallelflow start -n 64 --launcher slurm --dry-run
                                                 the job script, nothing started
+  parallelflow start --launcher slurm --min 0 --max 64
+                                                as many as the work needs
 """
 _INFO = """\
 Show information on the cluster of a profile: its controller, its engines by
@@ -74,6 +77,10 @@ examples:
 """
 
 
+_FOLLOW = """\
+With --max, engines are started when elements wait, and stopped when they have
+no work: each as a process, or a job, of its own."""
+
 _ENGINES = """\
 A running cluster of the profile is used as it is, and left running; with
 --engines, missing engines are added. Where none runs, one is started for
@@ -113,6 +120,25 @@ def add(commands: Any) -> None:
     )
     output_options.add_json(start)
     output_options.add_messages(start, verbose=False)
+    follow = start.add_argument_group("as many engines as the work needs", _FOLLOW)
+    follow.add_argument(
+        "--min",
+        metavar="N",
+        type=least_number,
+        help="how many engines at the least (default: 0)",
+    )
+    follow.add_argument(
+        "--max",
+        metavar="N",
+        type=number_of_engines,
+        help="how many engines at the most",
+    )
+    follow.add_argument(
+        "--idle",
+        metavar="SECONDS",
+        type=idle_seconds,
+        help="for how long an engine may have no work (default: 60)",
+    )
     info = _add(commands, "info", "show information on the cluster", _INFO, _INFO_EPILOG)
     form = info.add_mutually_exclusive_group()
     form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
@@ -222,6 +248,34 @@ def launcher(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is no launcher; leave the option out")
     return text
+
+
+def least_number(text: str) -> int:
+    """Return the least number of engines, which may be 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    return 0 if text.strip() == "0" else number_of_engines(text)
+
+
+def idle_seconds(text: str) -> float:
+    """Return a number of seconds above 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{shortened(text)} is not a number of seconds above 0")
+    return seconds
 
 
 def number_of_engines(text: str) -> int:

@@ -62,6 +62,8 @@ def _text(snapshot: StartSnapshot) -> str:
     engines = count(len(snapshot.engines), "engine")
     if snapshot.controller in (Stage.WAITING, Stage.STARTED):
         return f"starting a controller on the profile {snapshot.profile} ..."
+    if not snapshot.engines:
+        return f"a controller runs on the profile {snapshot.profile}"
     counts = [f"{snapshot.count(s)} {s.value}" for s in (Stage.REGISTERED, Stage.READY)]
     told = ", ".join([*snapshot.jobs, *counts])
     return f"starting {engines} on the profile {snapshot.profile}: {told} ..."

@@ -13,9 +13,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from parallelflow.errors import ConnectFailed
+from parallelflow.errors import ClusterError, ConnectFailed
 
 from .connection import connection_files
 from .connection.cluster_connection import CONNECT_SECONDS, connect
@@ -283,6 +283,40 @@ class Cluster:
                     session.record.stop()
             finally:
                 self.lock.release()
+
+    def check_connected(self, connection: ClusterConnection) -> None:
+        """Raise unless a connection is still the session's.
+
+        Raises
+        ------
+        ClusterError
+            If it is not.
+        """
+        if self.connection is not connection or not connection.alive():
+            raise ClusterError(f"the profile {self.profile} has another cluster now, or none.")
+
+    def set_limits(self, limits: dict[str, Any]) -> None:
+        """Note between how many engines the cluster adapts itself, beside its controller.
+
+        Raises
+        ------
+        ClusterError
+            If Parallel Flow has not started its controller on this machine.
+        """
+        connection, session = self.connection, self.session
+        cluster_id = connection.file.cluster_id if connection is not None else ""
+        own = [session.record] if session is not None else []
+        for record in [*own, *read_all(self.folder)]:
+            kinds = [p.kind for p in record.processes] + [j.kind for j in record.jobs]
+            if record.here and record.cluster_id == cluster_id and "controller" in kinds:
+                record.elastic = limits
+                record.write()
+                return
+        raise ClusterError(
+            f"the controller of the profile {self.profile} was not started by Parallel Flow on "
+            "this machine, so that its number of engines cannot follow the work. Stop it, or "
+            "choose another profile."
+        )
 
     def drop_lost(self) -> None:
         """End the connection to a cluster that has gone, and stop what is left of it here."""

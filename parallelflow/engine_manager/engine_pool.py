@@ -48,6 +48,11 @@ class EnginePool:
     ended_together : callable
         Returns whether an engine was taken away, by its id, since one of those that were started
         together with it has ended: one of their elements may have done that.
+    seconds_left : callable
+        Returns how much of its wall time an engine has left and has used, by its id; None where
+        that has no end or is not known.
+    trouble : callable
+        Returns why no more engines are asked for; empty if nothing is wrong.
     coming : callable
         Returns what the batch jobs are doing that will bring engines, such as ``job 17 (slurm)
         queued: Resources``; empty if none will.
@@ -68,5 +73,7 @@ class EnginePool:
     taken_away: Callable[[int], bool] = lambda engine: False
     why: Callable[[int], str] = lambda engine: ""
     ended_together: Callable[[int], bool] = lambda engine: False
+    seconds_left: Callable[[int], tuple[float | None, float | None]] = lambda engine: (None, None)
+    trouble: Callable[[], str] = str
     coming: Callable[[], str] = str
     stopped: Callable[[], bool] = lambda: False

@@ -62,6 +62,8 @@ class LossInquiry:
         self._next_look = 0.0
         #: Engines that were there while the batch system said that their job runs.
         self._seen_running: set[str] = set()
+        #: What engines have left and have used of their wall time, and when that was told.
+        self._times: dict[str, tuple[float, float, float]] = {}
         #: Why engines were taken away, by their identities.
         self._why: dict[str, str] = {}
         self._by_mpiexec: set[str] = set()
@@ -93,6 +95,19 @@ class LossInquiry:
             return ""
         return self._why.get(connection.identities.get(engine, ""), "")
 
+    def seconds_left(self, engine: int) -> tuple[float | None, float | None]:
+        """Return how much of its wall time an engine has left and has used, seconds.
+
+        None where that has no end or is not known.
+        """
+        connection = self._cluster.live_connection()
+        identity = connection.identities.get(engine, "") if connection is not None else ""
+        if identity not in self._times:
+            return None, None
+        left, used, told_at = self._times[identity]
+        since = time.monotonic() - told_at
+        return left - since, used + since
+
     def ended_together(self, engine: int) -> bool:
         """Return True if an engine was ended by its ``mpiexec``, since another one had ended."""
         connection = self._cluster.live_connection()
@@ -112,6 +127,9 @@ class LossInquiry:
         for job, status in self._engine_jobs.states(engines).items():
             if not status.has_no_engines:
                 self._seen_running.update(engines[job])
+                if status.left is not None:
+                    told = (status.left, status.used or 0.0, self._engine_jobs.told_at(job))
+                    self._times.update(dict.fromkeys(engines[job], told))
                 continue
             # What was said of a job before it began says nothing of its engines.
             for identity in self._seen_running.intersection(engines[job]):

@@ -20,11 +20,13 @@ from parallelflow.system.safe_files import is_folder
 from . import stop
 from .cluster import Cluster
 from .connection.user_interrupts import record_user_interrupt
+from .elastic import Scaler
 from .interaction import Interaction
 from .model import (
     Inventory,
     LauncherChoice,
     LaunchPreview,
+    Limits,
     Origin,
     ProfileInfo,
     ShutdownPlan,
@@ -78,9 +80,12 @@ class EngineManager:
         self._runs = RunsUnderWay()
         self._cluster = Cluster(self._options, interaction)
         self._starter = EngineStarter(self._cluster, self.runs)
-        self._replacer = EngineReplacer(self._cluster, self._starter)
-        self._provisioner = EngineProvisioner(self._cluster, self._starter, self._replacer)
-        self._inspector = ClusterInspector(self._cluster, self._runs)
+        self._scaler = Scaler(self._cluster, self._runs)
+        self._replacer = EngineReplacer(self._cluster, self._starter, self._scaler)
+        self._provisioner = EngineProvisioner(
+            self._cluster, self._starter, self._replacer, self._scaler
+        )
+        self._inspector = ClusterInspector(self._cluster, self._runs, self._scaler.limits)
 
     @property
     def cluster(self) -> Cluster:
@@ -249,7 +254,7 @@ class EngineManager:
         """
         self._provisioner.prepare()
 
-    def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
+    def ensure_engines(self, ask: bool = True, for_run: bool = False) -> ipyparallel.Client | None:
         """Return a client with at least one engine; start what is missing if allowed.
 
         The work is done in another thread, while this one calls the interaction's
@@ -261,6 +266,9 @@ class EngineManager:
         ask : bool
             Whether the user may be asked, and engines started; if False, only what
             runs is used.
+        for_run : bool
+            Whether a run waits for engines itself: where the cluster is elastic, its client is
+            returned before one has joined, and engines are asked for as the run needs them.
 
         Returns
         -------
@@ -274,7 +282,7 @@ class EngineManager:
         StartCancelled
             If the user gives up.
         """
-        return self._provisioner.ensure_engines(ask)
+        return self._provisioner.ensure_engines(ask, for_run)
 
     def engine_pool(self, ask: bool = True) -> EnginePool:
         """Return the engines' owner as a run sees it: what it may ask, and what it reports.
@@ -339,6 +347,7 @@ class EngineManager:
         progress: Callable[[StartSnapshot], None] | None = None,
         cancel: threading.Event | None = None,
         until: Stage = Stage.READY,
+        limits: Limits | None = None,
     ) -> int:
         """Start n engines, and a controller first if the profile has none.
 
@@ -359,6 +368,9 @@ class EngineManager:
             Set it to give up.
         until : Stage
             When to return: all have ``REGISTERED``, or VisTrails is ``READY`` on all.
+        limits : Limits, optional
+            Between how many engines the cluster is to adapt itself to its work from now on; the
+            least of them are started now, however many `n` says.
 
         Returns
         -------
@@ -378,6 +390,8 @@ class EngineManager:
         ValueError
             If n is below 1.
         """
+        if limits is not None:
+            return self._start_elastic(limits, until, progress, cancel)
         still = None if n is not None else lambda _: self.suggested_engines()
         n = self.suggested_engines() if n is None else n
         if n < 1:
@@ -386,6 +400,32 @@ class EngineManager:
         return self._starter.start(
             StartRequest(n, launcher, until, progress or ignore_progress, cancel, still)
         )
+
+    def _start_elastic(
+        self,
+        limits: Limits,
+        until: Stage,
+        progress: Callable[[StartSnapshot], None] | None,
+        cancel: threading.Event | None,
+    ) -> int:
+        self.check_number(limits.maximum, limits.launcher)
+        connection = self._cluster.live_connection()
+        missing = limits.minimum - (len(connection.fit) if connection is not None else 0)
+        number = 0
+        if connection is None or missing > 0:
+            number = self._starter.start(
+                StartRequest(
+                    max(missing, 0),
+                    limits.launcher,
+                    until,
+                    progress or ignore_progress,
+                    cancel or threading.Event(),
+                    most=limits.maximum,
+                )
+            )
+        self._cluster.set_limits(limits.to_dict())
+        self._scaler.forget_limits()
+        return number
 
     def launchers(self) -> list[LauncherChoice]:
         """Return the launchers that ipyparallel offers, those on this machine first."""
@@ -562,6 +602,7 @@ class EngineManager:
             If the record of it cannot be written; it stays this session's then.
         """
         self._cancel_starts()
+        self._scaler.close()
         with self._cluster.lock:
             return self._cluster.leave_session()
 

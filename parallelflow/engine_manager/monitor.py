@@ -6,6 +6,7 @@ import functools
 import platform
 import socket
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,7 +14,7 @@ import psutil
 import parallelflow
 
 from .connection import hub
-from .model import Inventory
+from .model import Inventory, Limits
 from .model.information import VERSIONS, ClusterInfo, ControllerInfo, EngineInfo
 from .system import profiles
 from .system.batch_systems import JobState
@@ -42,11 +43,16 @@ class ClusterInspector:
         The cluster.
     runs : RunsUnderWay
         The runs of this session.
+    limits : callable
+        Returns between how many engines the cluster adapts itself, None if it does not.
     """
 
-    def __init__(self, cluster: Cluster, runs: RunsUnderWay) -> None:
+    def __init__(
+        self, cluster: Cluster, runs: RunsUnderWay, limits: Callable[[], Limits | None]
+    ) -> None:
         self._cluster = cluster
         self._runs = runs
+        self._limits = limits
         self._processes: dict[int, psutil.Process] = {}
         self._queues = hub.QueueQuestion()
         self._jobs = JobWatch()
@@ -78,6 +84,7 @@ class ClusterInspector:
                 cluster.profile, cluster.state, versions=versions, runs=runs, jobs=jobs
             )
         origins = self._origins()
+        limits = self._limits()
         queues = self._queues.ask(connection.client, QUEUE_SECONDS)
         engines = [
             self._engine(connection, e, origins, (queues or {}).get(e)) for e in connection.ids
@@ -94,6 +101,7 @@ class ClusterInspector:
             queues is not None,
             (*profiles.open_to_change(cluster.profile), *_warnings(connection)),
             self._job_lines(origins),
+            limits.text if limits is not None else "",
         )
 
     def _job_lines(self, origins: Origins) -> tuple[str, ...]:

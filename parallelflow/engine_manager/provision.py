@@ -18,6 +18,7 @@ from parallelflow.system.waiting import POLL_INTERVAL, wait_until
 
 from .cluster import Cluster
 from .connection.coming_up import wait_for_coming_up
+from .elastic import Scaler
 from .launch import capacity
 from .replacement import EngineReplacer
 from .start_request import StartRequest
@@ -25,6 +26,8 @@ from .starter import EngineStarter
 
 if TYPE_CHECKING:
     import ipyparallel
+
+    from .connection.cluster_connection import ClusterConnection
 
 __all__ = ["EngineProvisioner"]
 
@@ -54,13 +57,18 @@ class EngineProvisioner:
         Starts its engines.
     replacer : EngineReplacer
         Knows how many engines are being replaced: they will be there in a moment.
+    scaler : Scaler
+        Asks for engines where the cluster is elastic.
     """
 
-    def __init__(self, cluster: Cluster, starter: EngineStarter, replacer: EngineReplacer) -> None:
+    def __init__(
+        self, cluster: Cluster, starter: EngineStarter, replacer: EngineReplacer, scaler: Scaler
+    ) -> None:
         self._cluster = cluster
         self._options = cluster.options
         self._starter = starter
         self._replacer = replacer
+        self._scaler = scaler
         self._preparation: _BackgroundJob | None = None
 
     def suggested_engines(self) -> int:
@@ -102,6 +110,8 @@ class EngineProvisioner:
 
     def _find_or_start(self, cancel: threading.Event) -> None:
         self._look_for_cluster(cancel)
+        if self._scaler.limits() is not None:
+            return  # for how much work is not known yet
         self._start_missing(self._engines_to_start(), cancel)
 
     def start_beside(self, engines: Collection[int]) -> int:
@@ -120,6 +130,8 @@ class EngineProvisioner:
         """
         connection = self._cluster.live_connection()
         if connection is None or not self._cluster.interaction.adds_engines():
+            return 0
+        if self._scaler.limits() is not None:
             return 0
         facts, own = connection.facts, self._cluster.tokens()
         if any(engine in facts and facts[engine].mark in own for engine in engines):
@@ -142,23 +154,30 @@ class EngineProvisioner:
 
     # -- for work that waits ----------------------------------------------------------
 
-    def ensure_engines(self, ask: bool = True) -> ipyparallel.Client | None:
+    def ensure_engines(self, ask: bool = True, for_run: bool = False) -> ipyparallel.Client | None:
         """Return a client with at least one engine; see `EngineManager.ensure_engines`."""
         if not ask:
             self._wait_for(_in_thread(lambda cancel: self._connect_without_waiting()))
+            if for_run and self._scaler.begin():
+                return self._client_of(self._cluster.live_connection())
             if self._replacer.expected():
                 self._wait_for(_in_thread(self._wait_for_replacement))
             return self._client_with_engines()
         preparation, self._preparation = self._preparation, None
         if preparation is not None:
             self._wait_for(preparation)
+        least = 0 if for_run else 1
         connection = self._cluster.live_connection()
+        if connection is not None and self._scaler.begin(least):
+            return self._of_elastic_cluster(for_run)
         if connection is not None and len(connection.fit) >= (self._options.engines_wanted or 1):
             # The usual case, and a small Map's time: no thread is needed for it.
             return connection.client
         for _ in range(ATTEMPTS):
             if not self._options.private or self._cluster.connection is None:
                 self._wait_for(_in_thread(self._look_for_cluster))
+            if self._scaler.begin(least):
+                return self._of_elastic_cluster(for_run)
             if self._replacer.expected():
                 self._wait_for(_in_thread(self._wait_for_replacement))
             running = self._running()
@@ -170,6 +189,24 @@ class EngineProvisioner:
                 return client
             # What was found has just ended with the session that had started it.
         return None
+
+    def _of_elastic_cluster(self, for_run: bool) -> ipyparallel.Client | None:
+        """Return the client of an elastic cluster; wait for an engine if there is to be one."""
+        if not for_run:
+            self._wait_for(_in_thread(self._wait_for_first))
+            return self._client_with_engines()
+        return self._client_of(self._cluster.live_connection())
+
+    def _wait_for_first(self, cancel: threading.Event) -> None:
+        def is_over() -> object:
+            return self._client_with_engines() or cancel.is_set() or not self._scaler.begin(1)
+
+        wait_until(is_over, None)
+        if cancel.is_set():
+            raise StartCancelled("the wait for an engine was cancelled.")
+
+    def _client_of(self, connection: ClusterConnection | None) -> ipyparallel.Client | None:
+        return connection.client if connection is not None else None
 
     def _client_with_engines(self) -> ipyparallel.Client | None:
         connection = self._cluster.live_connection()

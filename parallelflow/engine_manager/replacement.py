@@ -10,6 +10,7 @@ from parallelflow.errors import EnginesFailed, StartCancelled
 
 from . import stop
 from .cluster import Cluster
+from .elastic import Scaler
 from .engine_pool import EnginePool
 from .losses import LossInquiry
 from .start_request import StartRequest
@@ -35,11 +36,14 @@ class EngineReplacer:
         The cluster.
     starter : EngineStarter
         Starts its engines.
+    scaler : Scaler
+        Has asked for those of an elastic cluster, and asks for others.
     """
 
-    def __init__(self, cluster: Cluster, starter: EngineStarter) -> None:
+    def __init__(self, cluster: Cluster, starter: EngineStarter, scaler: Scaler) -> None:
         self._cluster = cluster
         self._starter = starter
+        self._scaler = scaler
         self._losses = LossInquiry(cluster)
         self._replacements: set[int] = set()
         self._replacements_lock = threading.Lock()
@@ -52,12 +56,14 @@ class EngineReplacer:
             fault=self._cluster.fault,
             replace=self.replace_in_background,
             retired=self._is_retired,
-            crashed=self._losses.has_crashed,
+            crashed=self._has_crashed,
             frozen=self._losses.is_frozen,
-            expected=lambda: self.expected() > 0,
+            expected=lambda: self.expected() + self._scaler.expected() > 0,
             taken_away=self._losses.is_taken_away,
             why=self._losses.why,
             ended_together=self._losses.ended_together,
+            seconds_left=self._losses.seconds_left,
+            trouble=lambda: self._scaler.trouble,
             coming=self._losses.coming,
             stopped=lambda: self._cluster.ends_on_purpose != ends,
         )
@@ -84,6 +90,8 @@ class EngineReplacer:
         if connection is None:
             return False
         connection.meet()
+        if self._scaler.give_back(engine):
+            return True
         with self._replacements_lock:
             if engine in connection.replaced or not stop.can_be_replaced(
                 self._cluster, connection, engine
@@ -135,6 +143,11 @@ class EngineReplacer:
                 if attempt == ATTEMPTS:
                     raise
                 logger.warning("%s Trying it once more.", e.message)
+
+    def _has_crashed(self, engine: int) -> bool | None:
+        if self._scaler.has_given_back(engine):
+            return False
+        return self._losses.has_crashed(engine)
 
     def expected(self) -> int:
         """Return how many engines are being started in the place of others."""

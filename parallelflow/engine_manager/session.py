@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import re
 import threading
@@ -15,6 +16,8 @@ from parallelflow.errors import ControllerFailed, ProfileUnusable
 from parallelflow.system.safe_files import make_folder, open_lock
 
 from .system.guard import Guard
+from .system.jobs import end_all
+from .system.process_trees import stop_trees
 from .system.processes import MARK, ProcessRecord
 from .system.records import SessionRecord, fingerprint, read_all
 from .system.resources import what_to_do
@@ -29,6 +32,8 @@ __all__ = ["Session"]
 KEPT_SECONDS = 7 * 24 * 3600.0
 # The names of those that sessions of Parallel Flow have submitted: see `ClusterLauncher`.
 JOB_LOG = re.compile(r"-\d{10}-\d+-\d+-\d+\.log$")
+
+logger = logging.getLogger(__name__)
 
 LIMITS = "Look at the limits of this machine and user (ulimit -a)."
 
@@ -177,6 +182,24 @@ class Session:
             # Only a convenience: a full disk must not stop anything.
             with contextlib.suppress(OSError):
                 self.record.write()
+
+    def end_sets(self, sets: list[EngineSet]) -> None:
+        """Stop sets of engines, and forget them."""
+        jobs = [job for engines in sets for job in engines.jobs]
+        processes = [process for engines in sets for process in engines.processes]
+        running, lines = end_all(jobs)
+        for line in lines:
+            logger.debug("%s", line)
+        left = stop_trees(processes)
+        record = self.record
+        record.jobs = [job for job in record.jobs if job not in jobs or job in running]
+        record.processes = [p for p in record.processes if p not in processes or p.pid in left]
+        names = {name for engines in sets for name in engines.logs()}
+        record.files = [name for name in record.files if name not in names]
+        for name in names:
+            with contextlib.suppress(OSError):
+                (self.folder / name).unlink()
+        self._add([])
 
     def undo(self, first: int) -> None:
         """Stop what was started after the first so many processes; jobs are left alone."""

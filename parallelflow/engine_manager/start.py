@@ -125,7 +125,7 @@ class StartTransaction:
             first, jobs = len(session.record.processes), len(session.record.jobs)
             # Undone with the lock held: the next session to start must not find half of it.
             with self._undone_if_it_fails(session, first, jobs):
-                session.launch.check_launcher(self._launcher, self._n)
+                session.launch.check_launcher(self._launcher, max(self._n, self._request.most))
                 self._progress.begin()
                 if cluster.connection is None:
                     self._start_controller(session)
@@ -137,6 +137,9 @@ class StartTransaction:
                         check_open_files(self._n + len(self._before), controller.pid)
                     self._start_engines(session)
         with self._undone_if_it_fails(session, first, jobs):
+            if self._n < 1:
+                cluster.refresh()
+                return 0
             self._wait_for_registration(cluster.connection)
             if self._request.until is Stage.READY:
                 self._wait_for_vistrails(cluster.connection)
@@ -184,7 +187,7 @@ class StartTransaction:
         """Start a controller and, with it, the engines; connect."""
         cluster, launch = self._cluster, session.launch
         self._check_not_elsewhere(session)
-        check_open_files(self._n)
+        check_open_files(max(self._n, self._request.most))
         if not controller_config(session.folder).IPController.get("ip"):
             check_loopback()
         cluster.enter(State.CONNECTING)
@@ -247,6 +250,8 @@ class StartTransaction:
 
     def _start_engines(self, session: Session) -> None:
         launch = session.launch
+        if self._n < 1:
+            return
         self._engines = launch.start_engines(self._n, self._launcher, self._check_cancelled)
         session.add_engines(self._engines)
         self._jobs = StartedJobs(self._engines.jobs)

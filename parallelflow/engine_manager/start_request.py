@@ -19,7 +19,9 @@ class StartRequest:
     Attributes
     ----------
     n : int
-        How many engines.
+        How many engines; 0 for a controller alone.
+    most : int
+        How many the controller is to have room for, if that is more.
     launcher : str or None
         The launcher's short name; None for the profile's own.
     until : Stage
@@ -40,3 +42,4 @@ class StartRequest:
     progress: Callable[[StartSnapshot], None] = ignore_progress
     cancel: threading.Event = field(default_factory=threading.Event)
     still_missing: Callable[[int], int] | None = None
+    most: int = 0

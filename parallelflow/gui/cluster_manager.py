@@ -10,6 +10,7 @@ from parallelflow.engine_manager.model import (
     Inventory,
     LauncherChoice,
     LaunchPreview,
+    Limits,
     ProfileInfo,
     ShutdownPlan,
     StartSnapshot,
@@ -68,8 +69,9 @@ class ClusterManager(Protocol):
         *,
         progress: Callable[[StartSnapshot], None],
         cancel: threading.Event,
+        limits: Limits | None = None,
     ) -> object:
-        """Start n engines."""
+        """Start n engines, or as many as limits say."""
 
     def info(self) -> ClusterInfo:
         """Return what is known of the cluster."""

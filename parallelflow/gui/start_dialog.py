@@ -1,4 +1,7 @@
-"""Start new engine processes: how many, by what, and how far they have come."""
+"""Start new engine processes: how many, by what, and how far they have come.
+
+It is one file, though a long one: the question and the progress are pages of one dialog.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from parallelflow.errors import StartCancelled, TooManyEngines
 from parallelflow.system.memory import free_memory
 
 from .cluster_manager import ClusterManager
+from .limits_row import LimitsRow
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
 from .start_view import StartView
 from .tasks import Task
@@ -75,6 +79,8 @@ class StartDialog(PlainDialog):
         self._timer.setInterval(PREVIEW_MS)
         self._timer.timeout.connect(self._ask_preview)
         self.number.valueChanged.connect(lambda _: self._timer.start())
+        self.number.valueChanged.connect(self.follow.keep_below)
+        self.follow.changed.connect(self._timer.start)
         self.launcher.currentIndexChanged.connect(lambda _: self._timer.start())
         self.resize(620, 260)
         self._load()
@@ -101,7 +107,13 @@ class StartDialog(PlainDialog):
         self.launcher.setMinimumContentsLength(30)
         self.launcher.addItem("looking for launchers ...")
         form.addRow("Profile:", self.cluster)
-        form.addRow("&Number of engines:", self.number)
+        self.follow = LimitsRow()
+        numbers = QHBoxLayout()
+        numbers.addWidget(self.number)
+        numbers.addWidget(self.follow, 1)
+        title = QLabel("&Number of engines:")
+        title.setBuddy(self.number)
+        form.addRow(title, numbers)
         form.addRow("", self.machine)
         form.addRow("", self.warning)
         form.addRow("&Launcher:", self.launcher)
@@ -211,6 +223,8 @@ class StartDialog(PlainDialog):
             self.start_button.setEnabled(False)
             return
         name, manager = choice.name, self._manager
+        if self.follow.limits(n, name) is not None:
+            n = 1  # each is started by itself
         self._preview_number += 1
         number = self._preview_number
 
@@ -275,6 +289,7 @@ class StartDialog(PlainDialog):
     def _begin(self) -> None:
         choice, n, manager = self.chosen(), self.number.value(), self._manager
         name = choice.name if choice is not None else None
+        limits = self.follow.limits(n, name)
         self.pages.setCurrentIndex(1)
         self.start_button.hide()
         self.hide_button.show()
@@ -285,7 +300,7 @@ class StartDialog(PlainDialog):
         self._set_under_way(True)
 
         def start(task: Task) -> None:
-            manager.start_engines(n, name, progress=task.tell, cancel=task.cancel)
+            manager.start_engines(n, name, progress=task.tell, cancel=task.cancel, limits=limits)
 
         self._start = task = Task(start)
         task.told.connect(self.view.show_snapshot)

@@ -106,6 +106,8 @@ def start_line(snapshot: StartSnapshot) -> str:
         return f"{'; '.join(snapshot.jobs)}; {come} ..."
     if failed:
         return f"{failed} of {count(total, 'engine')} failed."
+    if not total:
+        return "The controller is ready; engines are started when there is work for them."
     ready = snapshot.count(Stage.READY)
     if ready == total:
         return "The engine is ready." if total == 1 else f"All {total} engines are ready."

@@ -122,7 +122,7 @@ class BranchRun:
             branch.execute_here(why)
 
     def _start(self) -> None:
-        client = self._manager.ensure_engines()
+        client = self._manager.ensure_engines(for_run=True)
         if client is None:
             raise NoEngines(NO_ENGINE)
         run = Run(

@@ -192,7 +192,7 @@ class _Evaluation:
         loop = self._loop
         self._begun = time.monotonic()
         started = not self._manager.alive()
-        client = self._manager.ensure_engines()
+        client = self._manager.ensure_engines(for_run=True)
         if started and client is not None:
             sending_cost.learn_start(time.monotonic() - self._begun)
             self._begun = time.monotonic()

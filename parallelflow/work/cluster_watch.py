@@ -110,6 +110,9 @@ class ClusterWatch:
                 apply([Fail(i, e, why) for i, e in enumerate(chunk.elements, chunk.start)], None)
             return
         self._workers.raise_setup_failure()
+        trouble = self._pool.trouble()
+        if trouble and not self._results.progress.engines:
+            raise ClusterLost(f"no engine has come for the work: {trouble}.")
         suspects = self._backlog.suspected()
         away = self._workers.why_taken_away
         reason = f": {away}" if away else ""

@@ -102,6 +102,8 @@ class Sender:
     def _next_chunk(self, engines: int, worker: Worker) -> Chunk | None:
         if not self._memory.may_begin(worker):
             return None
+        if not self._workers.would_finish(worker, self._backlog.sizer.mean_seconds):
+            return None
         idle = not self._workers.are_busy()
         engine = worker.id if self._workers.has_others(worker) else None
         shared = worker.shares_memory

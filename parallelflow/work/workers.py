@@ -1,4 +1,7 @@
-"""The engines that take part in a run: set-up, engines that are lost, and when none is left."""
+"""The engines that take part in a run: set-up, engines that are lost, and when none is left.
+
+It is one file, though a long one: what is known of the engines has one owner.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine.remote_failure import failure_of
+from parallelflow.engine_manager.elastic.policy import is_near_end
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import SetupFailed
 from parallelflow.progress import Progress
@@ -274,6 +278,21 @@ class Workers:
                 self._count_setup_death(worker)
             yield worker, loss
 
+    def would_finish(self, worker: Worker, seconds: float | None) -> bool:
+        """Return False if an engine's wall time ends before it could finish an element.
+
+        Not in the first half of its time: elements that need most of it are to begin at some time.
+
+        Parameters
+        ----------
+        worker : Worker
+            The engine.
+        seconds : float or None
+            How long an element takes; None if that is not known.
+        """
+        left, used = self._pool.seconds_left(worker.id)
+        return not is_near_end(left, used, seconds or 0.0)
+
     def _find_loss(self, engine: int) -> Loss | None:
         """Return why an engine has left, None while that is being found out."""
         if self._pool.retired(engine):
@@ -313,7 +332,8 @@ class Workers:
         """Return True if batch jobs will bring engines, and say what they are doing."""
         coming = self._pool.coming()
         if coming and coming != self._told_of_jobs:
-            self._progress.warn(f"No engine is left; the work waits for those of {coming}.")
+            none = "No engine is left" if self._progress.engines else "No engine has joined yet"
+            self._progress.warn(f"{none}; the work waits for those of {coming}.")
         self._told_of_jobs = coming
         return bool(coming)
 

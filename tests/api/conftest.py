@@ -15,5 +15,6 @@ def where(request: pytest.FixtureRequest, monkeypatch: Any) -> str:
     if request.param == "cluster":
         request.getfixturevalue("cluster")
     else:
-        monkeypatch.setattr(api, "get_client", lambda ask=True: None)
+        for name in ("get_client", "client_for_run"):
+            monkeypatch.setattr(api, name, lambda ask=True: None)
     return str(request.param)

@@ -22,7 +22,8 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(ask: bool = True) -> None:
         pytest.fail("engines were looked for")
 
-    monkeypatch.setattr(api, "get_client", fail)
+    for name in ("get_client", "client_for_run"):
+        monkeypatch.setattr(api, name, fail)
 
 
 @pytest.mark.usefixtures("nowhere")

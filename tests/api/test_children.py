@@ -42,7 +42,8 @@ def mapped(request: pytest.FixtureRequest, monkeypatch: Any) -> Any:
     if request.param == "ours":
         request.getfixturevalue("cluster")
     else:
-        monkeypatch.setattr(api, "get_client", lambda ask=True: None)
+        for name in ("get_client", "client_for_run"):
+            monkeypatch.setattr(api, name, lambda ask=True: None)
     return functools.partial(api.parallel_map, timeout=SECONDS)
 
 

@@ -558,7 +558,8 @@ def test_without_a_cluster_nothing_is_started_and_the_answer_comes_at_once() -> 
 def test_docstrings_tell_the_truth(monkeypatch: Any) -> None:
     import doctest
 
-    monkeypatch.setattr(api, "get_client", lambda ask=True: None)
+    for name in ("get_client", "client_for_run"):
+        monkeypatch.setattr(api, name, lambda ask=True: None)
     assert doctest.testmod(api).failed == 0
 
 

@@ -20,7 +20,9 @@ def element(index: int, folder: str, seconds: float, killer: int) -> int:
     return index * index
 
 
-def main(profile: str, n: int, folder: str, seconds: float, killer: int = -1) -> None:
+def main(
+    profile: str, n: int, folder: str, seconds: float, killer: int = -1, stay: float = 0.0
+) -> None:
     from functools import partial
 
     from parallelflow import api, progress
@@ -39,7 +41,9 @@ def main(profile: str, n: int, folder: str, seconds: float, killer: int = -1) ->
         partial(element, folder=folder, seconds=seconds, killer=killer), range(n), chunk_size=1
     )
     print("RESULT", json.dumps({"values": values, "seconds": time.monotonic() - began}), flush=True)
+    time.sleep(stay)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4]), *map(int, sys.argv[5:]))
+    given = sys.argv[1:] + ["-1", "0"][len(sys.argv) - 5 :]
+    main(given[0], int(given[1]), given[2], float(given[3]), int(given[4]), float(given[5]))

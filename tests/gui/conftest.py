@@ -102,8 +102,14 @@ class FakeManager:
         self._do("preview", name, n)
         return LaunchPreview(name, "ipcontroller", f"ipengine x {n} by {name}", notes=("a note",))
 
-    def start_engines(self, n: int, launcher: str | None, *, progress: Any, cancel: Any) -> None:
-        self._do("start", n, launcher)
+    def start_engines(
+        self, n: int, launcher: str | None, *, progress: Any, cancel: Any, limits: Any = None
+    ) -> None:
+        if limits is not None:
+            self._do("follow", limits)
+            n = limits.minimum
+        else:
+            self._do("start", n, launcher)
         for stage in (Stage.WAITING, Stage.STARTED, Stage.REGISTERED, Stage.READY):
             if cancel.wait(0.05):
                 raise StartCancelled("the start was cancelled")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from parallelflow.engine_manager.model import Limits
 from parallelflow.errors import ConnectFailed, EnginesFailed, TooManyEngines
 from tests.gui.conftest import FakeManager
 
@@ -55,6 +56,22 @@ def test_progress_of_each_engine_then_enter_closes(
     assert asked.view.bar.value() == asked.view.bar.maximum()
     with qtbot.waitSignal(asked.destroyed):
         qtbot.keyClick(asked, Qt.Key_Return)
+
+
+def test_the_number_of_engines_can_follow_the_work(
+    qtbot: Any, asked: Any, manager: FakeManager
+) -> None:
+    asked.number.setValue(5)
+    asked.follow.box.click()
+    qtbot.waitUntil(lambda: "ipengine x 1 by local" in asked.preview.toPlainText())
+    asked.follow.least.setValue(9)
+    assert asked.follow.least.value() == 5  # no more than the most
+    asked.follow.least.setValue(0)
+    asked.start_button.click()
+    qtbot.waitUntil(lambda: asked.view.snapshot is not None and not asked.under_way)
+    assert ("follow", Limits(0, 5, "local")) in manager.calls
+    assert "engines are started when there is work" in asked.view.line.text()
+    assert asked.view.bar.value() == asked.view.bar.maximum()
 
 
 def test_escape_cancels_a_start_and_the_dialog_stays_until_it_is_undone(

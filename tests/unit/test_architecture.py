@@ -52,6 +52,7 @@ ENGINE_MANAGER = Layers(
     rooms=(
         "provision",
         "replacement",
+        "elastic",
         "losses",
         "starter",
         "start",

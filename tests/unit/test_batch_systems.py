@@ -161,3 +161,27 @@ def test_jobs_of_two_systems_are_asked_by_their_own_commands(
         "42": "running",
     }
     assert (tmp_path / "qstat.asked").read_text() == "-f 11\n"
+
+
+@pytest.mark.parametrize(
+    ("system", "printed", "left", "used"),
+    [
+        ("slurm", "3|RUNNING|None|59:12|0:48", 3552.0, 48.0),
+        ("slurm", "3|RUNNING|None|1-02:03:04|10:00:00", 93784.0, 36000.0),
+        ("slurm", "3|RUNNING|None|UNLIMITED|0:48", None, 48.0),
+        ("slurm", "3|RUNNING|None", None, None),
+        (
+            "pbs",
+            "Job Id: 3.head\n    job_state = R\n    Resource_List.walltime = 01:00:00\n"
+            "    resources_used.walltime = 00:10:00\n",
+            3000.0,
+            600.0,
+        ),
+        ("lsf", "3|RUN|-|-", None, None),
+    ],
+)
+def test_how_much_wall_time_is_left_is_read(
+    system: str, printed: str, left: float | None, used: float | None
+) -> None:
+    status = BATCH_SYSTEMS[system].read(["3"], printed, "", 0)["3"]
+    assert status.state is JobState.RUNNING and (status.left, status.used) == (left, used)

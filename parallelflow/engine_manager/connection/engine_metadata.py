@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..system.processes import MARK, pid_of
+from ..system.processes import ENGINE_SET, MARK, pid_of
 from ..system.records import read_all
 from .client_cache import forget
 
@@ -25,7 +25,7 @@ __all__ = ["EngineMetadata", "ask_ready", "recorded_metadata", "request_metadata
 logger = logging.getLogger(__name__)
 
 _METADATA = """
-def answer(variable):
+def answer(variable, engine_set):
     import os, platform, socket, sys
     import ipyparallel
     told = {
@@ -39,6 +39,7 @@ def answer(variable):
         "mark": os.environ.get(variable, ""),
         "job": "",
         "rank": "",
+        "engine_set": os.environ.get(engine_set, ""),
     }
     jobs = {"SLURM_JOB_ID": "slurm", "PBS_JOBID": "pbs", "LSB_JOBID": "lsf", "JOB_ID": "sge"}
     for name, system in jobs.items():
@@ -87,6 +88,8 @@ class EngineMetadata:
         The batch job that it runs in, such as ``slurm:17``; empty if in none.
     rank : str
         Its number among the processes that one ``mpiexec`` has started; empty if none did.
+    engine_set : str
+        The name of the set in which it was started (see `processes.ENGINE_SET`).
     """
 
     host: str
@@ -99,6 +102,7 @@ class EngineMetadata:
     mark: str
     job: str = ""
     rank: str = ""
+    engine_set: str = ""
 
 
 def recorded_metadata(profile_folder: Path) -> dict[str, EngineMetadata]:
@@ -128,7 +132,15 @@ def request_metadata(
     ended : callable
         Called before that, and also if the engine has failed to answer.
     """
-    _ask(client, engine, _METADATA, lambda told: tell(EngineMetadata(**told)), ended, MARK)
+    _ask(
+        client,
+        engine,
+        _METADATA,
+        lambda told: tell(EngineMetadata(**told)),
+        ended,
+        MARK,
+        ENGINE_SET,
+    )
 
 
 def ask_ready(

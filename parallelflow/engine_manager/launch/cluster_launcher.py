@@ -29,7 +29,7 @@ from parallelflow.system.safe_files import read_json
 from parallelflow.system.working_directory import working_directory
 
 from ..system.jobs import JobRecord
-from ..system.processes import ProcessRecord, record_of
+from ..system.processes import ENGINE_SET, ProcessRecord, record_of
 from ..system.resources import what_to_do
 from . import capacity, launchers
 from .controller_options import check_configuration, controller_arguments, wrong_values_told
@@ -269,7 +269,8 @@ class ClusterLauncher:
         # Two sessions may add engines within a second, after which sets are named.
         set_id = f"{int(time.time())}-{os.getpid()}-{len(self._sets)}"
         try:
-            options: dict[str, Any] = {"environment": self._environment(launcher_class)}
+            environment = {**self._environment(launcher_class), ENGINE_SET: set_id}
+            options: dict[str, Any] = {"environment": environment}
             if launcher_class is ipp_launcher.LocalEngineSetLauncher:
                 connection = next(p for p in self.files if p.name.endswith("-engine.json"))
                 own = launcher_class(parent=self.cluster, profile_dir=str(self._folder))
@@ -289,7 +290,7 @@ class ClusterLauncher:
                 f"{what_to_do(e, CONFIGURED)}",
                 wanted=n,
             ) from e
-        engines = EngineSet(name, self.cluster.engines[set_id])
+        engines = EngineSet(name, self.cluster.engines[set_id], set_id)
         for one in engines.launchers:
             make_private(one)
         self._sets.append(engines)

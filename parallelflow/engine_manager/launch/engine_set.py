@@ -31,6 +31,15 @@ logger = logging.getLogger(__name__)
 class EngineSet:
     """Engines that one call of a launcher started.
 
+    Parameters
+    ----------
+    kind : str
+        ipyparallel's short name of the launcher.
+    launcher : Launcher
+        ipyparallel's.
+    name : str
+        By which its engines know it: see `ENGINE_SET`.
+
     Attributes
     ----------
     launchers : list
@@ -47,7 +56,8 @@ class EngineSet:
         Whether the jobs' logs stay when all has been stopped: they say why a start has failed.
     """
 
-    def __init__(self, name: str, launcher: Any) -> None:
+    def __init__(self, kind: str, launcher: Any, name: str = "") -> None:
+        self.name = name
         self.launchers = list((getattr(launcher, "launchers", None) or {"0": launcher}).values())
         self.queued = isinstance(launcher, ipp_launcher.BatchSystemLauncher)
         self.keeps_logs = False
@@ -57,7 +67,7 @@ class EngineSet:
         self._ended_at_once: list[str] = []
         self.jobs: list[JobRecord] = []
         for one in self.launchers:
-            self._take(name, one)
+            self._take(kind, one)
         hosts: dict[str, list[Any]] = {}
         for one in self.launchers:
             if isinstance(one, ipp_launcher.SSHLauncher) and getattr(one, "pid", -1) > 0:
@@ -65,13 +75,13 @@ class EngineSet:
         self.jobs += [_of_host(location, engines) for location, engines in hosts.items()]
         self._watch = SshWatch([engine for engines in hosts.values() for engine in engines])
 
-    def _take(self, name: str, one: Any) -> None:
+    def _take(self, launcher: str, one: Any) -> None:
         now, pid = time.time(), getattr(one, "pid", -1)
         if isinstance(one, ipp_launcher.BatchSystemLauncher):
             if one.job_id:
                 stop = (*one.delete_command, one.job_id)
-                text = f"job {one.job_id} ({name})"
-                self.jobs.append(JobRecord("job", text, stop, now, name))
+                text = f"job {one.job_id} ({launcher})"
+                self.jobs.append(JobRecord("job", text, stop, now, launcher))
         elif pid > 0 and not isinstance(one, ipp_launcher.SSHLauncher):
             kind = "engine" if isinstance(one, ipp_launcher.LocalEngineLauncher) else "launcher"
             record = record_of(pid, kind)
@@ -119,7 +129,7 @@ class EngineSet:
 
     def failed(self) -> list[Any]:
         """Return the launchers whose process has ended."""
-        return [one for one in self.launchers if one.poll() is not None]
+        return [one for one in self.launchers if _has_ended(one)]
 
     def log(self) -> str:
         """Return the logs of those that have ended, else of all, one after the other."""
@@ -142,6 +152,14 @@ def _of_host(location: str, engines: list[Any]) -> JobRecord:
     text = f"{count(len(engines), 'engine')} on {location} (ssh)"
     stop = kill_command(engines[0], [engine.pid for engine in engines])
     return JobRecord("engine", text, stop, time.time(), location)
+
+
+def _has_ended(launcher: Any) -> bool:
+    # ipyparallel forgets the process of a launcher that has ended, and then fails to look at it.
+    try:
+        return launcher.poll() is not None
+    except AttributeError:
+        return True
 
 
 def log_of(launcher: Any) -> str:

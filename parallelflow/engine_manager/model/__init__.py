@@ -4,6 +4,7 @@ Plain immutable values, safe to keep and to hand to another thread. Standard lib
 """
 
 from .clusters import ProfileInfo, RunningCluster, RunningProcess
+from .limits import Limits
 from .plans import Inventory, ShutdownPlan
 from .starts import EngineStart, LauncherChoice, LaunchPreview, Stage, StartSnapshot
 from .states import Origin, State
@@ -13,6 +14,7 @@ __all__ = [
     "Inventory",
     "LaunchPreview",
     "LauncherChoice",
+    "Limits",
     "Origin",
     "ProfileInfo",
     "RunningCluster",

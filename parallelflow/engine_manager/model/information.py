@@ -116,6 +116,9 @@ class ClusterInfo:
     jobs : tuple of str
         What batch systems say of the jobs that sessions on this machine have submitted for the
         profile, such as ``job 17 (slurm) queued: Resources``; without those that have ended.
+    elastic : str
+        Between how many engines the cluster adapts itself to its work, such as ``0 to 64 engines by
+        slurm``; empty if it does not.
     warnings : tuple of str
         What the user should know, one sentence each: a connection file that others can read,
         a controller that other machines can reach, or that has failed in part.
@@ -130,6 +133,7 @@ class ClusterInfo:
     answered: bool = True
     warnings: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    elastic: str = ""
 
     @property
     def connected(self) -> bool:
@@ -169,6 +173,8 @@ class ClusterInfo:
         counts = [f"{self.started(origin)} {origin.value}" for origin in Origin]
         told = ", ".join(count for count in counts if not count.startswith("0 "))
         lines.append(f"engines      {len(self.engines)}{f' ({told})' if told else ''}")
+        if self.elastic:
+            lines.append(f"elastic      {self.elastic}")
         lines += [f"{'jobs' if i == 0 else '':13}{job}" for i, job in enumerate(self.jobs)]
         return lines
 

@@ -11,7 +11,7 @@ import enum
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["BATCH_SYSTEMS", "BatchSystem", "JobState", "JobStatus"]
 
@@ -41,10 +41,14 @@ class JobStatus:
         Where it stands.
     reason : str
         The system's own word or words: why it waits, or how it has ended; may be empty.
+    left, used : float or None
+        Of its wall time, seconds; None if that has no end, or is not told.
     """
 
     state: JobState
     reason: str = ""
+    left: float | None = field(default=None, compare=False)
+    used: float | None = field(default=None, compare=False)
 
     @property
     def text(self) -> str:
@@ -120,6 +124,15 @@ def _of_tasks(tasks: Sequence[JobStatus]) -> JobStatus:
     return next((status for status in tasks if status.reason), tasks[0])
 
 
+def _clock_seconds(text: str) -> float | None:
+    """Return the seconds of a time such as ``1-02:03:04`` or ``59:12``, None if it is none."""
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds
+
+
 # -- Slurm ---------------------------------------------------------------------------------
 
 # Reasons for which a job stays in the queue until somebody changes it, or its partition.
@@ -150,13 +163,13 @@ SLURM_ENDED = {
 
 
 def _list_slurm(ids: Sequence[str]) -> list[str]:
-    return ["squeue", "-h", "-t", "all", "-o", "%i|%T|%r", "-j", ",".join(ids)]
+    return ["squeue", "-h", "-t", "all", "-o", "%i|%T|%r|%L|%M", "-j", ",".join(ids)]
 
 
 def _parse_slurm(output: str) -> Iterable[tuple[str, JobStatus]]:
     for line in output.splitlines():
-        fields = line.strip().split("|", 2)
-        if len(fields) != 3:
+        fields = line.strip().split("|")
+        if len(fields) < 3:
             continue
         job = re.split(r"[_+]", fields[0])[0]
         word, reason = fields[1], "" if fields[2] == "None" else fields[2]
@@ -166,7 +179,8 @@ def _parse_slurm(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif word in SLURM_ENDED:
             yield job, JobStatus(JobState.ENDED, ", ".join(filter(None, [word, reason])))
         else:  # COMPLETING, CONFIGURING, SUSPENDED, ...
-            yield job, JobStatus(JobState.RUNNING, "" if word == "RUNNING" else word)
+            left, used = (*map(_clock_seconds, fields[3:]), None, None)[:2]
+            yield job, JobStatus(JobState.RUNNING, "" if word == "RUNNING" else word, left, used)
 
 
 # -- PBS (Professional, OpenPBS and Torque) -------------------------------------------------
@@ -206,7 +220,10 @@ def _parse_pbs(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif state is JobState.ENDED:
             code = fields.get("exit_status", fields.get("Exit_status", ""))
             reason = f"exit status {code}" if code else comment
-        yield number.group(), JobStatus(state, reason)
+        limit = _clock_seconds(fields.get("Resource_List.walltime", ""))
+        used = _clock_seconds(fields.get("resources_used.walltime", ""))
+        left = None if limit is None or used is None else limit - used
+        yield number.group(), JobStatus(state, reason, left, used)
 
 
 # -- Grid Engine ---------------------------------------------------------------------------

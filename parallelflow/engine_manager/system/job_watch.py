@@ -111,6 +111,10 @@ class JobWatch:
             self._thread.start()
         return {job: known[job] for job in wanted if job in known and self._told_at[job] >= since}
 
+    def told_at(self, job: JobRecord) -> float:
+        """Return when the state of a job was asked for that is known, on the monotonic clock."""
+        return self._told_at.get(job, 0.0)
+
     def _ask(self, jobs: list[JobRecord]) -> None:
         began = time.monotonic()
         try:

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 __all__ = [
+    "ENGINE_SET",
     "MARK",
     "ProcessRecord",
     "find_by_token",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 # Environment variable that every process started by a session inherits.
+ENGINE_SET = "PARALLELFLOW_ENGINE_SET"
+"""The environment variable that names the set in which an engine was started."""
+
 MARK = "PARALLELFLOW_SESSION"
 
 # Where the system gives creation times by the wall clock only, two readings may differ by

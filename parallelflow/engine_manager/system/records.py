@@ -93,6 +93,9 @@ class SessionRecord:
         and do not see each other's processes. Empty if there is no such thing.
     keep : bool
         Left running on purpose: the end of the session does not stop them.
+    elastic : dict of str to object
+        Of a controller's record: between how many engines its cluster adapts itself to its work,
+        as `Limits` has it; empty if it does not.
     not_ended : list of str
         Of the jobs that the last `stop` could not end, a line each.
     """
@@ -109,6 +112,7 @@ class SessionRecord:
     connection: str = ""
     namespace: str = field(default_factory=pid_namespace)
     keep: bool = False
+    elastic: dict[str, Any] = field(default_factory=dict)
     not_ended: list[str] = field(default_factory=list)
 
     @classmethod
@@ -175,6 +179,7 @@ class SessionRecord:
             "connection": self.connection,
             "namespace": self.namespace,
             "engines": self.engines,
+            "elastic": self.elastic,
         }
         # The guard may read at any moment.
         replace_text(self.path, json.dumps(fields))
@@ -278,6 +283,7 @@ def read(path: Path) -> SessionRecord | None:
             str(fields.get("connection", "")),
             str(fields.get("namespace", pid_namespace())),
             bool(fields["keep"]),
+            dict(fields.get("elastic", {})),
         )
     except UnusableFile as e:
         _tell_once(path, f"{e}. Remove it.")

@@ -86,6 +86,7 @@ class VistrailsFunction:
 
     def __init__(self, spec: FunctionSpec) -> None:
         self._spec = spec
+        self._is_elsewhere = spec.host != socket.gethostname()
         self._packages = PackagesOfFunction(spec)
         self._packages.put_in_force()
         from .interpreter import FunctionInterpreter
@@ -231,7 +232,7 @@ class VistrailsFunction:
             failure = failure_of(e, "run")
             failure.message = f"Uncaught exception: {failure.error_type}: {failure.message}"
             raise RemoteFailureError(failure) from e
-        if self._spec.host != socket.gethostname():
+        if self._is_elsewhere:
             value = pack(value, self._interpreter.filePool.directory)
         return value
 

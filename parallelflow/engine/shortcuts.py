@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import urllib.parse
 from collections.abc import Iterator
 from functools import lru_cache
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
-__all__ = ["apply", "iterated_ports", "without_import_hook"]
+__all__ = [
+    "apply",
+    "first_connector",
+    "iterated_ports",
+    "plain_value",
+    "urllib_remembering",
+    "without_import_hook",
+]
 
 # Sources kept compiled; a function has a few.
 MAX_SOURCES = 256
@@ -27,13 +35,18 @@ def apply() -> None:
         return
     _applied = True
     from vistrails.core.modules import basic_modules
-    from vistrails.core.modules.vistrails_module import Module
+    from vistrails.core.modules.vistrails_module import Module, ModuleConnector
     from vistrails.core.vistrail.port_spec import PortSpec
 
     basic_modules.exec = _execute
+    basic_modules.urllib = urllib_remembering()
     PortSpec.descriptors = _remembering(PortSpec.descriptors)
     Module.set_iterated_ports = iterated_ports(basic_modules.List, basic_modules.Variant)
     Module.useJobCache = _asking_first(Module.useJobCache)
+    Module.get_input = first_connector(Module.get_input, basic_modules.List)
+    ModuleConnector.__call__ = plain_value(
+        ModuleConnector.__call__, (Module, basic_modules.Generator)
+    )
 
 
 @contextlib.contextmanager
@@ -109,6 +122,62 @@ def iterated_ports(list_: type, variant: type) -> Any:
         self.iterated_ports = [found[p] for p in self.input_specs_order if p in found]
 
     return set_iterated_ports
+
+
+def urllib_remembering() -> Any:
+    """Return what a module finds as ``urllib``, with a memory of texts that were unquoted.
+
+    A PythonSource has its source unquoted at each execution.
+    """
+    parse = SimpleNamespace(**vars(urllib.parse))
+    parse.unquote = lru_cache(MAX_SOURCES)(urllib.parse.unquote)
+    return SimpleNamespace(**{**vars(urllib), "parse": parse})
+
+
+def first_connector(get_input: Any, list_: type) -> Any:
+    """Return ``Module.get_input``, which knows once of a port that it takes a single value.
+
+    Then it is the first connector's; VisTrails looks its registry up at each call to see that.
+    """
+
+    def takes_one(spec: Any) -> bool:
+        known = spec.__dict__.get("_parallelflow_takes_one")
+        if known is None:
+            kinds = spec.descriptors()
+            is_list = len(kinds) == 1 and kinds[0].module is list_
+            known = spec.__dict__["_parallelflow_takes_one"] = spec.depth == 0 and not is_list
+        return bool(known)
+
+    def first(self: Any, port_name: str, allow_default: bool = True) -> Any:
+        connectors = self.inputPorts.get(port_name)
+        if connectors and self.list_depth == 0:
+            spec = self.input_specs.get(port_name) if self.input_specs else None
+            if spec is not None and takes_one(spec):
+                return connectors[0]()
+        return get_input(self, port_name, allow_default)
+
+    return first
+
+
+def plain_value(call: Any, others: tuple[type, ...]) -> Any:
+    """Return ``ModuleConnector.__call__``, which gives a plain value that is not checked at once.
+
+    Parameters
+    ----------
+    call : callable
+        VisTrails' own.
+    others : tuple of type
+        Kinds of values with which VisTrails does more.
+    """
+
+    def value(self: Any) -> Any:
+        if self.typecheck is None and self.obj.list_depth + self.spec.depth <= 0:
+            result = self.obj.get_output(self.port)
+            if not isinstance(result, others):
+                return result
+        return call(self)
+
+    return value
 
 
 def _asking_first(use_job_cache: Any) -> Any:

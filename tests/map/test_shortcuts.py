@@ -16,11 +16,12 @@ TYPES = ["List", "Variant", "Integer", "Module", ("Integer", "Float"), ("List", 
 
 def _taken() -> tuple[str, ...]:
     from vistrails.core.modules import basic_modules
-    from vistrails.core.modules.vistrails_module import Module
+    from vistrails.core.modules.vistrails_module import Module, ModuleConnector
     from vistrails.core.vistrail.port_spec import PortSpec
 
     functions: list[Any] = [
-        basic_modules.exec, PortSpec.descriptors, Module.set_iterated_ports, Module.useJobCache
+        basic_modules.exec, PortSpec.descriptors, Module.set_iterated_ports, Module.useJobCache,
+        Module.get_input, ModuleConnector.__call__,
     ]  # fmt: skip
     return tuple(f.__module__ for f in functions)
 
@@ -28,7 +29,7 @@ def _taken() -> tuple[str, ...]:
 def test_engines_take_them_and_this_process_does_not(cluster: Any) -> None:
     assert run(mapped(source("o = i"), [1, 2]), PARALLEL_FLOW).values[1] == [1, 2]
     client = cluster.ensure_engines()
-    assert set(client[:].apply_sync(_taken)) == {("parallelflow.engine.shortcuts",) * 4}
+    assert set(client[:].apply_sync(_taken)) == {("parallelflow.engine.shortcuts",) * 6}
     from vistrails.core.modules.vistrails_module import Module
 
     assert "vistrails" in Module.set_iterated_ports.__module__
@@ -70,6 +71,55 @@ def test_the_ports_to_iterate_over(core: Any, source_type: Any, destination: Any
         ours(module)
         assert module.iterated_ports == []
     assert found <= {1, 2}
+
+
+def _told(function: Any, *arguments: Any) -> Any:
+    """Return what a function returns, or the kind and text of what it raises."""
+    try:
+        return function(*arguments)
+    except Exception as e:
+        return type(e), str(e)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_value_of_a_port(core: Any, kind: Any) -> None:
+    from vistrails.core.modules.basic_modules import Generator, List, NewConstant
+    from vistrails.core.modules.module_registry import get_module_registry
+    from vistrails.core.modules.vistrails_module import Module, ModuleConnector
+
+    get_input = shortcuts.first_connector(Module.get_input, List)
+    call = shortcuts.plain_value(ModuleConnector.__call__, (Module, Generator))
+    values = [[1], 7, None, Generator(size=1), [[2], [3]]]
+    cases = itertools.product((0, 1), (0, 1), (0, 1), (1, 2), (None, [True]), values)
+    for here, looped, there, count, checked, value in cases:
+        module = Module()
+        module.registry = get_module_registry()
+        module.list_depth = looped
+        module.input_specs = {"p": _spec(kind, here)}
+        for _ in range(count):
+            constant = NewConstant()
+            constant.setValue(value)
+            connector = ModuleConnector(constant, "value", _spec(kind, there), checked)
+            module.inputPorts.setdefault("p", []).append(connector)
+            assert _told(call, connector) == _told(ModuleConnector.__call__, connector)
+        for has_specs in (True, False):
+            if not has_specs:
+                module.input_specs = {}
+            for port in ("p", "q"):
+                theirs = _told(Module.get_input, module, port)
+                for _ in range(2):  # looked up, then remembered
+                    assert _told(get_input, module, port) == theirs
+
+
+def test_sources_are_unquoted_as_ever(core: Any) -> None:
+    import urllib.parse
+
+    ours = shortcuts.urllib_remembering()
+    for text in ("o%20%3D%20i", "plain", "%E4%B8%AD", ""):
+        for _ in range(2):
+            assert ours.parse.unquote(text) == urllib.parse.unquote(text)
+    assert ours.parse.quote is urllib.parse.quote
+    assert urllib.parse.unquote.__module__ == "urllib.parse", "for others nothing changes"
 
 
 def test_a_loop_inside_a_group(cluster: Any) -> None:

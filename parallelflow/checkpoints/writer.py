@@ -1,4 +1,8 @@
-"""Writing records, in a thread: neither the engines nor the session wait for the disk."""
+"""Writing records, in threads: neither the engines nor the session wait for the disk.
+
+What is written is safe from a kill at once. That it reaches the disk is another thread's: on a busy
+disk that may take seconds, in which what follows must not wait in this process.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,10 @@ class Writer:
         self._thread = threading.Thread(target=self._write, name="parallelflow-checkpoint")
         self._thread.daemon = True
         self._thread.start()
+        self._dirty = False
+        self._ended = threading.Event()
+        self._syncing = threading.Thread(target=self._sync, name="parallelflow-sync", daemon=True)
+        self._syncing.start()
 
     def add(self, data: bytes) -> None:
         """Add records; returns before they are written."""
@@ -58,24 +66,21 @@ class Writer:
         """Wait until all is written, and close the file."""
         self._queue.put(None)
         self._thread.join()
+        self._ended.set()
+        self._syncing.join()
         self._file.close()
 
     def _write(self) -> None:
-        dirty_since: float | None = None
-        while True:
-            try:
-                wait = None if dirty_since is None else SYNC_SECONDS
-                data = self._queue.get(timeout=wait)
-            except queue.Empty:
-                data = b""
-            if data is None:
-                return
+        while (data := self._queue.get()) is not None:
             self._pending -= len(data)
-            if data and not self.failure:
+            if not self.failure:
                 self._append(data)
-                dirty_since = dirty_since or time.monotonic()
-            if dirty_since is not None and time.monotonic() - dirty_since >= SYNC_SECONDS:
-                dirty_since = None
+                self._dirty = True
+
+    def _sync(self) -> None:
+        while not self._ended.wait(SYNC_SECONDS):
+            if self._dirty:
+                self._dirty = False
                 with contextlib.suppress(OSError):
                     os.fdatasync(self._file.fileno())
 

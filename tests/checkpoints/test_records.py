@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from parallelflow.checkpoints.checkpoint import Checkpoint
 from parallelflow.checkpoints.content import content_digest
 from parallelflow.checkpoints.function_content import function_digest
 from parallelflow.checkpoints.identity import RunIdentity, difference
+from parallelflow.checkpoints.writer import Writer
 from tests.support.waiting import wait_until
 
 DAY = 86_400
@@ -210,6 +212,30 @@ assert line.startswith("the checkpoint is not written any more: File too large. 
     _, known, _ = open_one(list(range(50)))
     assert 0 < len(known) < 50 and set(known.values()) == {"v" * 100}
     assert sorted(known) == list(range(len(known)))
+
+
+def test_a_busy_disk_keeps_nothing_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill while the system brings records to the disk costs none that came meanwhile."""
+    syncing, over = threading.Event(), threading.Event()
+
+    def sync(descriptor: int) -> None:
+        syncing.set()
+        over.wait()
+
+    monkeypatch.setattr("parallelflow.checkpoints.writer.SYNC_SECONDS", 0.01)
+    monkeypatch.setattr("parallelflow.checkpoints.writer.os.fdatasync", sync)
+    path = tmp_path / "records"
+    writer = Writer(path.open("wb"), None)
+    try:
+        writer.add(b"before ")
+        assert syncing.wait(60.0)
+        writer.add(b"meanwhile")
+        wait_until(lambda: path.read_bytes() == b"before meanwhile", 30.0)
+    finally:
+        over.set()
+        writer.close()
 
 
 def test_old_ones_and_too_many_are_removed_and_that_is_told() -> None:

@@ -25,6 +25,8 @@ from parallelflow.checkpoints.content import content_digest
 from parallelflow.checkpoints.function_content import function_digest
 from parallelflow.checkpoints.identity import RunIdentity, difference
 from parallelflow.checkpoints.writer import Writer
+from parallelflow.engine.spec import PackageNeed
+from parallelflow.loops.checkpoint import session_parts
 from tests.support.waiting import wait_until
 
 DAY = 86_400
@@ -169,6 +171,18 @@ def test_what_has_changed_is_told(parts: dict[str, str], why: str) -> None:
     assert line.endswith(f": {why}")
     _, known, told = open_one([1, 2], parts, place="another.vt, Map")
     assert (known, told) == ({}, [])
+
+
+def test_any_file_of_a_users_package_is_a_part_of_the_function(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    for name in ("__init__.py", "inner/work.py"):
+        (tmp_path / name).write_text("1")
+    need = PackageNeed("org.me.own", "1.0", "userpackages.own", str(tmp_path / "__init__.py"))
+    before = dict(session_parts([need], {}))
+    assert not difference(before, dict(session_parts([need], {})))
+    (tmp_path / "inner" / "work.py").write_text("2")
+    told = difference(before, dict(session_parts([need], {})))
+    assert "the code of package org.me.own has changed" in told
 
 
 def test_modules_that_only_one_session_has_loaded_decide_nothing() -> None:

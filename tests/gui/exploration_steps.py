@@ -277,6 +277,34 @@ def reload_the_package() -> Iterator[None]:
     yield
 
 
+@step
+def open_run_fail_cancel_edit_and_save() -> Iterator[None]:
+    """What else a session consists of; `walks.walk` sees what is printed meanwhile."""
+    from vistrails.core.db.locator import FileLocator
+
+    file = Path.home() / "maps.vt"
+    window().open_vistrail_without_prompt(FileLocator(str(file)))
+    yield
+    base.trigger("pipeline")
+    yield
+    (result,) = window_steps.execute("quick")
+    assert not result.errors
+    (result,) = window_steps.execute("failing")
+    assert result.errors
+    yield
+    yield from window_steps.cancel_in_the_progress_dialog()
+    window_steps.select("quick")
+    (made,) = (m for m in controller().current_pipeline.module_list if m.name == "Map")
+    controller().update_function(made, "InputList", ["[1, 2, 3]"])
+    yield
+    (result,), _ = controller().execute_current_workflow()
+    assert not result.errors and result.objects[made.id].get_output("Result") == [2, 4, 6]
+    before = file.stat().st_mtime_ns
+    base.trigger("saveFile")
+    yield
+    assert file.stat().st_mtime_ns != before and not controller().changed
+
+
 def clear_the_cache() -> None:
     """Forget what VisTrails has computed."""
     from vistrails.core.interpreter.default import get_default_interpreter

@@ -361,10 +361,9 @@ def the_guides_example() -> Iterator[None]:
     base.trigger("pipeline")
     yield
     made = drop(BASIC, "PythonSource", 0, 0)
-    controller().updatePipelineScene()
     actions.append("drag PythonSource")
     yield
-    yield from click_module("PythonSource")
+    assert base.item_of("PythonSource").isSelected()  # as what was dragged last
     base.trigger("configureModule")
     actions.append("Ctrl+E")
     palette = QModuleConfiguration.instance()
@@ -385,12 +384,12 @@ def the_guides_example() -> Iterator[None]:
         editor.deleteLater()
         actions.append(f"choose {kind}")
         yield
-    widget.codeEditor.setPlainText(CODE)
+    widget.codeEditor.insertPlainText(CODE)  # as typing: it makes the text a changed one
     actions.append("type the code")
     widget.saveTriggered()
     actions.append("Save")
     yield
-    yield from click_module("PythonSource")
+    assert base.item_of("PythonSource").isSelected()  # still
     yield from click_entry(MAP_OVER)
     actions.append("Map over a list...")
     yield from opened("MapDialog")
@@ -414,6 +413,7 @@ def the_guides_example() -> Iterator[None]:
     }, parameters(found)
     (source,) = modules("PythonSource")
     assert {p.name for p in source.input_port_specs} == {"trials"}
+    assert urllib.parse.unquote(parameters(source)["source"]) == CODE
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ def test_an_exploration_shows_the_same_cells(user: Path) -> None:
         "explore_again",
         "nothing_is_changed_when_it_is_switched_off",
         "reload_the_package",
+        "open_run_fail_cancel_edit_and_save",
         "forget_changes",
         "quit_by_menu",
         program="exploration_steps",

@@ -33,11 +33,13 @@ default_role = "code"
 html_theme = "alabaster"
 html_title = f"Parallel Flow {version}"
 html_theme_options = {
-    "description": "Run a VisTrails Map in parallel on IPython engines",
+    "description": f"Version {version}: run VisTrails' loops in parallel on IPython engines",
     "fixed_sidebar": True,
-    "page_width": "1080px",
+    "page_width": "1200px",
+    "body_max_width": "100%",
     "sidebar_width": "240px",
     "show_powered_by": False,
+    "show_relbars": True,
 }
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_static_path = ["_static"]

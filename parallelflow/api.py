@@ -565,7 +565,7 @@ def _keep_window_alive() -> None:
         return
 
     if get_manager().interaction.leaving():
-        raise ClusterLost("the work was given up, since this session is being ended.")
+        raise ClusterLost("The work was given up, since this session is being ended.")
 
 
 # Files may be edited between their import and the first call.

@@ -1,7 +1,10 @@
 """Typed errors of Parallel Flow.
 
 Every error says what happened, to which element, engine or profile, and what
-to do next. The parts are fields, so that a window can lay them out. They stand in
+to do next, in sentences that begin with a capital or with the name of what they
+are about (a file, an option) and end with a full stop; names are in quotes,
+files and folders as they can be copied. What other libraries say comes as they
+say it. The parts are fields, so that a window can lay them out. They stand in
 one file, though a long one, since Troubleshooting has a heading for each.
 """
 
@@ -129,7 +132,7 @@ class PackageMissing(ParallelFlowError):
             if host
             else "Install it, or enable it in Preferences > Packages."
         )
-        super().__init__(f"the package {identifier}{wanted} is not available{where}{why}. {advice}")
+        super().__init__(f"The package {identifier}{wanted} is not available{where}{why}. {advice}")
 
 
 class ProfileError(ParallelFlowError):
@@ -272,7 +275,7 @@ class WorkingDirectoryGone(ClusterError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the working directory of this process has been deleted, or cannot be entered any "
+            "The working directory of this process has been deleted, or cannot be entered any "
             "more. Change to another one (cd) and begin again there."
         )
 
@@ -303,7 +306,7 @@ class NoVistrail(UserMistake):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"{shown(path)}: {reason}")
+        super().__init__(f"{shown(path)}: {reason.removesuffix('.')}.")
 
 
 class NoVersion(UserMistake):
@@ -421,6 +424,24 @@ class TableError(_FileError):
     topic = "A table of runs, an exploration"
 
 
+class OutputFileError(_FileError):
+    """A file that a command is asked to write cannot be written, or is another one of its files.
+
+    Parameters
+    ----------
+    option : str
+        The option that names it.
+    path, reason : str
+        As the other errors of files have them.
+    """
+
+    topic = "A file that is to be written"
+
+    def __init__(self, option: str, path: str, reason: str) -> None:
+        self.option = option
+        super().__init__(path, reason)
+
+
 class ParametersFileError(_FileError):
     """A file with values for aliases cannot be read, or holds something else."""
 
@@ -520,7 +541,7 @@ class ElementFailure:
     def __str__(self) -> str:
         place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"
         return (
-            f"element {self.index} of {self.total}, {self.input}, failed{place}: "
+            f"Element {self.index} of {self.total}, {self.input}, failed{place}: "
             f"{STAGES[self.stage]}{self.error_type}: {self.message}"
         )
 
@@ -614,7 +635,7 @@ class FunctionNotSendable(ParallelFlowError):
         self.culprit = culprit
         what = f"{culprit[0]}, {culprit[1]}" if culprit else "something that it uses"
         super().__init__(
-            f"the function {function} cannot be sent to an engine, because of {what}: "
+            f"The function {function} cannot be sent to an engine, because of {what}: "
             f"{type(error).__name__}: {error}. Make it inside the function, or give the function "
             "what is needed to make it."
         )
@@ -640,6 +661,6 @@ class SetupFailed(ParallelFlowError):
         self.host = host
         self.error_type = error_type
         super().__init__(
-            f"engine {engine} ({host or 'unknown host'}) cannot run the function: "
+            f"Engine {engine} ({host or 'unknown host'}) cannot run the function: "
             f"{error_type}: {message}"
         )

@@ -180,10 +180,10 @@ def explore_saved(opened: Opened, saved: Any) -> Exploration:
         collected = saved.collectParameterActions(pipeline)
     except Exception as e:
         what = f"{type(e).__name__}: {e}"
-        raise ExplorationError(f"the exploration {name!r} does not fit its workflow: {what}") from e
+        raise ExplorationError(f"The exploration {name!r} does not fit its workflow: {what}") from e
     if not collected:
         raise ExplorationError(
-            f"the exploration {name!r} has a parameter for which VisTrails finds no values: open "
+            f"The exploration {name!r} has a parameter for which VisTrails finds no values: open "
             "it in the window and correct them."
         )
     actions, added, variables = collected
@@ -194,7 +194,7 @@ def explore_saved(opened: Opened, saved: Any) -> Exploration:
     dimensions = [[_step(done) for done in actions[d]] for d in reversed(range(len(actions)))]
     dimensions = [steps for steps in dimensions if steps]
     if not dimensions:
-        raise ExplorationError(f"the exploration {name!r} varies no parameter.")
+        raise ExplorationError(f"The exploration {name!r} varies no parameter.")
     names = {parameter.db_id: _name(m, parameter) for m, parameter in parameters_of(pipeline)}
     varied = {number for steps in dimensions for number, _ in steps[0]}
     return _exploration(
@@ -222,7 +222,7 @@ def _exploration(
 ) -> Exploration:
     total = math.prod(len(steps) for steps in dimensions)
     if total > MOST_POINTS:
-        raise ExplorationError(f"there would be {total} points; {MOST_POINTS} are the most.")
+        raise ExplorationError(f"There would be {total} points; {MOST_POINTS} are the most.")
     files = output_paths(pipeline, set(columns))
     points, rows = [], []
     for position, steps in enumerate(itertools.product(*dimensions)):

@@ -158,20 +158,20 @@ def _chosen(text: str | None) -> DetachedRun:
     if text is None:
         runs = list_detached()
         if not runs:
-            raise UserMistake("no run was detached: 'parallelflow run --detach FILE' begins one.")
+            raise UserMistake("No run was detached: 'parallelflow run --detach FILE' begins one.")
         return runs[-1]
     run = find_detached(int(text)) if text.isdecimal() and len(text) < 10 else None
     if run is None:
         known = ", ".join(str(each.number) for each in list_detached())
         there = f"there are: {known}" if known else "there is none"
-        raise UserMistake(f"there is no detached run {shown(text)}; {there}.")
+        raise UserMistake(f"There is no detached run {shown(text)}; {there}.")
     return run
 
 
 def _check_place(run: DetachedRun) -> None:
     if run.state() is DetachedState.ELSEWHERE:
         raise UserMistake(
-            f"run {run.number} is one of the machine {run.host}: attach or cancel it there. What "
+            f"Run {run.number} is one of the machine {run.host}: attach or cancel it there. What "
             f"it writes is in {run.folder}."
         )
 

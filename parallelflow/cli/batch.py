@@ -26,7 +26,7 @@ from .messages import tell
 from .opening import begin, opened, read_targets
 from .progress import ProgressDisplay
 from .progress_mode import ProgressMode
-from .result_file import check_place, write_results
+from .result_file import write_results
 
 if TYPE_CHECKING:
     from parallelflow.batch.describe import BatchWorkflow
@@ -61,7 +61,6 @@ def run_batch(options: Namespace) -> int:
     """
     began = time.monotonic()
     table = read_table(Path(options.table)) if options.table else None
-    check_place(options.out)
     targets, _ = read_targets(options, options.files)
     unit = "row" if table else "workflow"
     display = begin(options, f"{unit}s")

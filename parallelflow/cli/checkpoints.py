@@ -36,7 +36,7 @@ def run_command(options: Namespace) -> int:
         wanted = [_named(name) for name in options.names]
         if not wanted:
             raise UserMistake(
-                f"name the checkpoint to {options.action}, as 'parallelflow checkpoints' shows it."
+                f"Name the checkpoint to {options.action}, as 'parallelflow checkpoints' shows it."
             )
     if options.action == "show":
         for kept in wanted:
@@ -67,7 +67,7 @@ def _named(name: str) -> Kept:
     kept = folder.find(name)
     if kept is None:
         raise UserMistake(
-            f"there is no checkpoint {shown(name)}; 'parallelflow checkpoints' shows those there "
+            f"There is no checkpoint {shown(name)}; 'parallelflow checkpoints' shows those there "
             "are."
         )
     return kept

@@ -338,7 +338,7 @@ def _confirmed(options: Namespace, question: str) -> bool:
     if options.yes:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UserMistake("there is no terminal to ask at: give --yes to do it without a question.")
+        raise UserMistake("There is no terminal to ask at: give --yes to do it without a question.")
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:  # Ctrl-D

@@ -109,7 +109,7 @@ def _argcomplete() -> Any:
     except ImportError:
         raise UserMistake(
             "Tab completion needs the library argcomplete, which this Python does not have. "
-            f"Install it: {sys.executable} -m pip install argcomplete"
+            f"Install it with '{sys.executable} -m pip install argcomplete'."
         ) from None
 
 

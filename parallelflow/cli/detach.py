@@ -60,7 +60,7 @@ def detach(
     try:
         folder = new_folder()
     except OSError as e:
-        raise UserMistake(f"the run cannot be detached: {e}.") from e
+        raise UserMistake(f"The run cannot be detached: {e}.") from e
     try:
         going_on = [CONTINUED, str(record or "")] if environment is not None else []
         process = _start(folder, [*going_on, *arguments], environment, directory)
@@ -101,7 +101,7 @@ def _start(
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as e:
-        raise UserMistake(f"the run cannot be detached: {e}.") from e
+        raise UserMistake(f"The run cannot be detached: {e}.") from e
     assert process.stdout is not None
     try:
         with process.stdout as pipe:
@@ -112,7 +112,7 @@ def _start(
     if told != STARTED:
         process.wait()
         lines = told.decode(errors="replace").strip().splitlines() or ["it ended"]
-        raise UserMistake(f"the run cannot be detached: {lines[-1]}.")
+        raise UserMistake(f"The run cannot be detached: {lines[-1]}.")
     return process
 
 

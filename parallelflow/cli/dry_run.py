@@ -21,7 +21,6 @@ from .exits import Exit
 from .json_output import print_document
 from .opening import opened, read_targets
 from .repeats import branch_facts, branches_of, facts, loops_of
-from .result_file import check_place
 
 __all__ = ["show_plan"]
 
@@ -50,7 +49,6 @@ def show_plan(options: Namespace) -> int:
         Of the user's mistakes, as the run would raise them.
     """
     table = read_table(Path(options.table)) if options.table else None
-    check_place(options.out)
     targets, _ = read_targets(options, options.files)
     configure_engines(options)
     with opened(targets) as workflows:

@@ -68,7 +68,7 @@ def check_profile(profile: str) -> None:
     profiles.check_name(profile)
     if not profiles.profile_exists(profile):
         raise UserMistake(
-            f"there is no IPython profile {profile!r}; make it with "
+            f"There is no IPython profile {profile!r}; make it with "
             f"'ipython profile create --parallel {profile}'."
         )
 

@@ -26,7 +26,7 @@ def prepare_environment() -> None:
             os.environ["HOME"] = str(Path.home())
         except RuntimeError as e:  # the user has no entry in the password database
             raise UserMistake(
-                "this user has no home folder: set HOME to a folder that can be written."
+                "This user has no home folder: set HOME to a folder that can be written."
             ) from e
     home = Path(os.environ["HOME"])
     if not home.is_absolute() or (home.exists() and not home.is_dir()):
@@ -40,7 +40,7 @@ def prepare_environment() -> None:
             import tqdm  # noqa: F401 - it reads them as it is imported
         except ValueError as e:
             raise UserMistake(
-                f"of the variables {', '.join(variables)} one has a value that tqdm does not "
+                f"Of the variables {', '.join(variables)} one has a value that tqdm does not "
                 f"take: {e}. Unset it."
             ) from e
     if folder := os.environ.get("IPYTHONDIR"):

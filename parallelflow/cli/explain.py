@@ -74,7 +74,7 @@ def run_command(options: Namespace) -> int:
     found = found or [s for s in troubleshooting.sections() if _is_about(s, wanted)]
     if not found:
         raise UserMistake(
-            f"nothing is explained under {shortened(wanted)}; 'parallelflow explain' lists what is."
+            f"Nothing is explained under {shortened(wanted)}; 'parallelflow explain' lists what is."
         )
     if len(found) > 1:
         for section in found:

@@ -17,7 +17,6 @@ from .messages import tell
 from .opening import begin, opened, read_targets
 from .output_files import check_output_files
 from .progress import ProgressDisplay
-from .result_file import check_place
 
 if TYPE_CHECKING:
     from parallelflow.batch.exploration import Exploration
@@ -48,11 +47,10 @@ def explore(options: Namespace) -> int:
     """
     began = time.monotonic()
     if options.name is not None and options.axes:
-        raise UserMistake("give either --name, or the values by --set and --range.")
+        raise UserMistake("Give either --name, or the values by --set and --range.")
     if options.element is not None:
         raise UserMistake("--element is for one run: use 'parallelflow run' with a point's values.")
     check_output_files(options, [options.file], table_is_written=True)
-    check_place(options.table)
     [wanted], [tree] = read_targets(options, [options.file])
     wanted = _with_version(wanted, tree, options.name)
     display = begin(options, "points")

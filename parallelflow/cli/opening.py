@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
-from parallelflow.errors import UserMistake
-from parallelflow.system import safe_files
+from parallelflow.errors import OutputFileError, UserMistake
 
 from . import element_options, signals, target
 from .checkpoints import check_something_is_left
@@ -58,11 +57,10 @@ def _check_log(log: str | None, names: Sequence[str]) -> None:
         return
     if len(names) > 1:
         raise UserMistake("--save-log is for one file: the log is a part of it.")
-    path = Path(log)
-    if safe_files.is_folder(path) or not safe_files.is_folder(path.parent):
-        raise UserMistake(f"--save-log: {log} is not the name of a file in a folder that exists.")
-    if path.exists():
-        raise UserMistake(f"--save-log: {log} is there already; it is not overwritten.")
+    if Path(log).exists():
+        raise OutputFileError(
+            "--save-log", log, "it is there already, and is not overwritten; give another name."
+        )
 
 
 def begin(options: Namespace, units: str = "elements") -> ProgressDisplay:

@@ -6,12 +6,13 @@ What cannot be written, on a full disk for example, is told with the option that
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from parallelflow.errors import UserMistake
+from parallelflow.errors import OutputFileError, UserMistake, shown
 from parallelflow.system import safe_files
 
 from . import target
@@ -23,7 +24,9 @@ __all__ = ["check_output_files", "write_or_print", "written"]
 def check_output_files(
     options: Namespace, names: Sequence[str], *, table_is_written: bool = False
 ) -> None:
-    """Check, before anything runs, that no file would be overwritten that is read or just written.
+    """Check, before anything runs, the files that are to be written.
+
+    Each can be written, is none that is read, and is not written twice.
 
     Parameters
     ----------
@@ -36,8 +39,8 @@ def check_output_files(
 
     Raises
     ------
-    UserMistake
-        If a file would.
+    OutputFileError
+        If one cannot be written, or is another one of the command.
     """
     read: dict[str, str] = {}
     for name in names:
@@ -46,7 +49,7 @@ def check_output_files(
     written: dict[str, str] = {}
     for option in ("table", "params_file", "out", "report", "trace", "save_log"):
         file = getattr(options, option, None)
-        if not file:
+        if file is None:
             continue
         flag = "--output" if option == "out" else f"--{option.replace('_', '-')}"
         is_read = option == "params_file" or (option == "table" and not table_is_written)
@@ -55,7 +58,8 @@ def check_output_files(
     for flag, name in written.items():
         other = places.setdefault(_place(name), flag)
         if other is not flag:
-            raise UserMistake(f"{flag} {name}: that is the file of {other}; give another name.")
+            raise OutputFileError(flag, name, f"that is the file of {other}; give another name.")
+        _check_place(flag, name)
 
 
 @contextlib.contextmanager
@@ -107,6 +111,23 @@ def write_or_print(option: str, file: str, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         raise
+
+
+def _check_place(flag: str, name: str) -> None:
+    """Raise unless a file can be written."""
+    path = Path(name)
+    if safe_files.is_folder(path):
+        raise OutputFileError(flag, name, "it is a folder; give the name of a file.")
+    if safe_files.is_circle(path):
+        raise OutputFileError(flag, name, "it is a link that leads in a circle; give another name.")
+    if path.exists() and not path.is_file():
+        raise OutputFileError(flag, name, "it is no ordinary file; give the name of one.")
+    if not safe_files.is_folder(path.parent):
+        raise OutputFileError(
+            flag, name, f"there is no folder {shown(str(path.parent))}; make it first."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise OutputFileError(flag, name, "you may not write into its folder; give another one.")
 
 
 def _place(name: str) -> object:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import time
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
 from parallelflow.engine_manager.model.information import aligned
-from parallelflow.errors import UserMistake, printable
+from parallelflow.errors import printable
 from parallelflow.progress import Progress
 from parallelflow.runs import history
 from parallelflow.runs.detached import all_runs
 from parallelflow.runs.report import About, write_report
 from parallelflow.runs.trace_file import write_trace
-from parallelflow.system import safe_files
 from parallelflow.system.memory import shown_bytes
 
 from . import detached
@@ -24,40 +22,12 @@ from .exits import Exit
 from .json_output import print_document
 from .messages import tell
 
-__all__ = ["check_files", "keep", "show_runs"]
+__all__ = ["keep", "show_runs"]
 
 TITLES = (
     "began", "workflow", "run", "state", "elements", "failed", "time", "engines", "memory",
     "detached",
 )  # fmt: skip
-
-
-def check_files(options: Namespace) -> None:
-    """Check, before anything runs, that the files that are asked for can be written.
-
-    Raises
-    ------
-    UserMistake
-        If one cannot.
-    """
-    for option in ("report", "trace"):
-        name = getattr(options, option)
-        if name is None:
-            continue
-        path = Path(name)
-        wrong = ""
-        if path.is_dir():
-            wrong = "it is a folder"
-        elif safe_files.is_circle(path):
-            wrong = "it is a link that leads in a circle"
-        elif path.exists() and not path.is_file():
-            wrong = "it is no ordinary file"
-        elif not path.parent.is_dir():
-            wrong = f"there is no folder {path.parent}"
-        elif not os.access(path.parent, os.W_OK):
-            wrong = f"the folder {path.parent} cannot be written"
-        if wrong:
-            raise UserMistake(f"--{option} {name}: {wrong}.")
 
 
 def keep(options: Namespace, seconds: float, workflow: str, runs: list[Progress]) -> bool:

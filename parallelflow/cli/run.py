@@ -47,7 +47,6 @@ def run(options: Namespace) -> int:
         Of the user's mistakes; nothing was run.
     """
     check_output_files(options, options.files)
-    records.check_files(options)
     began, earlier = time.monotonic(), recent()
     written, mistaken = True, False
     try:
@@ -81,7 +80,7 @@ def _run_as_asked(options: Namespace, began: float) -> int:
     many = bool(options.table) or len(options.files) > 1
     if many and options.element is not None:
         raise UserMistake("--element is for one run: leave it out.")
-    run_document.check_output_file(options.out, many, options.json)
+    run_document.check_number_of_runs(options.out, many, options.json)
     if options.dry_run:
         from .dry_run import show_plan
 

@@ -11,9 +11,8 @@ from parallelflow.progress import Snapshot
 
 from .json_output import as_json, document
 from .output_files import write_or_print
-from .result_file import check_place
 
-__all__ = ["check_output_file", "is_json", "run_content", "write_document"]
+__all__ = ["check_number_of_runs", "is_json", "run_content", "write_document"]
 
 ENDING = ".json"
 """How the name of a file ends that takes the results of one run."""
@@ -24,8 +23,8 @@ def is_json(out: str | None) -> bool:
     return out is not None and out.lower().endswith(ENDING)
 
 
-def check_output_file(out: str | None, many: bool, json: bool) -> None:
-    """Raise unless the results can be written as the options say.
+def check_number_of_runs(out: str | None, many: bool, json: bool) -> None:
+    """Raise for several runs whose results are to be JSON.
 
     Parameters
     ----------
@@ -40,16 +39,12 @@ def check_output_file(out: str | None, many: bool, json: bool) -> None:
     ------
     UserMistake
         If several runs are to be written as JSON.
-    TableError
-        If the file cannot be written.
     """
     if many and (json or is_json(out)):
         raise UserMistake(
-            "the results of several runs are a table (CSV): leave --json out, and give --output "
+            "The results of several runs are a table (CSV): leave --json out, and give --output "
             "a name that ends in .csv."
         )
-    if is_json(out):
-        check_place(out)
 
 
 def run_content(

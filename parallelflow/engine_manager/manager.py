@@ -476,7 +476,7 @@ class EngineManager:
         """
         if not self._cluster.lock.acquire(timeout=BUSY_SECONDS):
             raise EngineUnreachable(
-                "engines are being started or stopped; try again when that has ended, or cancel it."
+                "Engines are being started or stopped; try again when that has ended, or cancel it."
             )
         try:
             stop.stop_engine(self._cluster, engine)

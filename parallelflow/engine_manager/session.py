@@ -235,7 +235,7 @@ class Session:
         except OSError as e:
             self.record.keep = False
             raise ProfileUnusable(
-                f"the processes cannot be left running, since {self.record.path} cannot be "
+                f"The processes cannot be left running, since {self.record.path} cannot be "
                 f"written: {e}. Free some space or correct its permissions."
             ) from e
         self._end()
@@ -249,11 +249,11 @@ class Session:
 
 
 def _refused(error: OSError) -> ControllerFailed:
-    return ControllerFailed(f"nothing can be started here: {error}. {what_to_do(error, LIMITS)}")
+    return ControllerFailed(f"Nothing can be started here: {error}. {what_to_do(error, LIMITS)}")
 
 
 def _cannot_be_written(folder: Path, error: OSError) -> str:
     return (
-        f"the folder of the profile {folder.name.removeprefix('profile_')!r} cannot be written: "
+        f"The folder of the profile {folder.name.removeprefix('profile_')!r} cannot be written: "
         f"{error}. Free some space or correct its permissions; what had started is stopped."
     )

@@ -209,7 +209,7 @@ class StartTransaction:
                 break
         else:
             raise ConnectFailed(
-                f"the controller of the profile {cluster.profile} has started but left no "
+                f"The controller of the profile {cluster.profile!r} has started but left no "
                 "connection file here: if its launcher starts it elsewhere, the profile's folder "
                 "must be shared."
             )
@@ -223,7 +223,7 @@ class StartTransaction:
             self._cluster.connect_to(file, CONTROLLER_SECONDS + EACH_SECONDS * self._n)
         except ConnectFailed as e:
             raise ControllerFailed(
-                f"the controller of the profile {self._cluster.profile} has started but does not "
+                f"The controller of the profile {self._cluster.profile!r} has started but does not "
                 f"answer at {file.host}:{file.port}. It was stopped again.",
                 session.launch.controller_log(),
             ) from e
@@ -233,7 +233,7 @@ class StartTransaction:
         for file in connections(self._cluster.profile):
             if file.cluster_id == session.record.cluster_id and file.elsewhere:
                 raise ConnectFailed(
-                    f"the profile {self._cluster.profile} belongs to a cluster on "
+                    f"The profile {self._cluster.profile!r} belongs to a cluster on "
                     f"{file.location}, which does not answer here. Stop it there, or "
                     f"choose another profile. If it has ended, remove {file.path}."
                 )
@@ -243,7 +243,7 @@ class StartTransaction:
         seconds = CONTROLLER_SECONDS + EACH_SECONDS * self._n
         if not wait_until(launch.controller_up, seconds, self._check_cancelled):
             raise ControllerFailed(
-                f"the controller of the profile {self._cluster.profile} did not come up in "
+                f"The controller of the profile {self._cluster.profile!r} did not come up in "
                 f"{seconds:.0f} s.",
                 launch.controller_log(),
             )
@@ -340,7 +340,7 @@ class StartTransaction:
             reason = connection.why_ended()
             why = f": {reason}" if reason else ""
             gone = ControllerFailed(
-                f"the controller of the profile {self._cluster.profile} went away while engines "
+                f"The controller of the profile {self._cluster.profile!r} went away while engines "
                 f"were starting{why}. Start new engine processes to start another one."
             )
             # Another session's ends with it: this one starts its own then.
@@ -366,4 +366,4 @@ class StartTransaction:
 
     def _check_cancelled(self) -> None:
         if self._request.cancel.is_set():
-            raise StartCancelled("the start of the engines was cancelled; they were stopped again.")
+            raise StartCancelled("The start of the engines was cancelled; they were stopped again.")

@@ -66,7 +66,7 @@ def engines_failed(
         hint = NEEDS_MPI4PY
     if wanted == 1:
         error = EnginesFailed(
-            f"The engine that was started on the profile {profile} did not come up: {why}. What "
+            f"The engine that was started on the profile {profile!r} did not come up: {why}. What "
             f"this start had begun was stopped again.{hint}",
             log,
             wanted=wanted,
@@ -75,7 +75,7 @@ def engines_failed(
     else:
         come_up = f"Only {ready}" if ready else "None"
         error = EnginesFailed(
-            f"{come_up} of the {wanted} engines that were started on the profile {profile} came "
+            f"{come_up} of the {wanted} engines that were started on the profile {profile!r} came "
             f"up: {why}. What this start had begun was stopped again.{hint}",
             log,
             wanted=wanted,

@@ -56,7 +56,7 @@ class EngineStarter:
             # Another start may wait in a batch system's queue.
             while not cluster.lock.acquire(timeout=POLL_INTERVAL):
                 if cancel.is_set():
-                    raise StartCancelled("the start of the engines was cancelled before it began.")
+                    raise StartCancelled("The start of the engines was cancelled before it began.")
             try:
                 return self._start(request)
             finally:

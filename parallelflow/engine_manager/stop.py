@@ -60,8 +60,9 @@ def stop_engine(cluster: Cluster, engine: int) -> None:
     if _wait_for_leaving(connection, [engine], LEAVE_SECONDS):
         connection.retired.discard(engine)
         raise EngineUnreachable(
-            f"engine {engine} of the profile {cluster.profile} did not stop. If it runs on another "
-            "machine, stop its process there; 'Show information on the cluster' tells which."
+            f"Engine {engine} of the profile {cluster.profile!r} did not stop. If it runs on "
+            "another machine, stop its process there; 'Show information on the cluster' tells "
+            "which."
         )
 
 
@@ -75,7 +76,7 @@ def interrupt_engine(cluster: Cluster, engine: int) -> None:
             return
     if not _signal(connection, [engine], "SIGINT"):
         raise EngineUnreachable(
-            f"engine {engine} of the profile {cluster.profile} cannot be interrupted: it has no "
+            f"Engine {engine} of the profile {cluster.profile!r} cannot be interrupted: it has no "
             "nanny process that passes the interruption on (c.IPEngine.enable_nanny is off in its "
             "profile, or it is being stopped). Stop the engine instead."
         )
@@ -152,7 +153,9 @@ def shutdown(cluster: Cluster) -> list[str]:
     if connection is None and cluster.connect() is not None:
         connection = cluster.connection
     if connection is None:
-        raise NoEngines(f"no cluster runs on the profile {cluster.profile}: nothing to shut down.")
+        raise NoEngines(
+            f"No cluster runs on the profile {cluster.profile!r}: nothing to shut down."
+        )
     connection.end_watch()
     recorded = _recorded(cluster, connection)
     known = [*connection.processes.values(), *recorded]
@@ -222,7 +225,7 @@ def _cluster_with(cluster: Cluster, engine: int) -> ClusterConnection:
     connection = cluster.connection
     if connection is None or engine not in connection.ids:
         raise EngineUnreachable(
-            f"there is no engine {engine} in the cluster of the profile {cluster.profile} (any "
+            f"There is no engine {engine} in the cluster of the profile {cluster.profile!r} (any "
             "more). 'Show information on the cluster' lists those there are."
         )
     return connection

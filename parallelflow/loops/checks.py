@@ -42,7 +42,7 @@ def check_output_port(module: Any, function: Any, port: str) -> None:
     raise ModuleError(
         module,
         f"Invalid output port: {port}\n{type(function).__name__} has no output port of this "
-        f"name. Its output ports: {', '.join(sorted(known))}",
+        f"name. Its output ports: {', '.join(sorted(known))}.",
     )
 
 
@@ -76,7 +76,7 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
             raise ModuleError(
                 module,
                 f"Uncaught exception: KeyError: {port!r}\n{type(function).__name__} has no "
-                f"input port of this name. Its input ports: {known}",
+                f"input port of this name. Its input ports: {known}.",
             )
     checks = [_PortCheck(module, function.input_specs[port], port) for port in ports]
     for index, element in enumerate(elements):

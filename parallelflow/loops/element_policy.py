@@ -100,15 +100,15 @@ def element_policy(module: Any, has_ports: bool = False) -> LoopPolicy:
     on_error = chosen("OnError", "onError") or STOP
     if on_error not in POLICIES:
         raise ModuleError(
-            module, f"OnError must be one of {', '.join(map(repr, POLICIES))}, not {on_error!r}"
+            module, f"OnError must be one of {', '.join(map(repr, POLICIES))}, not {on_error!r}."
         )
     limit, retries = chosen("ElementTimeout", "elementTimeout"), chosen("Retries", "retries")
     if not limit >= 0:
         raise ModuleError(
-            module, f"ElementTimeout must be a number of seconds, or 0 for none, not {limit!r}"
+            module, f"ElementTimeout must be a number of seconds, or 0 for none, not {limit!r}."
         )
     if retries < 0:
-        raise ModuleError(module, f"Retries must be 0 or more, not {retries!r}")
+        raise ModuleError(module, f"Retries must be 0 or more, not {retries!r}.")
     return LoopPolicy(str(on_error), limit or None, retries, _value_for_failed(module, has_ports))
 
 

@@ -131,7 +131,7 @@ def unsendable_input(loop: Loop) -> ModuleError | None:
             )
             return ModuleError(
                 loop.module,
-                f"the value on port {value.port} of {type(owner).__name__} cannot be sent "
+                f"The value on port {value.port} of {type(owner).__name__} cannot be sent "
                 f"to an engine: {type(e).__name__}: {e}. Make it a value that pickle takes, or "
                 "compute it inside the function (a Group).",
             )

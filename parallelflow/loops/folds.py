@@ -63,7 +63,7 @@ def fold_on_engines(
         return
     if not functions:
         raise ModuleError(
-            module, "FunctionPort is not connected: connect the 'self' port of the module to run"
+            module, "FunctionPort is not connected: connect the 'self' port of the module to run."
         )
     for function in functions:
         check_elements(module, function, ports, elements)

@@ -75,7 +75,7 @@ class ClusterWatch:
         why = f": {fault}" if fault else ""
         since = time.monotonic() - TOGETHER_SECONDS
         self._backlog.acquit(lambda engine, when: when > since)
-        raise ClusterLost(f"the cluster went away with {self._results.unfinished_text}{why}.")
+        raise ClusterLost(f"The cluster went away with {self._results.unfinished_text}{why}.")
 
     def is_work_done_here(self) -> bool:
         """Return True if the session's process is to do the work, until an engine answers."""
@@ -118,6 +118,6 @@ class ClusterWatch:
         reason = f": {away}" if away else ""
         hint = f" One of the elements {suspects} may have ended it." if suspects else ""
         raise ClusterLost(
-            f"the last engine went away with {self._results.unfinished_text}{reason}.{hint} "
+            f"The last engine went away with {self._results.unfinished_text}{reason}.{hint} "
             "Start new engine processes and run it again."
         )

@@ -85,7 +85,7 @@ def test_an_error_shows_where_it_was_raised_on_the_engine(notebook: Notebook) ->
     remote, _, rest = text.partition("The above exception was the direct cause")
     assert "RemoteTraceback" in remote and "line 4, in outer" in remote
     assert "line 2, in invert" in remote and "return 1 / x" in remote
-    assert "element 2 of 5, (2,), failed on engine" in rest
+    assert "Element 2 of 5, (2,), failed on engine" in rest
     assert text.rstrip().endswith("ZeroDivisionError: division by zero")
 
 

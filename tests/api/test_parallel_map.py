@@ -238,7 +238,7 @@ def test_an_item_that_cannot_be_read_costs_one_element(cluster: Any) -> None:
     for elements in ([1, Unreadable(), 3], iter([1, Unreadable(), 3])):
         values: list[Any] = api.parallel_map(lambda x: x, elements, on_error="return")
         assert values[::2] == [1, 3] and isinstance(values[1], ElementError)
-    with pytest.raises(ElementError, match="element 1 of"):
+    with pytest.raises(ElementError, match="Element 1 of"):
         api.parallel_map(lambda x: x, iter([1, Unreadable(), 3]))
 
 
@@ -291,7 +291,7 @@ def test_a_function_that_leaves_fails_for_its_element_only(where: str) -> None:
     with pytest.raises(SystemExit) as raised:
         api.parallel_map(leave, range(4))
     assert raised.value.code == 3
-    assert re.search(r"element 2 of 4, .*SystemExit: 3", str(raised.value.__cause__))
+    assert re.search(r"Element 2 of 4, .*SystemExit: 3", str(raised.value.__cause__))
     values: list[Any] = api.parallel_map(leave, range(4), on_error="return")
     assert values[:2] + values[3:] == [0, 1, 3] and isinstance(values[2], SystemExit)
 
@@ -467,7 +467,7 @@ def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
     # A home in which nothing can be written.
     unusable = {k: v for k, v in os.environ.items() if k != "IPYTHONDIR"} | {"HOME": "/proc"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=unusable)
-    assert "ProfileUnusable: the folder of the profile 'default' cannot be used" in done.stderr
+    assert "ProfileUnusable: The folder of the profile 'default' cannot be used" in done.stderr
 
 
 def test_a_module_beside_a_script_is_found_wherever_it_is_started(tmp_path: Path) -> None:

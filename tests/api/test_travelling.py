@@ -311,10 +311,10 @@ def test_a_handle_is_no_result_and_no_input(cluster: Any, kind: str, tmp_path: P
     def result(x: int) -> Any:
         return make() if x == 1 else x
 
-    with pytest.raises(ElementError, match=r"element 1 of 3.*its result cannot be sent back"):
+    with pytest.raises(ElementError, match=r"Element 1 of 3.*its result cannot be sent back"):
         api.parallel_map(result, range(3), timeout=SECONDS)
     handle = make()
-    with pytest.raises(ElementError, match=r"element 1 of 3.*it cannot be sent to an engine"):
+    with pytest.raises(ElementError, match=r"Element 1 of 3.*it cannot be sent to an engine"):
         api.parallel_map(str, [0, handle, 2], timeout=SECONDS)
     with pytest.raises(FunctionNotSendable, match="the variable 'handle' around it"):
         api.parallel_map(lambda x: (x, handle), range(3), timeout=SECONDS)
@@ -457,7 +457,7 @@ def test_functions_and_exceptions_of_a_script(tmp_path: Path) -> None:
         "Own (1,) 2",
     ], done.stderr
     assert lines[6].startswith(
-        "FunctionNotSendable the function reads cannot be sent to an engine, because of the global "
+        "FunctionNotSendable The function reads cannot be sent to an engine, because of the global "
         "variable 'file', a TextIOWrapper ("
     )
 

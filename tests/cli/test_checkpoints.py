@@ -41,7 +41,7 @@ def test_a_failed_run_resumes_and_is_shown_meanwhile(
 def test_names_that_are_none(here: RunHere) -> None:
     result = here("checkpoints", "show", "nobody")
     assert result.returncode == 2
-    assert result.stderr.startswith("parallelflow: there is no checkpoint nobody;")
+    assert result.stderr.startswith("parallelflow: There is no checkpoint nobody;")
     result = here("checkpoints", "remove")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "name the checkpoint to remove" in result.stderr
+    assert "Name the checkpoint to remove" in result.stderr

@@ -266,14 +266,14 @@ def of_another_machine() -> DetachedRun:
 
 def test_runs_that_cannot_be_attached(here: RunHere) -> None:
     none = here("attach")
-    assert none.returncode == 2 and "no run was detached" in none.stderr
+    assert none.returncode == 2 and "No run was detached" in none.stderr
     run = of_another_machine()
     for name in ("attach", "cancel"):
         done = here(name, run.number)
         assert done.returncode == 2 and "is one of the machine node7" in done.stderr, done
         for unknown in ("7", "-", "../1", "9" * 30):
             done = here(name, unknown)
-            assert done.returncode == 2 and "there is no detached run" in done.stderr, done
+            assert done.returncode == 2 and "There is no detached run" in done.stderr, done
             assert "there are: 1" in done.stderr
     assert "on another machine" in here("runs").stdout
     (run.folder / "run.json").write_text("{")
@@ -308,7 +308,7 @@ def test_a_damaged_record_is_no_run_and_stops_no_command(
     file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
     assert [one.number for one in list_detached()] == [kept.number]
     done = here("attach", run.number)
-    assert done.returncode == 2 and done.stderr.startswith("parallelflow: there is no detached run")
+    assert done.returncode == 2 and done.stderr.startswith("parallelflow: There is no detached run")
     listed = here("runs", "--json")
     assert [one["number"] for one in json.loads(listed.stdout)["runs"]] == [kept.number]
 

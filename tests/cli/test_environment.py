@@ -17,7 +17,7 @@ from parallelflow.errors import WorkingDirectoryGone
 from .conftest import SECONDS, environment
 
 Capture = pytest.CaptureFixture[str]
-GONE = "parallelflow: the working directory of this process has been deleted"
+GONE = "parallelflow: The working directory of this process has been deleted"
 
 
 @pytest.fixture
@@ -41,10 +41,12 @@ def test_what_needs_a_working_directory_says_so(arguments: list[str], capsys: Ca
 
 @pytest.mark.usefixtures("gone")
 def test_what_only_looks_and_stops_does_without_one(capsys: Capture) -> None:
-    assert main(["info"]) == 1
+    # By its name: a test before in this process may have worked with another profile.
+    profile = ["--profile", "default"]
+    assert main(["info", *profile]) == 1
     assert main(["profiles"]) == 0
-    assert main(["cleanup", "--yes"]) == 0
-    assert main(["shutdown", "--yes"]) == 0
+    assert main(["cleanup", "--yes", *profile]) == 0
+    assert main(["shutdown", "--yes", *profile]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -112,7 +114,7 @@ def test_a_variable_that_tqdm_does_not_take(tmp_path: Path) -> None:
     )
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(
-        "parallelflow: of the variables TQDM_ASCII, TQDM_NCOLS one has a value that tqdm does not "
+        "parallelflow: Of the variables TQDM_ASCII, TQDM_NCOLS one has a value that tqdm does not "
         "take: "
     )
     assert result.stderr.count("\n") == 1, result.stderr

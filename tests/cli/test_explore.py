@@ -83,7 +83,7 @@ def test_what_no_parameter_reaches_fails_before_any_point(
     ("options", "says"),
     [
         (["--name", "none"], "has no exploration 'none'; it has: rate by recovery."),
-        (["--name", "none", "--set", "rate=1"], "give either --name, or the values"),
+        (["--name", "none", "--set", "rate=1"], "Give either --name, or the values"),
         (["--set", "rete=1"], "rete: "),
         (["--set", "rate=1,x"], "rate: 'x' is not a value of type Float."),
         (["--set", "rate=1,,2"], "rate: '' is not a value of type Float."),
@@ -93,7 +93,7 @@ def test_what_no_parameter_reaches_fails_before_any_point(
         (["--range", "rate=1,2,0"], "'rate=1,2,0' is not of the form"),
         (["--range", "file.outputPath=1,2,3"], "has the type OutputPath; only Integer and Float"),
         (["--range", "rate=0,1,9999", "--range", "people=1,2,9999"], "99980001 points"),
-        (["--table", "none/out.csv"], "there is no such folder"),
+        (["--table", "none/out.csv"], "--table none/out.csv: there is no folder none;"),
     ],
 )
 def test_mistakes(here: RunHere, folder: Path, options: list[str], says: str) -> None:

@@ -175,9 +175,12 @@ def test_a_value_of_the_command_line_is_told_as_such(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("{cases}", "--json"), "the results of several runs are a table (CSV)"),
-        (("{cases}", "--output", "x.json"), "the results of several runs are a table (CSV)"),
-        (("--output", "/nowhere/x.json"), "there is no such folder"),
+        (("{cases}", "--json"), "The results of several runs are a table (CSV)"),
+        (("{cases}", "--output", "x.json"), "The results of several runs are a table (CSV)"),
+        (
+            ("--output", "/nowhere/x.json"),
+            "--output /nowhere/x.json: there is no folder /nowhere; make it first.",
+        ),
         (("-q", "-v"), "not allowed with argument"),
         (("--progress", "often"), "invalid choice: 'often'"),
     ],

@@ -158,7 +158,7 @@ def test_the_log_has_each_row_with_its_parameters(
     assert resumed == earlier, "times, modules and the engine of the run that executed it"
     assert "parallelflow_resumed" not in executions(folder / "whole.vt")['{"n": "3"}'][1]
     refused = parallelflow(*run, "--save-log", "logged.vt", cwd=folder)
-    assert refused.returncode == 2 and "is there already" in refused.stderr
+    assert refused.returncode == 2 and "it is there already" in refused.stderr
 
 
 def test_the_size_of_chunks_is_as_the_option_says(

@@ -59,7 +59,7 @@ def test_wrong_options_about_elements(here: RunHere, option: str, text: str) -> 
 def test_a_launcher_that_does_not_exist(here: RunHere, tmp_path: Path) -> None:
     file = tmp_path / "any.vt"
     file.write_text("<vistrail/>")
-    assert "there is no launcher 'pigeons'; ipyparallel offers: local, ssh" in told(
+    assert "There is no launcher 'pigeons'; ipyparallel offers: local, ssh" in told(
         here("run", str(file), "--launcher", "pigeons")
     )
     assert "5 is no launcher; the number of engines is -n 5" in told(
@@ -88,7 +88,7 @@ def test_no_command_shows_the_help(here: RunHere) -> None:
 @pytest.mark.parametrize("verb", ["run", "gui"])
 def test_files_that_are_no_vistrails(parallelflow: Run, tmp_path: Path, verb: str) -> None:
     (tmp_path / "notes.vt").write_text("milk, bread")
-    assert told(parallelflow(verb, tmp_path / "gone.vt")).endswith("there is no such file")
+    assert told(parallelflow(verb, tmp_path / "gone.vt")).endswith("there is no such file.")
     assert "no VisTrails file" in told(parallelflow(verb, tmp_path / "notes.vt"))
     assert "is a folder" in told(parallelflow(verb, tmp_path))
 
@@ -111,7 +111,7 @@ def test_a_file_without_its_subworkflow(here: RunHere, cases: Path, tmp_path: Pa
 
 def test_profiles(here: RunHere, cases: Path) -> None:
     missing = told(here("run", cases, "--profile", "nowhere"))
-    assert "there is no IPython profile 'nowhere'" in missing
+    assert "There is no IPython profile 'nowhere'" in missing
     assert "ipython profile create" in missing
     for name in ("../up", "a/b", "", "x" * 300):
         assert "is not a valid profile name" in told(here("run", cases, f"--profile={name}"))

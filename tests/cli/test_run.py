@@ -310,8 +310,8 @@ def test_a_report_a_table_and_the_history_are_kept(
     ("arguments", "told"),
     [
         (("--report", "/nowhere/run.html"), "--report /nowhere/run.html: there is no folder"),
-        (("--trace", "/tmp"), "--trace /tmp: it is a folder."),
-        (("--report", "/dev/null"), "--report /dev/null: it is no ordinary file."),
+        (("--trace", "/tmp"), "--trace /tmp: it is a folder; give"),
+        (("--report", "/dev/null"), "--report /dev/null: it is no ordinary file; give"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_anything_runs(

@@ -141,8 +141,11 @@ def test_bad_tables(here: RunHere, cases: Path, folder: Path, text: str | bytes,
     [
         (["--table", "gone.csv"], "gone.csv: cannot be read: No such file or directory."),
         (["--table", "."], ".: is a folder, not a file."),
-        (["--table", "in.csv", "--out", "none/out.csv"], "there is no such folder"),
-        (["--table", "in.csv", "--out", "."], "is a folder: give the name of a file"),
+        (["--table", "in.csv", "--out", "none/out.csv"], "there is no folder none;"),
+        (
+            ["--table", "in.csv", "--out", "."],
+            "--output .: it is a folder; give the name of a file.",
+        ),
         (["--table", "in.csv", "--out", "./in.csv"], "that is the file of --table"),
         (["--table", "in.csv", "--set", "whole=2"], "has a column 'whole', which --set or"),
         (["--table", "in.csv", "--set", "real=x"], "real: 'x' is not a value of type Float."),

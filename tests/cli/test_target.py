@@ -148,7 +148,7 @@ def test_names_that_are_not_one_line_are_told_on_one() -> None:
         with pytest.raises(NoVistrail) as error:
             parse(name)
         text = str(error.value)
-        assert text.endswith("': there is no such file") and text.isprintable()
+        assert text.endswith("': there is no such file.") and text.isprintable()
         assert len(text) < 600
 
 

@@ -53,5 +53,5 @@ def test_what_is_no_name(capsys: pytest.CaptureFixture[str], opened: list[Any]) 
     for name in ("no\nsuch", "a" * 5000, "x\0y", os.fsdecode(b"\xff"), "", "~/x.vt"):
         assert main(["gui", name]) == 2
         line, _ = capsys.readouterr().err.splitlines()
-        assert line.endswith("there is no such file") and len(line) < 600
+        assert line.endswith("there is no such file.") and len(line) < 600
     assert opened == []

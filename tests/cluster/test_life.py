@@ -253,7 +253,7 @@ def test_one_engine_is_stopped_another_interrupted(manager: EngineManager, tmp_p
         sleeping.get(timeout=60)
     assert client[1].apply_sync(pow, 2, 2) == 4
     for use in (manager.stop_engine, manager.interrupt_engine):
-        with pytest.raises(ClusterError, match="there is no engine 0"):
+        with pytest.raises(ClusterError, match="There is no engine 0"):
             use(0)
 
 

@@ -89,7 +89,7 @@ def test_a_home_that_cannot_be_written(place: Path, start: Run, there: bool) -> 
         return namespaces.mounted(namespaces.read_only(place), *command)
 
     line = told(start(wrap=wrap))
-    assert "the folder of the profile 'default' cannot be used" in line
+    assert "The folder of the profile 'default' cannot be used" in line
     assert "Read-only file system" in line and "correct its permissions" in line
     # What only looks has nothing against it.
     for command in ("profiles", "info"):

@@ -102,12 +102,12 @@ def test_without_a_cluster_it_says_so(here: RunHere, in_use: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["info", "--profile", "nowhere"], "there is no IPython profile 'nowhere'"),
+        (["info", "--profile", "nowhere"], "There is no IPython profile 'nowhere'"),
         (["info", "--profile", "../up"], "not a valid profile name"),
         (["info", "--watch", "--json"], "not allowed with"),
         (["start", "-n", "0"], "'0' is not a number of engines"),
         (["start", "-n", "many"], "'many' is not a number of engines"),
-        (["start", "--launcher", "pigeons"], "there is no launcher 'pigeons'"),
+        (["start", "--launcher", "pigeons"], "There is no launcher 'pigeons'"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(here: RunHere, arguments: list[str], text: str) -> None:

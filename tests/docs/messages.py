@@ -23,23 +23,29 @@ PREFIX = {
     "ParameterError": "PARAMETER: ",
     "TableError": "TABLE: ",
     "ParametersFileError": "--params-file FILE: ",
+    "OutputFileError": "OPTION FILE: ",
 }
 # Classes of errors by their name; VisTrails' own, and the engine's trouble, beside ours.
 NAME = re.compile(
     r"(ModuleError|ModuleSuspended|RemoteFailure|TimeoutError|ArgumentTypeError|\w*Failed|\w*Mistake|"
     r"\w*Missing|\w*Lost|\w*NotFound|\w*Un(available|usable|reachable)|ClusterError|"
     r"ProfileError|ProfileBusy|NoEngines|TooManyEngines|StartCancelled|WorkflowInvalid|NoVistrail|"
-    r"AliasError|ParameterError|ParametersFileError|TableError|ExplorationError)"
+    r"AliasError|ParameterError|OutputFileError|ParametersFileError|TableError|ExplorationError)"
 )
 
 
 @dataclass(frozen=True)
 class Message:
-    """The text of one error: where it is raised, and a pattern that its beginning matches."""
+    """The text of one error: where it is raised, and a pattern that its beginning matches.
+
+    ``begin`` and ``end`` are the words at its two ends; empty where those are not known here.
+    """
 
     place: str
     name: str
     pattern: str
+    begin: str = ""
+    end: str = ""
 
 
 def messages() -> Iterator[Message]:
@@ -63,8 +69,9 @@ def messages() -> Iterator[Message]:
             place = f"{path.relative_to(ROOT)}:{node.lineno}"
             for text in _texts(node):
                 patterns = list(filter(None, map(_pattern, _lines(text))))
+                ends = _words(text)
                 for pattern in patterns:
-                    yield Message(place, name, re.escape(PREFIX.get(name, "")) + pattern)
+                    yield Message(place, name, re.escape(PREFIX.get(name, "")) + pattern, *ends)
                 if patterns:
                     break
 
@@ -78,6 +85,15 @@ def _texts(call: ast.Call) -> Iterator[ast.expr]:
             and " " in argument.value
         ):
             yield argument
+
+
+def _words(text: ast.expr) -> tuple[str, str]:
+    """Return what a text begins and ends with, as far as it stands in the source."""
+    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+    first, last = (
+        str(part.value) if isinstance(part, ast.Constant) else "" for part in (parts[0], parts[-1])
+    )
+    return first, last
 
 
 def _lines(text: ast.expr) -> list[list[ast.expr]]:

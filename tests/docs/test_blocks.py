@@ -14,7 +14,10 @@ from tests.docs.blocks import PAGES, ROOT, blocks, marked
 from tests.host.run import run_python
 
 # What is run, and how, is decided by the language; the last three are not code.
-LANGUAGES = {"python", "pycon", "console", "sh", "text", "{toctree}", "{eval-rst}"}
+LANGUAGES = {
+    "python", "pycon", "console", "sh", "text", "none",
+    "{toctree}", "{eval-rst}", "{include} ../CHANGELOG.md",
+}  # fmt: skip
 
 # Blocks with these marks have a test of their own below.
 OF_THEIR_OWN = ("in a PythonSource", "the example's", "ipc", "a module")

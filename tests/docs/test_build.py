@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import parallelflow
 from parallelflow.api import parallel_map
 from tests.docs.blocks import PAGES, ROOT
 
@@ -37,6 +38,14 @@ def test_every_page_is_built(built: Path) -> None:
     for page in PAGES:
         if page.parent == DOCS:
             assert (built / f"{page.stem}.html").is_file(), page
+
+
+def test_a_page_has_the_version_and_leads_on(built: Path) -> None:
+    page = (built / "quickstart.html").read_text(encoding="utf-8")
+    assert f"Version {parallelflow.__version__}: " in page
+    for other in ("installation.html", "tutorial.html"):
+        assert re.search(rf'<nav id="rellinks">.*href="{other}"', page, re.S), other
+    assert "not released" in (built / "changelog.html").read_text(encoding="utf-8")
 
 
 def test_the_api_is_described_from_its_docstrings(built: Path) -> None:

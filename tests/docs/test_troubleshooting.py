@@ -12,7 +12,7 @@ import parallelflow
 from parallelflow import troubleshooting
 from parallelflow.cli import main
 from parallelflow.errors import HEADINGS, STAGES, ControllerFailed, ParallelFlowError
-from tests.docs.messages import ROOT, messages
+from tests.docs.messages import PREFIX, ROOT, messages
 
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SHOWN = [
@@ -50,7 +50,7 @@ def test_every_message_that_is_raised_is_there() -> None:
 def test_no_message_is_there_that_nobody_raises() -> None:
     patterns = [one.pattern for one in messages()]
     # Put together from parts, or VisTrails' own.
-    patterns += [r"element INDEX of TOTAL, INPUT, failed"]
+    patterns += [r"Element INDEX of TOTAL, INPUT, failed"]
     patterns += [
         r"--set ALIAS: (FILE has no such|VALUE is not a value)",
         r"--params-file FILE: REASON",
@@ -65,6 +65,27 @@ def test_no_message_is_there_that_nobody_raises() -> None:
     patterns += [r"(PyQt5 lacks|There is no display|Qt cannot open)"]
     left = [line for line in SHOWN if not any(re.match(p, line) for p in patterns)]
     assert not left, "\n".join(left)
+
+
+# Parts of a sentence that others begin, or Python's and VisTrails' own ways of saying it.
+PARTS = {
+    "ArgumentTypeError", "RemoteFailure", "TypeError", "ValueError", "TimeoutError", "ImportError",
+    "ModuleSuspended", "SettingUnavailable", "FolderMissing", "ModuleUnusable", "NoVistrail",
+}  # fmt: skip
+WITHOUT_A_STOP = r"Invalid output port: |Generator is not allowed here|.*\{'host': 4\}"
+
+
+def test_errors_are_sentences() -> None:
+    """A capital or the name of what it is about comes first, a full stop last."""
+    told = [m for m in messages() if m.name not in PARTS]
+    assert len(told) > 80
+    small = [m for m in told if m.begin[:1].islower() and m.name not in PREFIX]
+    small = [m for m in small if not m.begin.startswith("valueForFailed: ")]
+    assert not small, "\n".join(f"{m.place}: {m.begin}" for m in small)
+    # A text that ends with another one's words ends as that does.
+    open_ = [m for m in told if m.end.strip() and not m.end.rstrip().endswith((".", "?"))]
+    open_ = [m for m in open_ if not re.match(WITHOUT_A_STOP, m.begin + m.end)]
+    assert not open_, "\n".join(f"{m.place}: {m.end}" for m in open_)
 
 
 def test_every_class_of_errors_is_named() -> None:
@@ -112,4 +133,4 @@ def test_a_section_is_explained_at_the_terminal(capsys: pytest.CaptureFixture[st
     assert main(["explain", "loopback"]) == 0
     assert "The controller could not be started" in capsys.readouterr().out
     assert main(["explain", "PF999"]) == 2
-    assert "nothing is explained under 'PF999'" in capsys.readouterr().err
+    assert "Nothing is explained under 'PF999'" in capsys.readouterr().err

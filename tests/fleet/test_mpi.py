@@ -49,6 +49,6 @@ def test_a_rank_that_dies_ends_all_and_no_element_is_blamed(hosts: Machines) -> 
     assert session.wait() == 1, session.text
     assert "was taken away (mpiexec has ended, and with it all its engines: rank" in session.text
     assert "exited on signal 9" in session.text
-    assert "ClusterLost: the last engine went away" in session.text
+    assert "ClusterLost: The last engine went away" in session.text
     assert "may have ended it" not in session.text and "it ended" not in session.text
     assert mpi(hosts, "ranks", "cleanup", "-y").wait() == 0

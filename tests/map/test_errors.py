@@ -102,7 +102,7 @@ def test_an_unknown_policy_is_a_clear_error() -> None:
     parts = [workflow.parts[0], map_part(functions={"OnError": "ignore"}), workflow.parts[2]]
     ours = run(Workflow(parts, workflow.connections), PARALLEL_FLOW)
     assert ours.errors == {
-        1: ("Map", "OnError must be one of 'stop', 'finish others', 'continue', not 'ignore'")
+        1: ("Map", "OnError must be one of 'stop', 'finish others', 'continue', not 'ignore'.")
     }
 
 
@@ -111,7 +111,7 @@ def test_a_result_that_cannot_travel_is_named() -> None:
     ours = run(finishing(source(code), [1, 2, 3]), PARALLEL_FLOW)
     kind, text = ours.errors[1]
     assert kind == "Map"
-    assert "element 1 of 3, 2, failed on engine" in text and "cannot be sent back" in text
+    assert "Element 1 of 3, 2, failed on engine" in text and "cannot be sent back" in text
 
 
 def test_an_element_whose_class_an_engine_does_not_know_is_named() -> None:
@@ -122,7 +122,7 @@ def test_an_element_whose_class_an_engine_does_not_know_is_named() -> None:
     exec("class Thing: pass", module.__dict__)
     sys.modules["only_on_the_client"] = module
     ours = run(mapped(source("o = 1"), [1, module.Thing(), 3]), PARALLEL_FLOW)
-    assert "element 1 of 3" in ours.errors[1][1]
+    assert "Element 1 of 3" in ours.errors[1][1]
     assert "cannot be read on the engine" in ours.errors[1][1]
     assert "No module named 'only_on_the_client'" in ours.errors[1][1]
 

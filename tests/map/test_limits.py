@@ -71,7 +71,7 @@ def test_an_element_over_its_limit_fails_alone() -> None:
     ours = run(limited(LATE, list(range(6)), **ports), PARALLEL_FLOW)
     kind, text = ours.errors[0]
     assert kind == "PythonSource"
-    assert "element 3 of 6, 3, failed on engine" in text
+    assert "Element 3 of 6, 3, failed on engine" in text
     assert "it reached its time limit, TimeoutError: it took longer than 1 s" in text
     assert "Also" not in text and [f.index for f in ours.raw.errors[0].elements] == [3]
 

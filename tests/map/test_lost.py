@@ -155,7 +155,7 @@ def test_an_element_that_ends_engines_is_named_and_the_others_finish(engines: An
     ours = run(Workflow(parts, workflow.connections), PARALLEL_FLOW)
     kind, text = ours.errors[0]
     assert kind == "PythonSource"
-    assert "element 7 of 20, 7, failed" in text and "ended 3 engines" in text
+    assert "Element 7 of 20, 7, failed" in text and "ended 3 engines" in text
     iterations = ours.workflow_exec.item_execs[-1].loop_execs[0].loop_iterations
     assert sorted(i.iteration for i in iterations) == [i for i in range(20) if i != 7]
 

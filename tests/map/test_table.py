@@ -187,7 +187,7 @@ def test_an_element_that_cannot_travel_is_named() -> None:
     ours = run(mapped(source("o = 1"), [1, threading.Lock(), 3]), PARALLEL_FLOW)
     assert ours.errors[1][0] == "Map"
     text = ours.errors[1][1]
-    assert "element 1 of 3" in text and "cannot be sent" in text
+    assert "Element 1 of 3" in text and "cannot be sent" in text
 
 
 # -- the function and its other ports -----------------------------------------------------

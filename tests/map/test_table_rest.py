@@ -37,14 +37,14 @@ def test_a_missing_output_port() -> None:
     serial, ours = both(mapped(source("o = i"), [1, 2], output="nope"))
     assert serial.errors == {0: ("PythonSource", "Invalid output port: nope")}
     told = "Invalid output port: nope\nPythonSource has no output port of this name. "
-    assert ours.errors == {1: ("Map", f"{told}Its output ports: o, self")}
+    assert ours.errors == {1: ("Map", f"{told}Its output ports: o, self.")}
 
 
 def test_a_missing_output_port_of_a_group() -> None:
     inner = group([source("o = i")], [], {"i": (0, "i")}, {"o": (0, "o")})
     _, ours = both(mapped(inner, [1, 2], output="value"))
     ((kind, text),) = ours.errors.values()
-    assert kind == "Map" and text.endswith("Its output ports: o, self")
+    assert kind == "Map" and text.endswith("Its output ports: o, self.")
 
 
 def test_an_output_left_unset_with_only_self_connected() -> None:

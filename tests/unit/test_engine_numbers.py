@@ -122,7 +122,7 @@ def test_a_launcher_is_found_however_it_is_written(capsys: pytest.CaptureFixture
         shown.append(capsys.readouterr())
     assert shown[0] == shown[1] == shown[2] and shown[0].err == ""
     for name, text in (
-        ("x" * 5000, "there is no launcher 'xxx"),
+        ("x" * 5000, "There is no launcher 'xxx"),
         (" ", "' ' is no launcher; leave"),
     ):
         assert cli.main(["start", "-n", "2", "--dry-run", "--launcher", name]) == 2
@@ -168,5 +168,5 @@ def test_a_controller_of_many_engines_needs_more_open_files(
         resources.check_open_files(64)
     # A controller that runs has limits of its own.
     monkeypatch.setattr("resource.prlimit", lambda pid, which: (70, 100))
-    with pytest.raises(ControllerFailed, match=r"controller that runs may open 70 .* least 78"):
+    with pytest.raises(ControllerFailed, match=r"The controller that runs may open 70 .* least 78"):
         resources.check_open_files(8, os.getpid())

@@ -79,7 +79,7 @@ def test_a_death_is_named_and_costs_one_element(cluster: Cluster, stage: str, wa
     if stage == "run" and way == "KeyboardInterrupt":
         expected = "interrupted"
     assert failure.stage == expected
-    assert f"element {BAD} of {TOTAL}" in str(failure)
+    assert f"Element {BAD} of {TOTAL}" in str(failure)
     assert "Deadly" in failure.input
     if way in LETHAL:
         assert len(lost) == 3 and "ended 3 engines" in failure.message

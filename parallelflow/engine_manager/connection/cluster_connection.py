@@ -88,8 +88,8 @@ def _refuse(
 ) -> NoReturn:
     kill = f"; what is left of it: kill -9 {' '.join(map(str, running))}" if running else ""
     raise ConnectFailed(
-        f"the controller of the profile {profile} at {connection.host}:{connection.port} does not "
-        f"answer: {why}. Stop it (parallelflow cleanup, or ipcluster stop "
+        f"The controller of the profile {profile!r} at {connection.host}:{connection.port} does "
+        f"not answer: {why}. Stop it (parallelflow cleanup, or ipcluster stop "
         f"--profile={profile}{kill}) or choose another profile."
     )
 

@@ -173,7 +173,7 @@ class ClusterLauncher:
             raise
         except Exception as e:
             raise ControllerFailed(
-                f"the controller of {self._name()} could not be started: {_why(e)}. "
+                f"The controller of {self._name()} could not be started: {_why(e)}. "
                 f"{what_to_do(e, COMPLETE)}"
             ) from e
         controller = self.cluster.controller
@@ -201,7 +201,7 @@ class ClusterLauncher:
         status = controller.poll()
         if status is not None:
             error = ControllerFailed(
-                f"the controller of {self._name()} ended at once (exit code {status}).",
+                f"The controller of {self._name()} ended at once (exit code {status}).",
                 log_of(controller),
             )
             error.passing = "Address already in use" in error.log
@@ -329,7 +329,7 @@ class ClusterLauncher:
         self._loop.close()
 
     def _name(self) -> str:
-        return f"the profile {self._folder.name.removeprefix('profile_')}"
+        return f"the profile {self._folder.name.removeprefix('profile_')!r}"
 
 
 def _whole(path: Path) -> bool:

@@ -123,7 +123,7 @@ def wrong_values_told(profile_folder: Path) -> Iterator[None]:
     except (TraitError, SystemExit) as e:
         reason = e.__context__ if isinstance(e, SystemExit) and e.__context__ else e
         raise ConfigurationFailed(
-            f"a configuration file in {profile_folder} has a value that is not taken: {reason}. "
+            f"A configuration file in {profile_folder} has a value that is not taken: {reason}. "
             "Correct it, or choose another profile."
         ) from e
 

@@ -122,14 +122,14 @@ def check_launcher(cluster: Any, name: str | None, n: int) -> None:
     choice = find_choice(known, name)
     if not choice.available:
         raise LauncherUnusable(
-            f"the launcher {name} needs the program {choice.command}, which is not installed "
+            f"The launcher {name!r} needs the program {choice.command}, which is not installed "
             "here. Log in where it is, or choose another launcher."
         )
     if choice.name == "ssh":
         hosts = _launcher(cluster, "ssh").engines
         if not hosts:
             raise LauncherUnusable(
-                "the launcher ssh does not know any machine. List them in the profile's "
+                "The launcher ssh does not know any machine. List them in the profile's "
                 "ipcluster_config.py: c.SSHEngineSetLauncher.engines = {'host': 4}"
             )
         if _room(hosts) < n:
@@ -243,7 +243,7 @@ def find_choice(known: list[LauncherChoice], name: str) -> LauncherChoice:
         if choice.name == name.strip().lower():
             return choice
     names = ", ".join(c.name for c in known)
-    raise UserMistake(f"there is no launcher {shortened(name)}; ipyparallel offers: {names}.")
+    raise UserMistake(f"There is no launcher {shortened(name)}; ipyparallel offers: {names}.")
 
 
 def _reach(cluster: Any, folder: Path, name: str) -> list[str]:

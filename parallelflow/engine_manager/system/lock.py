@@ -95,7 +95,7 @@ def _opened(folder: Path) -> IO[bytes]:
         return open_lock(folder / "pid" / "parallelflow.lock")
     except OSError as e:
         raise ProfileUnusable(
-            f"the folder of the profile {folder.name.removeprefix('profile_')!r} cannot be "
+            f"The folder of the profile {folder.name.removeprefix('profile_')!r} cannot be "
             f"written: {e}. Free some space or correct its permissions, or choose another profile."
         ) from e
 
@@ -129,7 +129,7 @@ def _busy(folder: Path, file: IO[bytes]) -> ProfileBusy:
         holder = ""
     named = f"process {holder}" if holder.isdecimal() else "unknown to this one"
     return ProfileBusy(
-        f"another session ({named}) has been starting engines on the profile "
+        f"Another session ({named}) has been starting engines on the profile "
         f"{folder.name.removeprefix('profile_')} for {WAIT_SECONDS:.0f} s and does not come to an "
         "end. Let it go on if it was suspended, end it, or choose another profile."
     )

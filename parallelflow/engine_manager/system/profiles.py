@@ -81,7 +81,7 @@ def _ipython_folder_of(ipythondir: str | None, home: str | None) -> Path:
         return Path(get_ipython_dir())
     except OSError as e:
         raise ProfileUnusable(
-            f"the folder of the profiles cannot be used: {e}. Free some space or correct its "
+            f"The folder of the profiles cannot be used: {e}. Free some space or correct its "
             "permissions, or name another place by IPYTHONDIR."
         ) from e
 
@@ -113,7 +113,7 @@ def ensure_folder(profile: str) -> Path:
     folder = profile_folder(profile)
     if os.path.expandvars(folder) != str(folder):
         raise ProfileUnusable(
-            f"the folder of the profiles, {folder.parent}, cannot be used: IPython takes the "
+            f"The folder of the profiles, {folder.parent}, cannot be used: IPython takes the "
             "'$' in its name for a variable. Name another place by IPYTHONDIR."
         )
     try:
@@ -126,7 +126,7 @@ def ensure_folder(profile: str) -> Path:
         _try_to_write(folder / "security")
     except OSError as e:
         raise ProfileUnusable(
-            f"the folder of the profile {profile!r} cannot be used: {e}. "
+            f"The folder of the profile {profile!r} cannot be used: {e}. "
             "Free some space or correct its permissions, or choose another profile."
         ) from e
     return folder
@@ -201,7 +201,7 @@ def create(name: str) -> Path:
     """
     folder = profile_folder(name)
     if is_there(folder):
-        raise ProfileError(f"there is a profile {name!r} already: choose it, or another name.")
+        raise ProfileError(f"There is a profile {name!r} already: choose it, or another name.")
     from IPython.core.profiledir import ProfileDir
 
     ensure_folder(name)

@@ -73,7 +73,7 @@ def check_open_files(engines: int, pid: int = 0) -> None:
             limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
     needed = OPEN_FILES + FILES_EACH * (engines - 1)
     if 0 <= limit < needed:
-        runs = "the controller that runs" if pid else "a process"
+        runs = "The controller that runs" if pid else "A process"
         advice = "Stop it and start it again with more (ulimit -n)." if pid else ""
         raise ControllerFailed(
             f"{runs} may open {limit} files here, and a controller needs at least "
@@ -95,6 +95,6 @@ def check_loopback() -> None:
             socket.create_connection((LOOPBACK, port), LOOPBACK_SECONDS).close()
     except OSError as e:
         raise ControllerFailed(
-            f"programs of this machine cannot reach each other at {LOOPBACK}: {e}. "
+            f"Programs of this machine cannot reach each other at {LOOPBACK}: {e}. "
             f"{what_to_do(e, SWITCH_ON)}"
         ) from e

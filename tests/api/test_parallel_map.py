@@ -611,7 +611,7 @@ def test_it_goes_on_without_those_that_fail(caplog: pytest.LogCaptureFixture) ->
     texts = ["1", "one", "2", "two"]
     values = api.parallel_map(int, texts, on_error="continue", value_for_failed=-1)
     assert values == [1, -1, 2, -1]
-    assert "int goes on without 2 of 4 elements, which have the value -1: element 1" in caplog.text
+    assert "int goes on without 2 of 4 elements, which have the value -1: Element 1" in caplog.text
 
 
 @pytest.mark.usefixtures("where")

@@ -63,8 +63,8 @@ def test_no_file_is_overwritten_that_is_read_or_just_written(
     [
         ("run w.vt:aliases --table round", "round: is a link that leads in a circle."),
         ("run w.vt:aliases --params-file round", "round: is a link that leads in a circle."),
-        ("run w.vt:aliases --table in.csv --output round", "round: is a link that leads in a"),
-        ("run w.vt:aliases --report round", "--report round: it is a link that leads in a circle."),
+        ("run w.vt:aliases --table in.csv --output round", "round: it is a link that leads in a"),
+        ("run w.vt:aliases --report round", "--report round: it is a link that leads in a circle;"),
         ("run round", "round: there is no such file"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_value_that_cannot_travel_is_computed_here(capfd: Any) -> None:
     serial, ours, ran = both(workflow, port="o")
     assert ran == 1 and ours.errors == {} and ours.log == serial.log
     assert ours.values[1] == serial.values[1] == [[0], [0, 1], [0, 1, 2]]
-    assert "PythonSource stays in this process: element 0 of 3" in capfd.readouterr().err
+    assert "PythonSource stays in this process: Element 0 of 3" in capfd.readouterr().err
 
 
 SUSPENDS = """

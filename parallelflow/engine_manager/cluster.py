@@ -293,7 +293,7 @@ class Cluster:
             If it is not.
         """
         if self.connection is not connection or not connection.alive():
-            raise ClusterError(f"the profile {self.profile} has another cluster now, or none.")
+            raise ClusterError(f"The profile {self.profile!r} has another cluster now, or none.")
 
     def set_limits(self, limits: dict[str, Any]) -> None:
         """Note between how many engines the cluster adapts itself, beside its controller.
@@ -313,7 +313,7 @@ class Cluster:
                 record.write()
                 return
         raise ClusterError(
-            f"the controller of the profile {self.profile} was not started by Parallel Flow on "
+            f"The controller of the profile {self.profile!r} was not started by Parallel Flow on "
             "this machine, so that its number of engines cannot follow the work. Stop it, or "
             "choose another profile."
         )

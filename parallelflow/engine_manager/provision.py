@@ -203,7 +203,7 @@ class EngineProvisioner:
 
         wait_until(is_over, None)
         if cancel.is_set():
-            raise StartCancelled("the wait for an engine was cancelled.")
+            raise StartCancelled("The wait for an engine was cancelled.")
 
     def _client_of(self, connection: ClusterConnection | None) -> ipyparallel.Client | None:
         return connection.client if connection is not None else None

@@ -112,7 +112,7 @@ class ClusterWatch:
         self._workers.raise_setup_failure()
         trouble = self._pool.trouble()
         if trouble and not self._results.progress.engines:
-            raise ClusterLost(f"no engine has come for the work: {trouble}.")
+            raise ClusterLost(f"No engine has come for the work: {trouble}.")
         suspects = self._backlog.suspected()
         away = self._workers.why_taken_away
         reason = f": {away}" if away else ""

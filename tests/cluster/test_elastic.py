@@ -70,10 +70,10 @@ def test_the_reason_is_told_if_no_engine_comes(
     told: list[str] = []
     monkeypatch.setattr(manager.interaction, "tell", told.append)
     run = begin(manager, tmp_path, 3, 0.1)
-    with pytest.raises(ClusterLost, match="no engine has come for the work: an engine ended"):
+    with pytest.raises(ClusterLost, match="No engine has come for the work: an engine ended"):
         finish(run)
     assert len(told) == 1 and told[0].startswith("No more engines are asked for: an engine ended")
-    with pytest.raises(EnginesFailed, match="none of the engines that were asked for has come"):
+    with pytest.raises(EnginesFailed, match="None of the engines that were asked for has come"):
         manager.ensure_engines()
     run.cancel()
 

@@ -116,7 +116,7 @@ class Scaler:
         if limits is None or connection is None:
             return False
         if self._thread is not None and self.trouble and not connection.fit:
-            raise EnginesFailed(f"none of the engines that were asked for has come: {self.trouble}")
+            raise EnginesFailed(f"None of the engines that were asked for has come: {self.trouble}")
         self._hold_until = time.monotonic() + HOLD_SECONDS
         self._least = least
         with self._lock:

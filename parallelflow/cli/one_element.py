@@ -79,6 +79,7 @@ def run_element(workflow: Any, aliases: dict[str, str], options: Namespace) -> i
     if signals.exit_code() is not None:
         return Exit.FAILED
     result = executed[0]
+    sys.stdout.flush()  # what follows comes last, also where both streams are one
     for trace in report.traces(result.errors):
         print(trace, file=sys.stderr)
     for line in report.failure(workflow.pipeline, result.errors):

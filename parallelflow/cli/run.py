@@ -153,6 +153,7 @@ def _run(
         on_screen = sys.stdout.isatty()
         for line in report.results(workflow.pipeline, result.objects, whole=not on_screen):
             print(line)
+    sys.stdout.flush()  # what follows comes last, also where both streams are one
     if result.suspended:
         for line in report.suspension(workflow.pipeline, result.suspended):
             tell(line)

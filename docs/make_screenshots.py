@@ -2,7 +2,7 @@
 
 VisTrails' real window is opened with the example, in a home of its own and on no screen; each
 dialog is used for real and painted into ``docs/images``. A font must be installed (on Debian:
-fonts-dejavu-core).
+fonts-dejavu-core). ``make_cells.py`` makes the one of an exploration's cells.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ modules that engines have executed for the point give the engines' answers inste
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vistrails.core.interpreter.default import get_default_interpreter
@@ -86,8 +86,15 @@ class Answers:
     ) -> None:
         self._modules = modules
         self.total = len(exploration.points)
+        # Of what stays here, such as the place of a file, engines have no module.
+        known = parameters_of(exploration.workflow.pipeline)
+        sent = {parameter.db_id for module, parameter in known if module.id in modules}
+        points = [
+            replace(point, parameters=tuple(p for p in point.parameters if p[0] in sent))
+            for point in exploration.points
+        ]
         self.batch = Batch(
-            "exploration", [exploration.workflow], exploration.points, collect, self._show,
+            "exploration", [exploration.workflow], points, collect, self._show,
             kept=True,
         )  # fmt: skip
 

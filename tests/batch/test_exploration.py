@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,3 +261,17 @@ def test_points_give_what_vistrails_gives(
     assert len(expected) == len({repr(one) for one in expected}) > 1
     assert {key: counts[key] for key in case.counts} == case.counts, counts
     assert {key: executions(tmp_path)[key] for key in case.counts} == case.counts
+
+
+def test_what_a_point_sets_of_a_module_that_stays_is_not_sent(opened: Any, cluster: Any) -> None:
+    """In the window a FileSink stays, and each point of it has a file of its own."""
+    from parallelflow.batch.answers import answers_for
+    from parallelflow.batch.exploration import explore_saved, find_saved
+
+    importlib.import_module("docs.examples.make_epidemic").build_workflow(opened.controller)
+    opened.pipeline = opened.controller.current_pipeline
+    answers = answers_for(explore_saved(opened, find_saved(opened, None)))
+    assert answers is not None
+    answers.batch.evaluate()
+    assert [outcome.failure for outcome in answers.batch.outcomes] == [None] * 6
+    assert all(outcome.collected for outcome in answers.batch.outcomes)

@@ -11,7 +11,7 @@ from tests.host.run import ROOT
 from tests.support import leaks
 
 # A guard against deadlocks; a walk takes ten to thirty seconds.
-LIMIT = 290
+LIMIT = 590
 
 
 #: How lines begin that the steps themselves print.

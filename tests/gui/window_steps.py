@@ -28,7 +28,7 @@ WAIT_SECONDS = 60.0
 # Between two looks; steps wait for what they want to see.
 PAUSE_MS = 50
 # And a guard for all steps of a walk.
-DEADLINE_SECONDS = 280
+DEADLINE_SECONDS = 570
 
 ENTRIES = [
     "Start new engine processes...",

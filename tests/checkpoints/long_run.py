@@ -23,8 +23,15 @@ o = i * {constant} + c
 """
 
 
-def run_map(folder: Path, elements: int, seconds: float, constant: int) -> Any:
-    """Run a Map over a range; return its values, or errors."""
+def write(folder: Path, values: Any) -> None:
+    """Write what has come, at once: a kill from here on comes after the end of the run."""
+    new = folder / "result.new"
+    new.write_text(json.dumps(values))
+    new.replace(folder / "result")
+
+
+def run_map(folder: Path, elements: int, seconds: float, constant: int) -> None:
+    """Run a Map over a range; write its values, or errors."""
     from parallelflow import host
     from parallelflow.engine_manager import get_manager
     from tests.support.workflows import PARALLEL_FLOW, Workflow, map_part, run, source
@@ -40,13 +47,13 @@ def run_map(folder: Path, elements: int, seconds: float, constant: int) -> Any:
     connections = [(0, "self", 1, "FunctionPort"), (2, "o", 1, "InputList"), (3, "o", 0, "c")]
     try:
         result = run(Workflow(parts, connections), PARALLEL_FLOW)
-        return result.values.get(1) if not result.errors else str(result.errors)
+        write(folder, result.values.get(1) if not result.errors else str(result.errors))
     finally:
         manager.stop()
 
 
-def run_api(folder: Path, elements: int, seconds: float, constant: int) -> Any:
-    """Run a `parallel_map` in this process; return its values."""
+def run_api(folder: Path, elements: int, seconds: float, constant: int) -> None:
+    """Run a `parallel_map` in this process; write its values."""
     import time
 
     from parallelflow.api import parallel_map
@@ -58,7 +65,7 @@ def run_api(folder: Path, elements: int, seconds: float, constant: int) -> Any:
         return i * constant + 7
 
     print("ready", flush=True)
-    return parallel_map(work, range(elements), checkpoint="numbers")
+    write(folder, parallel_map(work, range(elements), checkpoint="numbers"))
 
 
 def main() -> None:
@@ -69,8 +76,7 @@ def main() -> None:
     folder, elements, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     kind = sys.argv[4] if len(sys.argv) > 4 else "map"
     constant = int(sys.argv[5]) if len(sys.argv) > 5 else 3
-    values = (run_map if kind == "map" else run_api)(folder, elements, seconds, constant)
-    (folder / "result").write_text(json.dumps(values))
+    (run_map if kind == "map" else run_api)(folder, elements, seconds, constant)
 
 
 if __name__ == "__main__":

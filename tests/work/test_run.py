@@ -18,6 +18,7 @@ from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.progress import RunState, Snapshot, listen
+from parallelflow.work.chunks import SHARED_BYTES
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker

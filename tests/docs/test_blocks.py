@@ -238,3 +238,12 @@ def test_engines_use_the_ports_that_the_how_to_fixes(tmp_path: Path) -> None:
         ranges["engine"],
         ranges["client"],
     )
+
+
+def test_the_readme_begins_with_the_two_commands_that_do_all() -> None:
+    first = next(iter(blocks(ROOT / "README.md")))
+    assert [line.partition("#")[0].strip() for line in first.text.splitlines()] == [
+        "make run",
+        "make test",
+    ]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"

@@ -333,10 +333,14 @@ def of_process(pid: int) -> DetachedRun:
     return run
 
 
+# Of elements that no other run of this process has.
+NUMBER = 314_159
+
+
 def test_the_end_of_a_run_is_written_at_once_and_one_that_has_left_out_elements_is_done() -> None:
     run = of_process(os.getpid())
     with writing_progress(run.folder):
-        progress = Progress("mapped", 3, failed=1, done=2)
+        progress = Progress("mapped", NUMBER, failed=1, done=NUMBER - 1)
         progress.remember()
         progress.enter(RunState.FAILED)
         [latest] = [s for _, s in read_progress(run.folder) if s.run == progress.run]
@@ -344,7 +348,9 @@ def test_the_end_of_a_run_is_written_at_once_and_one_that_has_left_out_elements_
     run.finish(0)
     ended = find_detached(run.number)
     assert ended is not None
-    assert {(line.state, line.failed) for line in ended.lines() if line.total == 3} == {("done", 1)}
+    assert {(line.state, line.failed) for line in ended.lines() if line.total == NUMBER} == {
+        ("done", 1)
+    }
 
 
 def test_the_last_progress_is_shown_before_the_summary(

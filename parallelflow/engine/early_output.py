@@ -6,11 +6,12 @@ written arrives with the element's result alone.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from parallelflow.names import EARLY_OUTPUT
+
+from .plain_process import engine_shell
 
 __all__ = ["EarlyOutput", "Written", "find_channel", "without"]
 
@@ -31,9 +32,7 @@ def find_channel() -> Channel | None:
 
     To be called in the thread that handles the request.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel: Any = getattr(shell, "kernel", None)
+    kernel: Any = getattr(engine_shell(), "kernel", None)
     try:
         session, socket = kernel.session, kernel.iopub_socket
         topic = kernel._topic("display_data")

@@ -10,12 +10,19 @@ from typing import Any
 
 from .event_loops import no_event_loop
 
-__all__ = ["no_shell", "plain_process"]
+__all__ = ["engine_shell", "no_shell", "plain_process"]
 
 # By these, libraries take a process for a notebook or a terminal that a person sits at.
 BUILTINS = ("__IPYTHON__", "display", "execfile", "get_ipython", "runfile")
 PROMPTS = ("ps1", "ps2", "ps3")
 MISSING = object()
+
+_hidden: Any = None
+
+
+def engine_shell() -> Any:
+    """Return IPython's shell of this process, also where it is hidden; None if there is none."""
+    return _hidden if _hidden is not None else _shown_shell()
 
 
 @contextlib.contextmanager
@@ -28,11 +35,13 @@ def plain_process() -> Iterator[None]:
 @contextlib.contextmanager
 def no_shell() -> Iterator[None]:
     """Hide IPython's shell, if this process has one, from what runs in this block."""
-    holders = _holders()
+    global _hidden
+    shell = _shown_shell()
+    holders = [c for c in type(shell).__mro__ if vars(c).get("_instance") is shell and shell]
     if not holders:
         yield
         return
-    shell = holders[0]._instance
+    before, _hidden = _hidden, shell
     kept = [(vars(builtins), name, vars(builtins).pop(name, MISSING)) for name in BUILTINS]
     kept += [(vars(sys), name, vars(sys).pop(name, MISSING)) for name in PROMPTS]
     hooks = sys.displayhook, sys.excepthook
@@ -42,6 +51,7 @@ def no_shell() -> Iterator[None]:
     try:
         yield
     finally:
+        _hidden = before
         for each in holders:
             each._instance = shell
         sys.displayhook, sys.excepthook = hooks
@@ -52,8 +62,7 @@ def no_shell() -> Iterator[None]:
                 names[name] = value
 
 
-def _holders() -> list[Any]:
-    """Return the classes that know the shell: traitlets keeps it on each of them."""
+def _shown_shell() -> Any:
+    """Return the shell that whoever asks IPython gets; traitlets keeps it on its classes."""
     module = sys.modules.get("IPython.core.interactiveshell")
-    shell = getattr(getattr(module, "InteractiveShell", None), "_instance", None)
-    return [c for c in type(shell).__mro__ if vars(c).get("_instance") is shell and shell]
+    return getattr(getattr(module, "InteractiveShell", None), "_instance", None)

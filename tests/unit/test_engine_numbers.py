@@ -108,7 +108,8 @@ def test_the_number_for_free_cores_fits(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_engine_that_has_not_told_its_machine_is_counted_as_here() -> None:
     """Otherwise two starts at once give a core two engines."""
     client = SimpleNamespace(ids=[4, 0, 2, 3], _notification_handlers={})
-    connection = ClusterConnection(client, None, SimpleNamespace(main=None))  # type: ignore[arg-type]
+    file = SimpleNamespace(path=Path("profile", "security", "ipcontroller-client.json"))
+    connection = ClusterConnection(client, file, SimpleNamespace(main=None))  # type: ignore[arg-type]
     assert connection.count_here() == 4
     connection.facts[0] = facts = EngineMetadata(socket.gethostname(), *[""] * 7)  # type: ignore[arg-type]
     connection.facts[3] = dataclasses.replace(facts, host="another-machine")

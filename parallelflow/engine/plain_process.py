@@ -37,7 +37,8 @@ def no_shell() -> Iterator[None]:
     """Hide IPython's shell, if this process has one, from what runs in this block."""
     global _hidden
     shell = _shown_shell()
-    holders = [c for c in type(shell).__mro__ if vars(c).get("_instance") is shell and shell]
+    classes: tuple[Any, ...] = type(shell).__mro__
+    holders = [c for c in classes if shell is not None and vars(c).get("_instance") is shell]
     if not holders:
         yield
         return

@@ -20,6 +20,7 @@ import pytest
 from tests.support import examples, leaks
 from tests.support.home import make_home
 from tests.support.shared_cluster import manager_with_engines
+from tests.support.stale_segments import remove_stale_segments
 
 HOME = make_home()
 RUN = leaks.mark_this_run()
@@ -99,6 +100,11 @@ def no_process_outlives_the_run() -> Iterator[None]:
     if files:  # they go with the home; sessions that tests kill may leave some
         text = f"temporary files left behind by the tests:\n{files}"
         warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+
+
+def pytest_runtest_setup() -> None:
+    """Remove what windows have left that tests have killed: another one could take it for its."""
+    remove_stale_segments()
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:

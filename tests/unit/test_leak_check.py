@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.support import leaks
+from tests.support.stale_segments import SEGMENTS, remove_stale_segments
 
 ROOT = Path(__file__).resolve().parents[2]
 # The fixtures of the real conftest, with less patience.
@@ -124,3 +126,19 @@ def test_a_run_that_leaves_a_process_fails_and_names_it(tmp_path: Path, marker: 
     where = "this test" if marker else "the tests"
     assert f"left behind by {where}, now killed:" in done.stdout
     assert "time.sleep(600)" in done.stdout
+
+
+@pytest.mark.skipif(not SEGMENTS.exists(), reason="there is no list of shared memory")
+def test_what_a_killed_window_leaves_in_shared_memory_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from PyQt5.QtCore import QSharedMemory\n"
+        "memory = QSharedMemory(sys.argv[1])\n"
+        "assert memory.create(1), memory.errorString()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    window = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "key")])
+    assert window.wait(60) == -signal.SIGKILL
+    remove_stale_segments()  # if the tests of another process have not done it
+    makers = [int(line.split()[4]) for line in SEGMENTS.read_text().splitlines()[1:]]
+    assert window.pid not in makers

@@ -7,10 +7,7 @@ on engines. What VisTrails' spreadsheet shows then is painted into ``docs/images
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE / "examples")]
 
-from make_screenshots import FONT, LIMIT, PAUSE, write  # noqa: E402
+from make_screenshots import in_child, take_steps, write  # noqa: E402
 
 EXAMPLE = f"{HERE / 'examples' / 'epidemic.vt'}:town"
 MATPLOTLIB = "org.vistrails.vistrails.matplotlib"
@@ -29,55 +26,13 @@ SIZE = (1260, 680)
 
 
 def main() -> None:
-    """Make the picture in a child process whose home is thrown away."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {
-            **os.environ,
-            "HOME": home,
-            "IPYTHONDIR": str(Path(home) / ".ipython"),
-            "QT_QPA_PLATFORM": "offscreen",
-        }
-        command = [sys.executable, str(Path(__file__).resolve()), "--child"]
-        # The example's own file of curves is written there, too.
-        subprocess.run(command, env=environment, cwd=home, timeout=LIMIT, check=True)
+    """Make the picture; the example's own file of curves is thrown away with the folder."""
+    in_child(Path(__file__))
 
 
 def child() -> None:
     """Open the window and take the picture."""
-    from parallelflow import host
-
-    host.activate()
-    import vistrails.gui.application as application
-
-    singleton = application.VistrailsApplicationSingleton
-    interactive = singleton.interactiveMode
-
-    def interactive_and_paint(self: Any) -> None:
-        from PyQt5.QtCore import QTimer
-
-        interactive(self)
-        font = self.font()
-        font.setPointSize(FONT)
-        self.setFont(font)
-        steps = take_picture(self.builderWindow)
-
-        def take() -> None:
-            try:
-                next(steps)
-            except StopIteration:
-                self.builderWindow.quit()
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-                self.exit(1)
-            else:
-                QTimer.singleShot(PAUSE, take)
-
-        QTimer.singleShot(PAUSE, take)
-
-    singleton.interactiveMode = interactive_and_paint
-    host.run_window([EXAMPLE])
+    take_steps(take_picture, EXAMPLE)
 
 
 def take_picture(window: Any) -> Iterator[None]:

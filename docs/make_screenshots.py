@@ -37,8 +37,15 @@ BROKEN = "c = get_config()\nc.IPEngine.max_heartbeat_misses = 'many'\n"
 
 
 def main() -> None:
-    """Make all pictures, in a child process whose home is thrown away."""
+    """Make all pictures."""
     IMAGES.mkdir(exist_ok=True)
+    in_child(Path(__file__))
+    for picture in sorted(IMAGES.glob("*.png")):
+        print(f"{picture}: {picture.stat().st_size // 1000} kB")
+
+
+def in_child(script: Path) -> None:
+    """Run a script with ``--child``, in a process whose home and folder are thrown away."""
     with tempfile.TemporaryDirectory() as home:
         environment = {
             **os.environ,
@@ -46,15 +53,25 @@ def main() -> None:
             "IPYTHONDIR": str(Path(home) / ".ipython"),
             "QT_QPA_PLATFORM": "offscreen",
         }
-        subprocess.run(
-            [sys.executable, __file__, "--child"], env=environment, timeout=LIMIT, check=True
-        )
-    for picture in sorted(IMAGES.glob("*.png")):
-        print(f"{picture}: {picture.stat().st_size // 1000} kB")
+        command = [sys.executable, str(script.resolve()), "--child"]
+        subprocess.run(command, env=environment, cwd=home, timeout=LIMIT, check=True)
 
 
 def child() -> None:
     """Open the window and take the pictures."""
+    take_steps(take_pictures, EXAMPLE)
+
+
+def take_steps(take_pictures: Callable[[Any], Iterator[None]], example: str) -> None:
+    """Open the window with an example, take steps in it, and quit.
+
+    Parameters
+    ----------
+    take_pictures : callable
+        Returns the steps, for the window; between two of them events are handled.
+    example : str
+        The file and the version.
+    """
     sys.path.insert(0, str(HERE.parent))
     from parallelflow import host
 
@@ -90,7 +107,7 @@ def child() -> None:
         QTimer.singleShot(PAUSE, take)
 
     singleton.interactiveMode = interactive_and_paint
-    host.run_window([EXAMPLE])
+    host.run_window([example])
 
 
 # -- one picture after the other -------------------------------------------------------------

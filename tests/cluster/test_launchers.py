@@ -27,6 +27,8 @@ from parallelflow.errors import EnginesFailed
 
 from .sessions import running, session, wait_until
 
+ROOT = Path(__file__).resolve().parents[2]
+
 pytestmark = [pytest.mark.own_cluster, pytest.mark.slow]
 
 PORT = 20222
@@ -39,7 +41,7 @@ def server(tmp_path: Path, home: Path) -> Iterator[list[str]]:
     for name in ("host", "user"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
         subprocess.run(key, check=True)
-    environment = f"HOME={home} IPYTHONDIR={os.environ['IPYTHONDIR']} PYTHONPATH={Path.cwd()}"
+    environment = f"HOME={home} IPYTHONDIR={os.environ['IPYTHONDIR']} PYTHONPATH={ROOT}"
     options = {
         "HostKey": tmp_path / "host",
         "AuthorizedKeysFile": tmp_path / "user.pub",

@@ -16,6 +16,8 @@ from parallelflow.engine_manager.system import profiles, resources
 from parallelflow.errors import ControllerFailed
 from tests.support import namespaces
 
+ROOT = Path(__file__).resolve().parents[2]
+
 pytestmark = pytest.mark.own_cluster
 
 # A deadlock guard: nothing, or a controller and an engine, is started.
@@ -42,7 +44,7 @@ def start(place: Path) -> Run:
         *arguments: str, wrap: Callable[..., list[str]] | None = None, **more: str
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "parallelflow", *(arguments or ("start", "-n", "1"))]
-        path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "HOME": str(place), "PYTHONPATH": path}
         environment |= {"IPYTHONDIR": str(place / ".ipython"), **more}
         return subprocess.run(

@@ -30,9 +30,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Path]:
     """Work in a folder of the test's own; give every setting back at its end."""
-    before = [(setting, setting.read()) for setting in SETTINGS]
+    folder, before = Path.cwd(), [(setting, setting.read()) for setting in SETTINGS]
     os.chdir(tmp_path)
     yield tmp_path
+    os.chdir(folder)
     for setting, value in before:
         if setting.read() != value:
             setting.write(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 from vistrails.core.modules.vistrails_module import NotCacheable
 
+from parallelflow.loops.reached import reached
+
 __all__ = ["divide", "downstream", "may_be_cached"]
 
 CACHES = "cache_this"
@@ -67,10 +69,4 @@ def divide(
 
 def downstream(pipeline: Any, start: Collection[int]) -> set[int]:
     """Return modules and all that is downstream of them."""
-    found, open_ = set(start), list(start)
-    while open_:
-        for number, _ in pipeline.graph.edges_from(open_.pop()):
-            if number not in found:
-                found.add(number)
-                open_.append(number)
-    return found
+    return reached(pipeline.graph.edges_from, start)

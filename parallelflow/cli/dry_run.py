@@ -20,7 +20,7 @@ from .engines import chosen_launcher, configure_engines
 from .exits import Exit
 from .json_output import print_document
 from .opening import opened, read_targets
-from .repeats import branch_facts, branches_of, facts, loops_of
+from .repeats import branch_facts, branches_of, facts, loops_of, named
 
 __all__ = ["show_plan"]
 
@@ -182,22 +182,17 @@ def _loop(loop: Mapping[str, Any], content: Mapping[str, Any], options: Namespac
         elements = f", {count(loop['elements'], 'element')}"
     elif loop["elements_from"]:
         elements = f", its elements come from '{loop['elements_from']}'"
-    return f"{_named(loop)}, {where}{elements}"
+    return f"{named(loop)}, {where}{elements}"
 
 
 def _branch(branch: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     whole = _are_whole_runs(content)
     where = "on the engine of its run" if whole else "on an engine, beside other modules"
-    return f"{_named(branch)}, {where}"
+    return f"{named(branch)}, {where}"
 
 
 def _are_whole_runs(content: Mapping[str, Any]) -> bool:
     return content["runs"] > 1 or content["rows"] is not None
-
-
-def _named(module: Mapping[str, Any]) -> str:
-    label = f" '{module['label']}'" if module["label"] != module["module"] else ""
-    return f"{module['module']}{label}"
 
 
 def _kept(kept: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parallelflow.engine.workflow_results import title
@@ -10,7 +10,7 @@ from parallelflow.engine.workflow_results import title
 from . import peek
 from .workflow import pipelines_of
 
-__all__ = ["branch_facts", "branches_of", "facts", "loops_of"]
+__all__ = ["branch_facts", "branches_of", "facts", "loops_of", "named"]
 
 # Modules that evaluate another one, or a workflow, several times; by package.
 _LOOPS = {
@@ -48,6 +48,12 @@ def facts(module: Any) -> dict[str, Any]:
 def branch_facts(module: Any) -> dict[str, Any]:
     """Return what a branch is called."""
     return {"module": module.name, "label": title(module), "package": module.package}
+
+
+def named(told: Mapping[str, Any]) -> str:
+    """Return a module's name with its label, if it has one, by what `branch_facts` returns."""
+    label = f" '{told['label']}'" if told["label"] != told["module"] else ""
+    return f"{told['module']}{label}"
 
 
 def _is_marked(module: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from . import target
 from .exits import Exit
 from .json_output import print_document
-from .repeats import branch_facts, branches_of, facts, loops_of
+from .repeats import branch_facts, branches_of, facts, loops_of, named
 from .workflow import modules_of, version_read
 
 __all__ = ["show"]
@@ -82,10 +82,10 @@ def _lines(content: dict[str, Any]) -> list[str]:
         "tags": [f"{tag['name']} ({tag['number']})" for tag in content["tags"]],
         "aliases": [f"{a['name']} = {a['value']} ({a['type']})" for a in content["aliases"]],
         "loops": [
-            f"{loop['module']}{_named(loop)}, {'on engines' if loop['on_engines'] else 'serial'}"
+            f"{named(loop)}, {'on engines' if loop['on_engines'] else 'serial'}"
             for loop in content["loops"]
         ],
-        "branches": [f"{branch['module']}{_named(branch)}" for branch in content["branches"]],
+        "branches": [named(branch) for branch in content["branches"]],
         "explorations": content["explorations"],
         "packages": content["packages"],
     }
@@ -96,7 +96,3 @@ def _lines(content: dict[str, Any]) -> list[str]:
         for position, entry in enumerate(entries or ["none"]):
             lines.append(f"  {word if position == 0 else '':<13} {entry}")
     return lines
-
-
-def _named(module: dict[str, Any]) -> str:
-    return f" '{module['label']}'" if module["label"] != module["module"] else ""

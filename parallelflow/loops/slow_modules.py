@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .reached import reached
+
 __all__ = ["SLOW_SECONDS", "last_seconds", "slow_modules"]
 
 SLOW_SECONDS = 1.0
@@ -34,24 +36,14 @@ def slow_modules(pipeline: Any, controller: Any, wanted: Collection[int]) -> set
     seconds = last_seconds(controller)
     slow = {m.id for m in pipeline.module_list if seconds.get(m.id, 0.0) >= SLOW_SECONDS}
     slow -= set(wanted)
-    before = {number: _upstream(pipeline, number) for number in slow | set(wanted)}
+    upstream = pipeline.graph.edges_to
+    before = {number: reached(upstream, {number}) for number in slow | set(wanted)}
     return {
         one
         for one in slow
         if any(other != one and other not in before[one] and one not in before[other]
                for other in before)
     }  # fmt: skip
-
-
-def _upstream(pipeline: Any, number: int) -> set[int]:
-    found: set[int] = set()
-    open_ = [number]
-    while open_:
-        for source, _ in pipeline.graph.edges_to(open_.pop()):
-            if source not in found:
-                found.add(source)
-                open_.append(source)
-    return found
 
 
 def last_seconds(controller: Any) -> dict[int, float]:

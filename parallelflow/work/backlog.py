@@ -86,7 +86,7 @@ class Backlog:
         retry = self._take_retry(engine)
         if retry is not None:
             return retry
-        size = self.sizer.size(self._left(), engines, shared)
+        size = self.sizer.size(self._left(), engines, shared, finished)
         chunk: Chunk | None
         if self._again:
             chunk = self._again.popleft()

@@ -31,6 +31,9 @@ UNKNOWN = 0.125
 # The first chunk for an engine: its length in time is not known, so that it ends early instead.
 FIRST_ELEMENTS = 32
 FIRST_SECONDS = 0.02
+# Of what does not know its length there may be only a few more: a chunk takes at most so many times
+# what has finished before, so that the first ones do not leave the other engines without any.
+GROWTH = 4
 # A chunk that takes longer than expected by this factor ends there.
 PATIENCE = 2
 # More elements than this in a chunk gain nothing and cost memory on three machines.
@@ -196,7 +199,9 @@ class ChunkSizer:
             self._count = self._count / 2 + len(seconds)
             self._bytes = self._bytes / 2 + nbytes
 
-    def size(self, left: int | None, engines: int, shared: bool = False) -> int:
+    def size(
+        self, left: int | None, engines: int, shared: bool = False, finished: int = MAX_ELEMENTS
+    ) -> int:
         """Return the size of the next chunk.
 
         Parameters
@@ -207,6 +212,8 @@ class ChunkSizer:
             Engines at work.
         shared : bool
             Whether it goes through shared memory.
+        finished : int
+            Elements that have come back; for those whose number is not known.
         """
         if self._fixed is not None:
             return self._fixed
@@ -220,6 +227,8 @@ class ChunkSizer:
         if left is not None:
             share = -(-left // engines)
             size = min(size, max(round(share * part), min(share, least), last))
+        else:
+            size = min(size, GROWTH * finished)
         return max(1, size)
 
     def largest(self, engines: int, shared: bool = False) -> int:

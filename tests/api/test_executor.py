@@ -19,7 +19,7 @@ import pytest
 from parallelflow import api
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import FunctionNotSendable
-from tests.support.waiting import wait_until
+from tests.support.waiting import meet, wait_until
 
 SECONDS = 60
 
@@ -45,14 +45,8 @@ def test_calls_have_their_values_and_exceptions(where: str) -> None:
 
 
 def test_calls_run_on_the_engines_side_by_side(cluster: Any, tmp_path: Path) -> None:
-    def meet(i: int) -> int:
-        """Wait until the other engine has a call, too."""
-        (tmp_path / str(os.getpid())).touch()
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
-        return os.getpid()
-
     with api.Executor() as executor:
-        pids = set(executor.map(meet, range(6)))
+        pids = set(executor.map(lambda _: meet(tmp_path), range(6)))
     assert len(pids) == 2 and os.getpid() not in pids
 
 

@@ -16,7 +16,7 @@ from parallelflow import api
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError
 from parallelflow.progress import Snapshot, listen
-from tests.support.waiting import wait_until
+from tests.support.waiting import meet, wait_until
 
 
 def test_it_is_like_map(where: str) -> None:
@@ -44,20 +44,22 @@ def test_an_endless_iterable_is_read_as_values_are_taken(where: str) -> None:
     assert len(read) == count
 
 
-def test_values_come_before_all_have_finished(cluster: Any) -> None:
+def test_values_come_before_all_have_finished(cluster: Any, tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+
     def function(i: int) -> int:
-        time.sleep(0.5 if i else 0.0)
+        if i:
+            wait_until(go_on.exists)
         return os.getpid()
 
-    finished: list[int] = []
-    with_listener = listen(lambda snapshot: finished.append(snapshot.done))
-    try:
-        values = api.imap(function, range(8))
-        first = next(values)
-        assert max(finished) < 8
-        assert first != os.getpid() and len({first, *values}) == 2
-    finally:
-        with_listener()
+    values = api.imap(function, range(8))
+    first = next(values)
+    go_on.touch()
+    assert first != os.getpid() and len([*values]) == 7
+
+
+def test_all_engines_take_part(cluster: Any, tmp_path: Path) -> None:
+    assert len(set(api.imap(lambda _: meet(tmp_path), range(8)))) == 2
 
 
 def test_unordered_values_do_not_wait_for_a_slow_one(cluster: Any, tmp_path: Path) -> None:

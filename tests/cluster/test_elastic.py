@@ -16,21 +16,23 @@ from parallelflow.engine_manager.model import Limits
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import ClusterLost, EnginesFailed
 from parallelflow.work.run import Run
-from tests.support.waiting import wait_until
+from tests.support.waiting import meet, wait_until
 
 pytestmark = pytest.mark.own_cluster
 
 
-def square(index: int, folder: str, seconds: float) -> int:
+def square(index: int, folder: str, seconds: float, together: int = 0) -> int:
+    if together:
+        meet(Path(folder).parent, together)
     (Path(folder) / f"{index}-{os.getpid()}-{time.monotonic_ns()}").touch()
     time.sleep(seconds)
     return index * index
 
 
-def begin(manager: EngineManager, folder: Path, n: int, seconds: float) -> Run:
+def begin(manager: EngineManager, folder: Path, n: int, seconds: float, together: int = 0) -> Run:
     client = manager.ensure_engines(for_run=True)
     assert client is not None
-    function = partial(square, folder=str(folder), seconds=seconds)
+    function = partial(square, folder=str(folder), seconds=seconds, together=together)
     pool = manager.engine_pool()
     return Run(client, plain_function, (function,), range(n), "f", chunk_size=1, pool=pool)
 
@@ -47,10 +49,12 @@ def test_engines_come_with_the_work_and_go_when_it_is_done(
 ) -> None:
     assert manager.start_engines(limits=Limits(0, 2, "local", idle_seconds=2.0)) == 0
     assert manager.state is State.CONTROLLER and manager.info().elastic == "0 to 2 engines by local"
-    run = begin(manager, tmp_path, 12, 1.5)
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    run = begin(manager, folder, 12, 0.5, together=2)
     finish(run)
     assert run.values == [i * i for i in range(12)]
-    began = [path.name.split("-")[:2] for path in tmp_path.iterdir()]
+    began = [path.name.split("-")[:2] for path in folder.iterdir()]
     assert sorted(int(index) for index, _ in began) == list(range(12))  # none of them twice
     assert len({pid for _, pid in began}) == 2
     connection = manager.cluster.live_connection()

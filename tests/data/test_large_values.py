@@ -26,7 +26,7 @@ from parallelflow.data.shared_folder import folder_states
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work import mapping, worker
 from parallelflow.work.sendable import with_constants
-from tests.support.waiting import wait_until
+from tests.support.waiting import meet, wait_until
 
 MEGABYTES_8 = 1_000_000  # numbers of 8 bytes
 # Folders of sessions that were killed before these tests; they are not theirs.
@@ -291,10 +291,8 @@ def test_engines_need_the_memory_of_a_constant_once(client: Any, tmp_path: Path)
         import pathlib
         import re
 
-        folder = tmp_path / str(len(big))
         total = float(big.sum())
-        (folder / str(os.getpid())).touch()
-        wait_until(lambda: len(list(folder.iterdir())) == 2)  # the other engine has read it, too
+        meet(tmp_path / str(len(big)))  # the other engine has read it, too
         text = pathlib.Path("/proc/self/smaps_rollup").read_text()
         return os.getpid(), total, int(re.findall(r"Pss: +(\d+) kB", text)[0]) * 1024
 
@@ -342,12 +340,14 @@ def follow(pid: int) -> int:
 
 
 @needs_root
-def test_an_engine_with_another_shared_memory_gets_and_gives_messages(client: Any) -> None:
+def test_an_engine_with_another_shared_memory_gets_and_gives_messages(
+    client: Any, tmp_path: Path
+) -> None:
     """Names would not tell it."""
     assert client[client.ids[0]].apply(move_away).get(30)
     big = np.arange(3.0 * MEGABYTES_8)
     function, elements = with_constants(
-        lambda i, big: (__import__("os").getpid(), big[i : i + 1_000_000].copy()),
+        lambda i, big: (meet(tmp_path), big[i : i + 1_000_000].copy()),
         (range(20), itertools.repeat(big)),
     )
     options: Any = {"chunk_size": 1}
@@ -371,7 +371,7 @@ def lying_there() -> list[tuple[str, list[str]]]:
 
 @needs_root
 def test_a_constant_crosses_once_to_each_machine(
-    client: Any, monkeypatch: pytest.MonkeyPatch
+    client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first, second = (client[engine] for engine in client.ids)
     pid = first.apply(move_away).get(30)
@@ -387,13 +387,9 @@ def test_a_constant_crosses_once_to_each_machine(
     big = np.arange(8.0 * MEGABYTES_8)
 
     def function(i: int, big: Any) -> tuple[int, float, float]:
-        import os
-        import time
-
         before = float(big[i])
         big[i] = -1  # nobody else sees it
-        time.sleep(0.05)
-        return os.getpid(), before, float(big[-1])
+        return meet(tmp_path), before, float(big[-1])
 
     def run() -> set[int]:
         wrapped, elements = with_constants(function, (range(12), itertools.repeat(big)))

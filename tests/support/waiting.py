@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 # A guard against deadlocks, for a machine that does much else; most of it takes a second.
 LIMIT_SECONDS = 60.0
@@ -25,3 +27,13 @@ def wait_until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS) 
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
         time.sleep(LOOK_EVERY_SECONDS)
     return time.monotonic() - began
+
+
+def meet(folder: Path, processes: int = 2) -> int:
+    """Wait until so many processes are in a call of this with the same folder; return the process.
+
+    In an element, it makes sure that every engine has one, however slow an engine is to begin.
+    """
+    (folder / f"met-{os.getpid()}").touch()
+    wait_until(lambda: len(list(folder.glob("met-*"))) >= processes)
+    return os.getpid()

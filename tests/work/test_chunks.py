@@ -12,6 +12,7 @@ from parallelflow.work.chunks import (
     FIRST_BYTES,
     FIRST_ELEMENTS,
     FIRST_SECONDS,
+    GROWTH,
     MAX_BYTES,
     MAX_ELEMENTS,
     PATIENCE,
@@ -90,6 +91,16 @@ def test_a_size_that_the_user_has_set_is_kept() -> None:
     assert own.patience(7) is None
     with pytest.raises(ValueError, match="at least 1"):
         ChunkSizer(0)
+
+
+def test_of_an_unknown_number_the_first_engine_does_not_take_all() -> None:
+    assert ChunkSizer().size(None, 2, finished=0) == 1
+    fast = sizer(*[1e-6] * 10)
+    sizes = [fast.size(None, 2, finished=number) for number in (0, 1, 2, 10, 10**6)]
+    assert sizes == [1, GROWTH, 2 * GROWTH, 10 * GROWTH, MAX_ELEMENTS]
+    # Of a known number, and with a size set by the user, it is not asked.
+    assert fast.size(10**6, 2, finished=1) == MAX_ELEMENTS
+    assert ChunkSizer(7).size(None, 2, finished=0) == 7
 
 
 def test_what_a_chunk_has_left_goes_first_and_may_be_divided() -> None:

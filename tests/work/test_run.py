@@ -24,7 +24,7 @@ from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 from tests.support.clusters import Cluster, drive, engine_pids, on_both, on_real
 from tests.support.elements import hang_in_c
-from tests.support.waiting import BUSY_SECONDS, wait_until
+from tests.support.waiting import BUSY_SECONDS, meet, wait_until
 
 
 def run_of(client: Any, function: Any, elements: Any, **settings: Any) -> Run:
@@ -64,8 +64,8 @@ def test_small_elements_travel_in_large_chunks(client: Any) -> None:
     assert len(count) < 200
 
 
-def test_both_engines_work(client: Any) -> None:
-    run = run_of(client, lambda i: (pause(0.02), os.getpid())[1], range(40))
+def test_both_engines_work(client: Any, tmp_path: Path) -> None:
+    run = run_of(client, lambda _: meet(tmp_path), range(40))
     assert len(set(run.values)) == 2
 
 
@@ -444,23 +444,14 @@ def test_engines_that_cannot_run_it_do_not_count(client: Any) -> None:
 
 @on_both
 def test_an_engine_that_joins_in_the_middle_gets_work(cluster: Cluster, tmp_path: Path) -> None:
-    joined = tmp_path / "joined"
-
     def function(i: int) -> int:
-        """Return the process; what has begun only ends when the third engine is there."""
-        while not joined.exists():
-            time.sleep(0.01)
-        time.sleep(0.02)
-        return os.getpid()
-
-    def note() -> None:
-        if len(run.progress.engines) == 3:
-            joined.touch()
+        """Return the process; what has begun only ends when the third engine has begun, too."""
+        return meet(tmp_path, 3)
 
     starter = threading.Thread(target=cluster.start_engines, args=(1,))
     run = Run(cluster.client, plain_function, (function,), range(60), "t", chunk_size=1)
     starter.start()
-    drive(run, note)
+    drive(run)
     starter.join()
     assert len(set(run.values)) == 3
     assert len(cluster.client.ids) == 3

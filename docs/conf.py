@@ -26,7 +26,8 @@ myst_heading_anchors = 3
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+# The docstrings tell the types; with them in the signatures these are ten lines long.
+autodoc_typehints = "none"
 autodoc_default_options = {"members": True}
 default_role = "code"
 
@@ -41,7 +42,9 @@ html_theme_options = {
     "show_powered_by": False,
     "show_relbars": True,
 }
-html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+# The search is above the list of pages, which is longer than some screens.
+html_sidebars = {"**": ["about.html", "searchbox.html", "navigation.html"]}
 html_static_path = ["_static"]
+html_js_files = ["tables.js"]
 html_show_sourcelink = False
 html_copy_source = False

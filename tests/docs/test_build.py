@@ -48,6 +48,21 @@ def test_a_page_has_the_version_and_leads_on(built: Path) -> None:
     assert "not released" in (built / "changelog.html").read_text(encoding="utf-8")
 
 
+def test_tables_with_many_columns_fit_a_telephone(built: Path) -> None:
+    """By a style and a script, which each page with such a table loads."""
+    page = (built / "performance.html").read_text(encoding="utf-8")
+    for name in ("custom.css", "tables.js"):
+        assert f"_static/{name}" in page
+        assert "many-columns" in (built / "_static" / name).read_text(encoding="utf-8")
+
+
+def test_a_signature_has_no_types_which_the_docstring_tells(built: Path) -> None:
+    page = (built / "api.html").read_text(encoding="utf-8")
+    (signature,) = re.findall(r'<dt[^>]* id="parallelflow.api.parallel_map">(.*?)</dt>', page, re.S)
+    text = re.sub(r"<[^>]*>|\s", "", signature)
+    assert text.startswith("parallelflow.api.parallel_map(function,*iterables,ask=False,ipython=False,")
+
+
 def test_the_api_is_described_from_its_docstrings(built: Path) -> None:
     page = (built / "api.html").read_text(encoding="utf-8")
     for name in ("parallel_map", "get_client", "direct_view", "load_balanced_view"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from . import output_options
 from .exits import meanings
 
 __all__ = ["add"]
@@ -20,6 +21,7 @@ examples:
   parallelflow checkpoints                 all of them, the oldest first
   parallelflow checkpoints show 1f2e3d4c5b what decides whether a run resumes it
   parallelflow checkpoints remove --all
+  parallelflow checkpoints --json          for a script
 """
 
 
@@ -48,3 +50,4 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="names, as list shows them")
     parser.add_argument("--all", action="store_true", help="with remove: all of them")
+    output_options.add_json(parser)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from parallelflow.checkpoints import folder
 from parallelflow.checkpoints.folder import Kept
 from parallelflow.errors import NothingLeft, UserMistake, shown
 
 from .exits import Exit
+from .json_output import print_document
 from .messages import tell
 
 __all__ = ["check_something_is_left", "run_command"]
@@ -24,10 +26,16 @@ def run_command(options: Namespace) -> int:
     Raises
     ------
     UserMistake
-        If there is no checkpoint of a name, or none was named.
+        If there is no checkpoint of a name, or none was named, or JSON of a removal is wanted.
     """
+    if options.json and options.action == "remove":
+        raise UserMistake("Of a removal there is no JSON: --json is for list and show.")
     if options.action == "list":
-        for line in _listed(folder.list_kept()):
+        kept_ones = folder.list_kept()
+        if options.json:
+            print_document("checkpoints", {"checkpoints": [_fields(each) for each in kept_ones]})
+            return Exit.OK
+        for line in _listed(kept_ones):
             print(line)
         return Exit.OK
     if options.all and options.action == "remove":
@@ -39,6 +47,9 @@ def run_command(options: Namespace) -> int:
                 f"Name the checkpoint to {options.action}, as 'parallelflow checkpoints' shows it."
             )
     if options.action == "show":
+        if options.json:
+            print_document("checkpoints", {"checkpoints": [_fields(each) for each in wanted]})
+            return Exit.OK
         for kept in wanted:
             print("\n".join(_shown(kept)))
         return Exit.OK
@@ -93,6 +104,23 @@ def _shown(kept: Kept) -> Iterator[str]:
     yield "  A run resumes it if these are the same:"
     for name, value in sorted(kept.parts.items()):
         yield f"    {name}: {value}"
+
+
+def _fields(kept: Kept) -> dict[str, Any]:
+    header = kept.header
+    return {
+        "name": kept.name,
+        "place": kept.place,
+        "file": header.get("file") or None,
+        "label": header.get("label") or "",
+        "begun": kept.begun,
+        "host": header.get("host"),
+        "done": kept.count(),
+        "total": header.get("total"),
+        "bytes": kept.size,
+        "path": str(kept.path),
+        "parts": kept.parts,
+    }
 
 
 def _progress(kept: Kept) -> str:

@@ -35,7 +35,7 @@ and, after the colon, the tags of a file's versions.
 _EPILOG = """\
 examples:
   eval "$(parallelflow completion bash)"        a line for ~/.bashrc
-  eval "$(parallelflow completion zsh)"         a line for ~/.zshrc
+  eval "$(parallelflow completion zsh)"         for ~/.zshrc, after compinit
   parallelflow completion fish | source         a line for config.fish
 """
 

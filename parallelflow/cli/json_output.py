@@ -25,6 +25,7 @@ SCHEMAS = {
     "show": 1,
     "info": 1,
     "runs": 1,
+    "checkpoints": 1,
 }
 """The number of each command's schema; it grows when a field gets another meaning, or goes."""
 

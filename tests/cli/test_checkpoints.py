@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.support import json_tables
 from tests.support.command import RunHere
 
 from .conftest import Run
@@ -26,7 +28,15 @@ def test_a_failed_run_resumes_and_is_shown_meanwhile(
     listed = parallelflow("checkpoints").stdout
     name, *_ = listed.split()
     assert len(listed.splitlines()) == 1 and str(cases) in listed and " today " in listed
-    assert "the function: #" in parallelflow("checkpoints", "show", name).stdout
+    shown = parallelflow("checkpoints", "show", name).stdout
+    assert "the function: #" in shown
+    for arguments in ((), ("show", name)):
+        told = json.loads(parallelflow("checkpoints", *arguments, "--json").stdout)
+        json_tables.check("checkpoints", told)
+        [kept] = told["checkpoints"]
+        assert (told["schema"], kept["name"], kept["file"]) == (1, name, str(cases))
+        assert f"{kept['done']} of {kept['total']}" in listed
+        assert all(f"{part}: {value}" in shown for part, value in kept["parts"].items())
 
     second = parallelflow("run", f"{cases}:element_fails", "--failed", "-n", 1)
     assert "parallelflow: resuming the run of today " in second.stderr, second.stderr
@@ -45,3 +55,6 @@ def test_names_that_are_none(here: RunHere) -> None:
     result = here("checkpoints", "remove")
     assert (result.returncode, result.stdout) == (2, "")
     assert "Name the checkpoint to remove" in result.stderr
+    result = here("checkpoints", "remove", "--all", "--json")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "--json is for list and show" in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -72,6 +73,40 @@ def test_bash_completes_commands_options_files_and_tags(folder: Path) -> None:
     assert launcher.strip() == "slurm"
     assert alias.strip() == "whole="
     assert codes.startswith("PF01") and "PF09" in codes
+
+
+@pytest.mark.parametrize("shell", completion.SHELLS)
+def test_a_shell_can_read_its_lines(here: RunHere, shell: str, tmp_path: Path) -> None:
+    """Of the shells that this machine has; all have lines that name the command."""
+    pytest.importorskip("argcomplete")
+    done = here("completion", shell)
+    assert done.returncode == 0 and "parallelflow" in done.stdout
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell} here")
+    lines = tmp_path / "lines"
+    lines.write_text(done.stdout, encoding="utf-8")
+    read = subprocess.run([program, "-n", lines], capture_output=True, text=True)
+    assert (read.returncode, read.stderr) == (0, "")
+
+
+def test_fish_completes_tags_and_aliases(folder: Path) -> None:
+    pytest.importorskip("argcomplete")
+    fish = shutil.which("fish")
+    if fish is None:
+        pytest.skip("there is no fish here")
+    asked = ("run cases.vt:serial", "run cases.vt --set wh")
+    script = ["parallelflow completion fish | source"]
+    script += [f"complete -C 'parallelflow {line}'" for line in asked]
+    done = subprocess.run(
+        [fish, "--no-config", "-c", "; ".join(script)],
+        cwd=folder,
+        env={**environment(), "PATH": f"{folder}:/usr/bin:/bin", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["cases.vt:serial_map", "whole="]
 
 
 def test_tags_of_what_is_no_vistrail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ _TYPES: dict[str, Any] = {
     "any": lambda value: True,
 }
 # What stands for names that the user chooses is not told field by field.
-_OPEN = ("parameters", "value")
+_OPEN = ("parameters", "parts", "value")
 
 
 def fields(command: str) -> dict[str, str]:

@@ -493,6 +493,19 @@ class ConfigurationUnreadable(UserMistake):
         )
 
 
+def element_place(index: int, path: Sequence[int]) -> str:
+    """Return an element's index as texts have it.
+
+    Parameters
+    ----------
+    index : int
+        Among all elements.
+    path : sequence of int
+        Of an element in lists of lists, its index in each of them; else empty.
+    """
+    return f"{index} ({''.join(f'[{each}]' for each in path)})" if path else str(index)
+
+
 @dataclass(frozen=True)
 class ElementFailure:
     """Why one element of a list has no result.
@@ -524,6 +537,9 @@ class ElementFailure:
         What failed inside the function; see `parallelflow.engine.remote_failure.RemoteFailure`.
     exception : bytes or None
         The exception itself, pickled, if a plain function raised one that can be.
+    path : tuple of int
+        Of an element in lists of lists, its index in each of them, that of the outermost first;
+        empty if there is but one list.
     """
 
     index: int
@@ -537,11 +553,17 @@ class ElementFailure:
     host: str | None = None
     where: tuple[Any, ...] = ()
     exception: bytes | None = field(default=None, repr=False)
+    path: tuple[int, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Its index, with those in the lists around it, as in ``5 ([1][2])``."""
+        return element_place(self.index, self.path)
 
     def __str__(self) -> str:
         place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"
         return (
-            f"Element {self.index} of {self.total}, {self.input}, failed{place}: "
+            f"Element {self.place} of {self.total}, {self.input}, failed{place}: "
             f"{STAGES[self.stage]}{self.error_type}: {self.message}"
         )
 
@@ -608,7 +630,7 @@ class ElementError(ParallelFlowError):
         self.topic = HEADINGS[self.failures[0].stage]
         text = str(self.failures[0])
         if len(self.failures) > 1:
-            text += f"\nAlso failed: {some_of([f.index for f in self.failures[1:]], MOST_INDICES)}"
+            text += f"\nAlso failed: {some_of([f.place for f in self.failures[1:]], MOST_INDICES)}"
         super().__init__(text)
         first = self.failures[0]
         if first.traceback and first.engine is not None:

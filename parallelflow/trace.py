@@ -117,6 +117,10 @@ def _nothing_sent() -> list[Sent]:
     return []
 
 
+def _one_list(index: int) -> tuple[int, ...]:
+    return ()
+
+
 @dataclass
 class RunTrace:
     """What is noted of one run.
@@ -137,6 +141,9 @@ class RunTrace:
         What happened to engines: seconds since the epoch, and a line.
     element_of, value_of : callable or None
         Return an element and its value by its index, as long as the run's lists are there.
+    path_of : callable
+        Returns an element's index in each of the lists around it, by its index; empty if there
+        is but one list.
     place : Place or None
         Where the run belongs in a workflow.
     """
@@ -149,6 +156,7 @@ class RunTrace:
     events: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_EVENTS))
     element_of: Callable[[int], Any] | None = None
     value_of: Callable[[int], Any] | None = None
+    path_of: Callable[[int], tuple[int, ...]] = _one_list
     place: Place | None = None
 
     def add(

@@ -153,7 +153,7 @@ def failure(pipeline: Any, errors: Mapping[int, Any]) -> Iterator[str]:
         yield f"{named(pipeline.modules.get(number), number)} failed: {message}"
         element = getattr(error, "element", None)
         if element is not None:
-            yield f"  element  {element.index} of {element.total} (the first is 0)"
+            yield f"  element  {element.place} of {element.total} (the first is 0)"
             yield f"  input    {element.input}"
         place = element or getattr(error, "branch", None)
         if place is not None and place.engine is not None:

@@ -98,6 +98,7 @@ def _error(pipeline: Any, number: int, error: Any) -> dict[str, Any]:
         if element is None
         else {
             "index": element.index,
+            "path": list(element.path),
             "total": element.total,
             "input": element.input,
             "engine": element.engine,

@@ -32,13 +32,14 @@ class ElementPorts:
         self._specs: dict[Any, Any] = {}
         self._signature = _mixed_signature(spec)
         self._unmixed = spec.signature
+        self._nesting = spec.nesting
 
     def put(self, module: Any, element: Any, number: int) -> None:
         """Put an element, or its parts, on a module's ports.
 
         The module's signature becomes the one that VisTrails' own loops give it: the looping
         module's own, the iteration and the last port's name, mixed by exclusive or. Without a
-        port it keeps its own.
+        port it keeps its own. In lists of lists that is so for each list around the element.
         """
         from vistrails.core.modules.basic_modules import NewConstant
         from vistrails.core.modules.vistrails_module import ModuleConnector
@@ -50,7 +51,9 @@ class ElementPorts:
             spec = self._spec_of(module, port, part)
             module.inputPorts[port] = [ModuleConnector(constant, "value", spec)]
         if self._ports:
-            mixed = self._signature ^ int.from_bytes(number_bytes(number), "little")
+            mixed = self._signature
+            for each in self._nesting.path_of(number) if self._nesting is not None else (number,):
+                mixed ^= int.from_bytes(number_bytes(each), "little")
             module.signature = b16encode(mixed.to_bytes(SIGNATURE_BYTES, "little"))
         else:
             module.signature = self._unmixed
@@ -82,10 +85,12 @@ def number_bytes(number: int, length: int = SIGNATURE_BYTES) -> bytes:
 
 
 def _mixed_signature(spec: FunctionSpec) -> int:
-    """Return the loop's signature mixed with the last input port's name, as an integer."""
-    name = spec.input_ports[-1] if spec.input_ports else ""
-    port = int.from_bytes(hashlib.sha1(name.encode()).digest(), "little")
-    return port ^ int.from_bytes(b16decode(spec.signature.upper()), "little")
+    """Return the loop's signature mixed with the last input ports' names, as an integer."""
+    mixed = int.from_bytes(b16decode(spec.signature.upper()), "little")
+    outer = spec.nesting.outer_ports if spec.nesting is not None else ()
+    for name in (*outer, spec.input_ports[-1] if spec.input_ports else ""):
+        mixed ^= int.from_bytes(hashlib.sha1(name.encode()).digest(), "little")
+    return mixed
 
 
 def all_outputs(module: Any, enabled: list[str]) -> dict[str, Any]:

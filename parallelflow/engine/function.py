@@ -211,7 +211,7 @@ class VistrailsFunction:
             ModuleSuspended,
         )
 
-        ran = False
+        ran, before = False, module.id in self._executed
         try:
             module.update()
             ran = True
@@ -224,6 +224,8 @@ class VistrailsFunction:
         except ModuleErrors as e:
             raise self._reported(e.module_errors[0], records, ran, e) from e
         except (ModuleError, ModuleBreakpoint) as e:
+            # Where it iterates itself, copies of it may have run before the one that failed.
+            ran = ran or (not before and module.id in self._executed)
             raise self._reported(e, records, ran, e) from e
         except Exception as e:
             if isinstance(e, RemoteFailureError):

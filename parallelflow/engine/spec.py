@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from .nesting import Nesting
+
 __all__ = ["NOT_SENT", "SUBWORKFLOW_KEY", "FunctionSpec", "PackageNeed", "PortValue"]
 
 SUBWORKFLOW_KEY = "__parallelflow_subworkflow__"
@@ -116,6 +118,8 @@ class FunctionSpec:
         VisTrails guesses.
     first : int
         The number of the first iteration.
+    nesting : Nesting or None
+        The lists around the elements, if these are those of the innermost of lists of lists.
     """
 
     pipeline: str
@@ -134,3 +138,4 @@ class FunctionSpec:
     versions: dict[str, str] = field(default_factory=dict)
     list_depth: int | None = None
     first: int = 0
+    nesting: Nesting | None = None

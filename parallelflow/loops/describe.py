@@ -17,6 +17,7 @@ from vistrails.core.vistrail.group import Group
 from vistrails.core.vistrail.pipeline import Pipeline
 
 import parallelflow
+from parallelflow.engine.nesting import Nesting
 from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
 from parallelflow.host import configuration
 
@@ -46,6 +47,7 @@ def describe(
     log: bool,
     list_depth: int | None = None,
     first: int = 0,
+    nesting: Nesting | None = None,
 ) -> FunctionSpec:
     """Describe the modules that a loop evaluates for each element.
 
@@ -66,6 +68,8 @@ def describe(
         See `FunctionSpec`.
     first : int
         The number of the first iteration.
+    nesting : Nesting, optional
+        The lists around the elements.
 
     Returns
     -------
@@ -92,6 +96,7 @@ def describe(
         versions={"parallelflow": parallelflow.version, "python": platform.python_version()},
         list_depth=list_depth,
         first=first,
+        nesting=nesting,
     )
 
 

@@ -74,7 +74,7 @@ class _Evaluation:
         self._manager = get_manager()
         self._known: KnownValues | None = None
         self._checkpoint = LoopCheckpoint(loop)
-        self._output = OutputOrder(show_marked(loop.label, len(loop.elements)))
+        self._output = OutputOrder(show_marked(loop))
         self._replay: Replay | None = None
         if loop.on_value is not None:
             self._replay = Replay(loop.on_value)
@@ -234,6 +234,7 @@ class _Evaluation:
             finished=known | earlier,
         )
         trace = run.progress.trace
+        trace.path_of = loop.path_of
         trace.element_of = loop.elements.__getitem__
         trace.value_of = run.values.__getitem__
         info = loop.module.moduleInfo

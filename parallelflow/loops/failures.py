@@ -52,7 +52,7 @@ def module_error(loop: Loop, failures: Mapping[int, ElementFailure]) -> ModuleEr
     first = ordered[0]
     message = _message(first)
     if len(ordered) > 1 and not loop.stop_on_error:
-        begin = f"{len(ordered)} of {first.total} elements failed. Element {first.index}"
+        begin = f"{len(ordered)} of {first.total} elements failed. Element {first.place}"
         message = "\n".join([f"{begin} ({first.input}): {message}", *_others(ordered)])
     error = ModuleError(_failed_module(loop, first), message, errorTrace=_trace(first))
     error.element, error.elements = first, ordered
@@ -67,9 +67,9 @@ def _others(failures: list[ElementFailure]) -> Iterator[str]:
     told = list(by_message.items())[:MOST_MESSAGES]
     for position, (message, same) in enumerate(told):
         if position:
-            yield f"element {same[0].index} ({same[0].input}): {message}"
+            yield f"element {same[0].place} ({same[0].input}): {message}"
         if len(same) > 1:
-            yield f"  the same: {some_of([f'element {f.index} ({f.input})' for f in same[1:]])}"
+            yield f"  the same: {some_of([f'element {f.place} ({f.input})' for f in same[1:]])}"
     left = len(failures) - sum(len(same) for _, same in told)
     if left:
         yield f"and {left} more with other messages"
@@ -96,6 +96,7 @@ def failure_in_session(loop: Loop, index: int, error: ModuleError) -> ElementFai
         message=error.msg,
         traceback=error.errorTrace or "".join(traceback.format_exception(error)),
         where=(error.module.moduleInfo.get("moduleId"),),
+        path=loop.path_of(index),
     )
 
 
@@ -163,7 +164,7 @@ def _message(failure: ElementFailure) -> str:
 
 def _trace(failure: ElementFailure) -> str:
     """Return where an element failed, and the remote traceback."""
-    lines = [f"Element {failure.index} of {failure.total}: {failure.input}"]
+    lines = [f"Element {failure.place} of {failure.total}: {failure.input}"]
     if failure.engine is not None:
         lines.append(f"on engine {failure.engine} of {failure.host}")
     return "\n".join([*lines, ElementError([failure]).more, "", failure.traceback])

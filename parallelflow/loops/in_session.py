@@ -33,7 +33,7 @@ class SessionElements:
     def __init__(self, loop: Loop, replay: Replay | None) -> None:
         self._loop = loop
         self._replay = replay
-        self._suspended: list[ModuleSuspended] = []
+        self._suspended: dict[int, ModuleSuspended] = {}
         self.done: set[int] = set()
 
     @property
@@ -52,7 +52,7 @@ class SessionElements:
         try:
             outcome.values[index] = loop.evaluate_in_session(loop, index)
         except ModuleSuspended as e:
-            self._suspended.append(e)
+            self._suspended[index] = e
             self._follow(outcome, index, skip=True)
         except ModuleError as e:
             if is_stop(e):
@@ -73,10 +73,13 @@ class SessionElements:
 
     def raise_if_suspended(self) -> None:
         """Raise on the looping module if elements wait for their jobs."""
-        if self._suspended:
-            total = len(self._loop.elements)
-            raise ModuleSuspended(
-                self._loop.module,
-                f"function module suspended in {len(self._suspended)}/{total} iterations",
-                children=self._suspended,
-            )
+        if not self._suspended:
+            return
+        if self._loop.suspended is not None:
+            raise self._loop.suspended(self._suspended)
+        total = len(self._loop.elements)
+        raise ModuleSuspended(
+            self._loop.module,
+            f"function module suspended in {len(self._suspended)}/{total} iterations",
+            children=list(self._suspended.values()),
+        )

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from vistrails.core.modules.vistrails_module import ModuleSuspended
+
+from parallelflow.engine.nesting import Nesting
 from parallelflow.engine.spec import FunctionSpec
 from parallelflow.errors import ElementFailure
 
@@ -65,6 +68,11 @@ class Loop:
         See `FunctionSpec`.
     first : int
         The number of the first iteration, as the log has it.
+    nesting : Nesting or None
+        The lists around the elements, if these are those of the innermost of lists of lists.
+    suspended : callable or None
+        Called with what elements that wait have raised, by index; returns what the loop raises.
+        None: one `ModuleSuspended` with all of them.
     """
 
     name: str
@@ -85,6 +93,8 @@ class Loop:
     serial_if_unable: bool = False
     list_depth: int | None = None
     first: int = 0
+    nesting: Nesting | None = None
+    suspended: Callable[[dict[int, ModuleSuspended]], ModuleSuspended] | None = None
 
     @cached_property
     def spec(self) -> FunctionSpec:
@@ -97,6 +107,7 @@ class Loop:
             log=self.log.wanted,
             list_depth=self.list_depth,
             first=self.first,
+            nesting=self.nesting,
         )
 
     @cached_property
@@ -108,6 +119,10 @@ class Loop:
     def other_functions(self) -> list[Any]:
         """The functions but the looping module itself, which reports its own execution."""
         return [function for function in self.functions if function is not self.module]
+
+    def path_of(self, index: int) -> tuple[int, ...]:
+        """Return an element's index in each of the lists around it; empty if there is but one."""
+        return self.nesting.path_of(index) if self.nesting is not None else ()
 
     @cached_property
     def label(self) -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from parallelflow.errors import element_place
 from parallelflow.wording import count
 from parallelflow.work.output import Written, write
 
@@ -17,21 +18,21 @@ __all__ = ["cheap_line", "forget_shown", "show_line", "show_marked", "show_once"
 _shown: set[str] = set()
 
 
-def show_marked(label: str, total: int) -> Callable[[int, Written], None]:
+def show_marked(loop: Loop) -> Callable[[int, Written], None]:
     """Return a function that shows an element's output line by line, marked with its index.
 
     Parameters
     ----------
-    label : str
-        What the user calls the module that loops.
-    total : int
-        Number of elements.
+    loop : Loop
+        The loop.
     """
+    total = len(loop.elements)
 
     def show(index: int, written: Written) -> None:
+        place = element_place(index, loop.path_of(index))
         for stream, text in written:
             for line in text.splitlines():
-                show_line(f"[{label}, element {index} of {total}] {line}", stream)
+                show_line(f"[{loop.label}, element {place} of {total}] {line}", stream)
 
     return show
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Callable, Iterator, MutableSequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vistrails.core.log.loop_exec import LoopIteration
 
 from parallelflow.engine.chunk_result import ChunkResult, Records
+from parallelflow.engine.nesting import Nesting
 from parallelflow.engine.payload import no_collection
 from parallelflow.engine.recorder import Record
 from parallelflow.work.worker import Worker
 
 from .log_objects import LogObjects, annotations_of
+from .nested_log import NestedLog
 
 __all__ = ["LoopLog"]
 
@@ -58,6 +61,8 @@ class _Iterations(MutableSequence[LoopIteration]):
         Elements that ran in this process, whatever an engine has recorded of them.
     objects : LogObjects
         Makes the log's objects.
+    nest : callable or None
+        Puts the iterations of lists of lists into those of the lists around them.
     """
 
     def __init__(
@@ -67,12 +72,14 @@ class _Iterations(MutableSequence[LoopIteration]):
         parts: list[_Part],
         here: set[int],
         objects: LogObjects,
+        nest: Callable[[list[LoopIteration]], list[LoopIteration]] | None,
     ) -> None:
         self._made = written
         self._index = index
         self._parts = parts
         self._here = here
         self._objects = objects
+        self._nest = nest
 
     @property
     def _all(self) -> list[LoopIteration]:
@@ -91,6 +98,11 @@ class _Iterations(MutableSequence[LoopIteration]):
                     self._made += iterations
                     self._index.update((each.id, each) for each in iterations)
                 self._made.sort(key=lambda each: each.iteration)
+        if self._nest is not None:
+            nest, self._nest = self._nest, None
+            self._made = nest(self._made)
+            self._index.clear()
+            self._index.update((each.id, each) for each in self._made)
         return self._made
 
     def __len__(self) -> int:
@@ -125,9 +137,11 @@ class LoopLog:
         What ``logging.begin_loop_execution`` gave.
     first : int
         The number of the first iteration.
+    nesting : Nesting, optional
+        The lists around the elements: the log is nested as they are.
     """
 
-    def __init__(self, loop: Any, first: int = 0) -> None:
+    def __init__(self, loop: Any, first: int = 0, nesting: Nesting | None = None) -> None:
         self._loop = loop
         self._first = first
         # VisTrails' dummy controllers stand in for all of these when the log is off.
@@ -136,6 +150,10 @@ class LoopLog:
         self._objects = LogObjects(self._controller)
         #: Elements that run in this process, whatever an engine has recorded of them.
         self._here: set[int] = set()
+        self._nested: NestedLog | None = None
+        self._nesting = nesting
+        if nesting is not None and self.wanted:
+            self._nested = NestedLog(loop.log, nesting)
 
     @property
     def wanted(self) -> bool:
@@ -168,7 +186,25 @@ class LoopLog:
     def begin_iteration(self, module: Any, index: int) -> None:
         """Note that an element begins to run in this process."""
         self._here.add(index)
-        self._loop.begin_iteration(module, index + self._first)
+        number = index + self._first
+        if self._nesting is not None:
+            number = self._nesting.path_of(index)[-1]
+        self._loop.begin_iteration(module, number)
+        if self._nested is not None:
+            self._nested.note_last(index)
+
+    def name_iteration(self, module: Any, number: int) -> None:
+        """Tell VisTrails which iteration a module is, where it names those that wait for jobs.
+
+        Parameters
+        ----------
+        module : Module
+            A copy that iterates over a list in a list.
+        number : int
+            The list's.
+        """
+        if self._controller is not None:
+            self._controller.parent_execs[id(module)] = LoopIteration(id=-1, iteration=number)
 
     def end_iteration(self, module: Any) -> None:
         """Note that an element that ran in this process has ended."""
@@ -182,7 +218,7 @@ class LoopLog:
         finished : bool
             Whether the whole loop has finished; if not, what has is kept.
         """
-        if self._controller is not None and self._parts:
+        if self._controller is not None and (self._parts or self._nested is not None):
             loop: Any = self._loop.log.loop_exec
             loop.db_loop_iterations = _Iterations(
                 loop.db_loop_iterations,
@@ -190,6 +226,7 @@ class LoopLog:
                 self._parts,
                 self._here,
                 self._objects,
+                partial(self._nested, finished=finished) if self._nested is not None else None,
             )
         if finished:
             self._loop.end_loop_execution()

@@ -115,6 +115,7 @@ class Results:
             host=worker.host if worker else None,
             where=failure.where,
             exception=failure.exception,
+            path=self.progress.trace.path_of(index),
         )
         self.progress.failed += 1
 

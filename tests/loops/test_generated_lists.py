@@ -66,6 +66,18 @@ def test_lists_of_any_depth_in_any_order(case: Any) -> None:
     same(iterated(function, *(a_list(value, depth) for depth, value in lists)), loops=None)
 
 
+@settings(GENERATED, max_examples=8)
+@given(nested(3), st.sampled_from(["o = (i, self.signature)", "o = 12 // i"]), st.booleans())
+def test_lists_of_lists_of_lists(core: Any, value: Any, code: str, checked: bool) -> None:
+    if checked and value and value[-1]:
+        value[-1][-1] = [1, "x"]  # VisTrails evaluates what is before this list
+    core.temp_configuration.showConnectionErrors = checked
+    try:
+        same(iterated(typed(code), a_list(value, 3)), loops=None)
+    finally:
+        core.temp_configuration.showConnectionErrors = False
+
+
 @settings(GENERATED, max_examples=5)
 @given(st.lists(numbers, max_size=12))
 def test_groups_that_sometimes_fail(values: list[int]) -> None:

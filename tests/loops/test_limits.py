@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parallelflow import settings
 from tests.loops.test_lists import given, iterated, typed
 from tests.loops.test_ranges import counted
 from tests.support.loops import on_engines
@@ -37,13 +35,6 @@ def ranged(code: str, values: list[int]) -> Workflow:
 
 
 LOOPS = {"list": (listed, 0, "o"), "For": (ranged, 1, "Result"), "Filter": (filtered, 1, "Result")}
-
-
-@pytest.fixture
-def overrides() -> Iterator[Any]:
-    """Set settings as the command's options do; they are taken back at the end."""
-    yield settings.override
-    settings.override(onError=None, elementTimeout=None, retries=None, valueForFailed=None)
 
 
 def ran(kind: str, code: str, values: list[int]) -> tuple[Result, Any, Any]:

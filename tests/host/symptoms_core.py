@@ -184,3 +184,37 @@ def a_for_passes_its_number() -> None:
         controller.update_function(controller.current_pipeline.modules[loop.id], port, [value])
     result = execute(controller).objects[loop.id].get_output("Result")
     assert result == [2 * i for i in range(-300, 3)], result
+
+
+@symptom("group-upgrades", r"AssertionError.*")
+def an_old_group_is_upgraded_in_whatever_order_its_errors_come() -> None:
+    from tests.support import examples
+
+    folder = examples.find_examples()
+    assert folder is not None
+    start()
+    from vistrails.core import debug
+    from vistrails.core.db.io import load_vistrail
+    from vistrails.core.db.locator import FileLocator
+    from vistrails.core.utils import InvalidPipeline
+    from vistrails.core.vistrail.controller import VistrailController
+
+    errors = InvalidPipeline.get_exception_set
+
+    def in_order(self: Any) -> list[Any]:
+        return sorted(errors(self), key=place, reverse=latest_first)
+
+    def place(error: Any) -> tuple[bool, int]:
+        return isinstance(error, InvalidPipeline), getattr(error, "_module_id", None) or 0
+
+    said: list[str] = []
+    debug.critical = lambda message, *details: said.append(message)
+    # They come in a set: in the order of their places in memory.
+    InvalidPipeline.get_exception_set = in_order
+    for latest_first in (False, True):  # noqa: B007
+        locator = FileLocator(str(folder / "gcd.vt"))
+        vistrail, abstractions, thumbnails, mashups = load_vistrail(locator)
+        controller = VistrailController(vistrail, locator, abstractions, thumbnails, mashups)
+        controller.select_latest_version()
+        assert not said, said
+        assert controller.current_pipeline.is_valid

@@ -37,13 +37,14 @@ LARGE_BYTES = 1_000_000
 # How the folders of VisTrails' temporary files are called.
 POOL_PREFIX = "vt_tmp"
 
-# How long records of what came before are made at a time: engines are not to wait.
-EARLY_SECONDS = 0.02
+# How long records are made at a time, and of how many elements before the clock is read again:
+# engines are not to wait, and a window's event loop turns in between.
+RECORD_SECONDS, PIECE = 0.02, 500
 
 Tell = Callable[[str], object]
 
-_Values = tuple[int, Sequence[Any], Collection[int], Sequence[float] | None]
-"""What `Checkpoint.add` was given."""
+_Values = tuple[int, range, Sequence[Any], Collection[int], Sequence[float] | None]
+"""What `Checkpoint.add` was given, and which positions of it."""
 
 
 class Checkpoint:
@@ -72,7 +73,7 @@ class Checkpoint:
         self._begun = time.time()
         self._due = time.monotonic() + LEAST_SECONDS
         self._at_once = at_once
-        self._early: deque[_Values] = deque()
+        self._unrecorded: deque[_Values] = deque()
         self._waiting: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._path: Any = None
@@ -199,38 +200,37 @@ class Checkpoint:
         """
         if self._broken:
             return
-        if self._at_once or time.monotonic() >= self._due:
-            self._make_records(start, values, without, seconds)
-        else:
-            self._early.append((start, values, without, seconds))
-        self.tick()
+        for first in range(0, len(values), PIECE):
+            positions = range(first, min(first + PIECE, len(values)))
+            self._unrecorded.append((start, positions, values, without, seconds))
+        if self._at_once:
+            self._make_records()
 
-    def _make_records(
+    def _make_piece(
         self,
         start: int,
+        positions: range,
         values: Sequence[Any],
         without: Collection[int],
         seconds: Sequence[float] | None,
     ) -> None:
-        records = []
-        for position, value in enumerate(values):
+        for position in positions:
             if position not in without and start + position not in self._known:
                 least = seconds[position] * DISK_BYTES_PER_SECOND if seconds else math.inf
-                kept = self._record(start + position, value, max(least, LARGE_BYTES))
-                if kept is not None:
-                    records.append(kept)
-        self._waiting += records
+                self._record(start + position, values[position], max(least, LARGE_BYTES))
 
-    def _make_early_records(self, seconds: float = math.inf) -> None:
-        """Make records of what had come when it was not time yet, for so long at most."""
+    def _make_records(self, seconds: float = math.inf) -> None:
+        """Make records of what has come, for so long at most."""
         end = time.monotonic() + seconds
-        while self._early and time.monotonic() < end:
-            self._make_records(*self._early.popleft())
+        while self._unrecorded:
+            self._make_piece(*self._unrecorded.popleft())
+            if time.monotonic() >= end:
+                return
 
     def tick(self) -> None:
         """Write what waits if it is time to; to be called often."""
         if time.monotonic() >= self._due:
-            self._make_early_records(EARLY_SECONDS)
+            self._make_records(RECORD_SECONDS)
             self._flush()
             self._tell_failure()
 
@@ -248,12 +248,12 @@ class Checkpoint:
             self._broken = True
             self._tell(self._writer.failure)
 
-    def _record(self, index: int, value: Any, most_bytes: float) -> bytes | None:
-        """Return the record of an element; None, and count why, where there is to be none."""
+    def _record(self, index: int, value: Any, most_bytes: float) -> None:
+        """Make the record of an element; count why, where there is to be none."""
         plain = type(value) in PLAIN
         if type(value) in (bytes, str) and len(value) > most_bytes:
             self._cheap += 1
-            return None
+            return
         frames: Sequence[Any] | None = None
         digest = self._digest(index)
         if plain:
@@ -263,12 +263,12 @@ class Checkpoint:
                 packing = payload.pack(value)
                 if packing.nbytes > most_bytes:
                     self._cheap += 1
-                    return None
+                    return
                 frames = packing.frames()
         if digest is None or frames is None:
             self._unkept += 1
-            return None
-        return record(digest, frames)
+            return
+        self._waiting.append(record(digest, frames))
 
     def _flush(self) -> None:
         """Give what waits to the writer, which is made at the first time."""
@@ -324,7 +324,7 @@ class Checkpoint:
             return
         self._closed = True
         if not finished:
-            self._make_early_records()
+            self._make_records()
             self._tell_what_is_not_kept()
             self._flush()
         if self._writer is not None:
@@ -333,7 +333,7 @@ class Checkpoint:
         elif self._file is not None:
             self._file.close()
         self._broken, self._waiting = True, []
-        self._early.clear()
+        self._unrecorded.clear()
         if finished:
             for kept in folder.list_kept():
                 if not difference(self._identity.parts, kept.parts):

@@ -278,6 +278,7 @@ def map_here(
                 model.done += 1
                 if checkpoint is not None:
                     checkpoint.add(index, [value])
+                    checkpoint.tick()
             else:
                 failures[index], exceptions[index] = failure, exception
                 model.failed += 1

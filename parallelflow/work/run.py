@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload, session_state
-from parallelflow.engine_manager.connection.client_cache import forget, leave_unread, note_received
+from parallelflow.engine_manager.connection.client_cache import forget, leave_unread
 from parallelflow.engine_manager.connection.user_interrupts import is_user_interrupt
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ElementFailure
@@ -136,7 +136,6 @@ class Run:
         self._pool = pool or EnginePool()
         self._policy = policy
         self._on_output = on_output
-        self._received = 0
         self._ended_together = False
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._backlog = Backlog(elements, finished or (), chunk_size, ahead)
@@ -351,7 +350,6 @@ class Run:
         if error is not None:
             return outcomes.judge_error(chunk, error, find_interrupter)
         chunk.reply_nbytes = payload.travelled(reply)
-        self._received += chunk.reply_nbytes
         return outcomes.judge_reply(chunk, reply, find_interrupter)
 
     def _take_early_output(self) -> None:
@@ -395,4 +393,3 @@ class Run:
             del self.values[self._backlog.source.taken :]
         self.progress.enter(state)
         leave_unread(self.workers.client, unread)
-        note_received(self.workers.client, self._received)

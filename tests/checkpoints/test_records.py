@@ -218,6 +218,7 @@ made = checkpoint.Checkpoint(RunIdentity("p", "Map", {PARTS!r}), elements, told.
 assert made.take() == {{}}
 for i in elements:
     made.add(i, ["v" * 100])
+    made.tick()
 made.close(finished=False)
 [line] = told
 assert line.startswith("the checkpoint is not written any more: File too large. The run goes on")
@@ -267,6 +268,7 @@ def test_no_more_is_written_than_allowed(override: Any) -> None:
     override(checkpointMegabytes=1)
     made, _, told = open_one([1, 2, 3])
     made.add(0, ["small"])
+    made.tick()
     made.add(1, ["x" * 2_000_000])
     made.close(finished=False)
     assert "it would be larger than checkpointMegabytes allows" in told[0]
@@ -371,16 +373,24 @@ def test_the_name_of_a_file_is_no_part_of_a_digest() -> None:
     assert len(digests) == 1
 
 
-def test_no_record_is_made_of_a_short_run_that_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It costs as much as a small element; what has failed, or takes long, has its records."""
-    made: list[bytes] = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the digests of elements of which records are made, in that order."""
+    digests: list[bytes] = []
     record = checkpoint_module.record
 
     def counted(digest: bytes, frames: Any) -> bytes:
-        made.append(digest)
+        digests.append(digest)
         return record(digest, frames)
 
     monkeypatch.setattr(checkpoint_module, "record", counted)
+    return digests
+
+
+def test_no_record_is_made_of_a_short_run_that_ends_well(
+    made: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs as much as a small element; what has failed, or takes long, has its records."""
     monkeypatch.setattr(checkpoint_module, "LEAST_SECONDS", 60.0)
     short, _, _ = open_one([1, 2])
     short.add(0, [10, 20])
@@ -394,6 +404,23 @@ def test_no_record_is_made_of_a_short_run_that_ends_well(monkeypatch: pytest.Mon
     assert len(made) == 1
     _, known, _ = open_one([1, 2])
     assert known == {0: [10]}
+
+
+def test_records_are_made_in_pieces(made: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window's event loop turns in between."""
+    monkeypatch.setattr(checkpoint_module, "RECORD_SECONDS", 0.0)
+    piece = checkpoint_module.PIECE
+    values = list(range(3 * piece - 1))
+    checkpoint, _, _ = open_one(values)
+    checkpoint.add(0, values)
+    counts = [len(made)]
+    for _ in range(3):
+        checkpoint.tick()
+        counts.append(len(made))
+    assert counts == [0, piece, 2 * piece, len(values)]
+    checkpoint.close(finished=False)
+    _, known, _ = open_one(values)
+    assert known == dict(enumerate(values))
 
 
 def test_what_came_early_is_written_when_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from parallelflow.engine_manager.connection import client_cache, user_interrupts
 from parallelflow.engine_manager.connection import engine_metadata as facts
+from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.progress import Progress
 from parallelflow.trace import Sent
 from parallelflow.work.backlog import Backlog
@@ -61,29 +59,6 @@ def test_an_interrupt_is_asked_for_on_one_cluster() -> None:
     assert user_interrupts.is_user_interrupt(one, 0)
     assert not user_interrupts.is_user_interrupt(one, 1)
     assert not user_interrupts.is_user_interrupt(other, 0)
-
-
-def test_what_threads_have_received_is_counted_completely(monkeypatch: Any) -> None:
-    client: Any = Client()
-    collected: list[int] = []
-    monkeypatch.setattr(client_cache, "GARBAGE_BYTES", 79_999)
-    monkeypatch.setattr(client_cache.gc, "collect", lambda: collected.append(1))
-
-    def receive() -> None:
-        for _ in range(20_000):
-            client_cache.note_received(client, 1)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=receive) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert collected == [1]  # with the very last byte
 
 
 def test_what_engines_tell_of_themselves_is_not_kept(monkeypatch: Any) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from parallelflow.data.collection import no_collection
 from parallelflow.engine import runner
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.connection.client_cache import forget
@@ -202,6 +204,21 @@ def test_the_client_keeps_nothing_of_a_request(client: Any) -> None:
     for _ in range(20):
         send_request(client, client.ids[0], int, []).get(60)
     wait_until(lambda: kept() == before)
+
+
+@on_real
+def test_what_has_come_is_freed_at_once(client: Any) -> None:
+    """Else large values stay until Python looks for garbage, in which a window stands."""
+    answer = send_request(client, client.ids[0], dict, [])
+    answer.add_done_callback(lambda answer: None)
+    gone = weakref.ref(answer)
+    [message] = answer.msg_ids
+    wait_until(lambda: message not in client._futures)
+    with no_collection():
+        assert answer.get(timeout=0) == {}
+        forget(client, answer)
+        del answer
+        assert gone() is None
 
 
 @on_real

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import logging
 import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .requests import Answer
+
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["drop_unexpected", "forget", "leave_unread", "note_received"]
-
-# AsyncResults refer to themselves. Of large results more than this would wait for Python to
-# look for cycles, which it does by the number of objects, not by their size.
-GARBAGE_BYTES = 64_000_000
+__all__ = ["drop_unexpected", "forget", "leave_unread"]
 
 logger = logging.getLogger(__name__)
 
 _unread: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
-_received: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
 
 def forget(client: ipyparallel.Client, answer: Any) -> None:
@@ -35,6 +31,11 @@ def forget(client: ipyparallel.Client, answer: Any) -> None:
         client.purge_local_results(list(answer.msg_ids))
         for msg_id in answer.msg_ids:
             client.history.remove(msg_id)
+    if isinstance(answer, Answer):
+        with contextlib.suppress(Exception):
+            # As long as the client knows the request, it has functions to call for it.
+            if not any(msg_id in client._futures for msg_id in answer.msg_ids):
+                answer.let_go()
 
 
 def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
@@ -68,13 +69,3 @@ def drop_unexpected(client: ipyparallel.Client) -> None:
 
     for kind in ("apply_reply", "execute_reply"):
         handlers[kind] = functools.partial(expected, handlers[kind])
-
-
-def note_received(client: ipyparallel.Client, size: int) -> None:
-    """Take note that results of `size` bytes are done with; now and then free them."""
-    with _lock:
-        received = _received.get(client, 0) + size
-        full = received > GARBAGE_BYTES
-        _received[client] = 0 if full else received
-    if full:
-        gc.collect()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from parallelflow import troubleshooting
 
@@ -507,6 +507,44 @@ def element_place(index: int, path: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True)
+class FailureDetail:
+    """What failed inside an element's function; nothing is known for a plain function.
+
+    Attributes
+    ----------
+    module : Any
+        The id of the module in the pipeline; of a whole workflow a tuple of (id, message,
+        traceback) of every module that failed.
+    records : Any
+        What was recorded for the log until then.
+    function_ran : bool
+        Whether the function itself began, and not only what it depends on.
+    """
+
+    module: Any = None
+    records: Any = None
+    function_ran: bool = False
+
+
+NO_DETAIL = FailureDetail()
+
+FailureStage = Literal[
+    "pickle",
+    "input",
+    "setup",
+    "run",
+    "result",
+    "interrupted",
+    "timeout",
+    "lost",
+    "not run",
+    "client",
+]
+"""Where on its way an element has failed; see `ElementFailure.stage`. ``setup`` is that of the
+whole function, and ``client`` no failure: the session has to run the element itself."""
+
+
+@dataclass(frozen=True)
 class ElementFailure:
     """Why one element of a list has no result.
 
@@ -533,8 +571,8 @@ class ElementFailure:
         Id of the engine that it ran on, None if it did not get so far.
     host : str or None
         That engine's machine.
-    where : tuple
-        What failed inside the function; see `parallelflow.engine.remote_failure.RemoteFailure`.
+    detail : FailureDetail
+        What failed inside the function.
     exception : bytes or None
         The exception itself, pickled, if a plain function raised one that can be.
     path : tuple of int
@@ -545,13 +583,13 @@ class ElementFailure:
     index: int
     total: int
     input: str
-    stage: str
+    stage: FailureStage
     error_type: str
     message: str
     traceback: str = ""
     engine: int | None = None
     host: str | None = None
-    where: tuple[Any, ...] = ()
+    detail: FailureDetail = NO_DETAIL
     exception: bytes | None = field(default=None, repr=False)
     path: tuple[int, ...] = ()
 

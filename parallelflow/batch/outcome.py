@@ -57,15 +57,15 @@ def records_of(result: ChunkResult) -> dict[int, Record]:
     """Return what was recorded of points, those that have failed included, by position."""
     records: dict[int, Record] = result.records.read()
     for offset, failure in result.failures.items():
-        if len(failure.where) > 1 and failure.where[1] is not None:
-            records[offset] = failure.where[1]
+        if failure.detail.records is not None:
+            records[offset] = failure.detail.records
     return records
 
 
 def failure_of_point(failure: ElementFailure) -> Failure:
     """Return a point's failure as it is told."""
     place = "" if failure.engine is None else f"engine {failure.engine} of {failure.host}"
-    if failure.stage == "run" and failure.where:
-        return Failure(failure.message, failure.traceback, place, failure.where[0])
+    if failure.stage == "run" and failure.detail.module is not None:
+        return Failure(failure.message, failure.traceback, place, failure.detail.module)
     words = f"{STAGES[failure.stage]}{failure.error_type}: {failure.message}"
     return Failure(" ".join(words.split()), failure.traceback, place)

@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from parallelflow.errors import FailureDetail
+
 from .element_ports import ElementPorts, all_outputs, refuse_module
 from .files import pack
 from .package_preload import PackagePreloader
@@ -254,20 +256,19 @@ class VistrailsFunction:
     def _reported(
         self, error: Any, records: list[Record] | None, ran: bool, raised: BaseException
     ) -> RemoteFailureError:
-        """Return a module's error as the client reports it, and close its records.
-
-        Where: the module's id in the pipeline, the records, whether the function itself ran.
-        """
+        """Return a module's error as the client reports it, and close its records."""
         trace = error.errorTrace or "".join(traceback.format_exception(raised))
         module = error.module
         with contextlib.suppress(Exception):
             module.logging.end_update(module, error, trace)
         culprit = self._ids.get(getattr(module, "id", None), self._spec.functions[-1])
-        where = (culprit, records, ran)
+        detail = FailureDetail(culprit, records, ran)
         # What fails inside a Group comes as text alone.
         lacked = came_of_memory(error) or OF_MEMORY.search(str(error.msg))
         message = with_memory(error.msg) if lacked else error.msg
-        return RemoteFailureError(RemoteFailure("run", type(error).__name__, message, trace, where))
+        return RemoteFailureError(
+            RemoteFailure("run", type(error).__name__, message, trace, detail)
+        )
 
     def close(self) -> None:
         """Forget the modules and all they hold."""

@@ -10,6 +10,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from parallelflow.errors import NO_DETAIL, FailureDetail, FailureStage
+
 __all__ = ["RemoteFailure", "RemoteFailureError", "RunOnClient", "failure_of", "short"]
 
 # A traceback is kept whole up to here; recursion errors repeat themselves for megabytes.
@@ -37,18 +39,17 @@ class RemoteFailure:
         Its text; for a VisTrails module the text of its ``ModuleError``.
     trace : str
         The remote traceback, without colour codes; empty if none of the user's code failed.
-    where : tuple
-        What failed inside the function, as the function's kind defines it; empty for a
-        plain function.
+    detail : FailureDetail
+        What failed inside the function.
     exception : bytes or None
         The exception itself, pickled, where a plain function raised one that can be.
     """
 
-    stage: str
+    stage: FailureStage
     error_type: str
     message: str
     trace: str = ""
-    where: tuple[Any, ...] = ()
+    detail: FailureDetail = NO_DETAIL
     exception: bytes | None = None
 
 
@@ -70,7 +71,7 @@ class RemoteFailureError(Exception):
         self.failure = failure
 
 
-def failure_of(error: BaseException, stage: str) -> RemoteFailure:
+def failure_of(error: BaseException, stage: FailureStage) -> RemoteFailure:
     """Return an exception as data; safe also if its ``str`` raises.
 
     Parameters

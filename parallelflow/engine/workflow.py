@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from parallelflow.errors import FailureDetail
+
 from .file_names import numbered_files
 from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
@@ -174,9 +176,9 @@ def _failed(pipeline: Any, errors: dict[int, Any], record: Record | None) -> Rem
     first = errors[min(errors)]
     trace = first.errorTrace or "".join(traceback.format_exception(first))
     failed = tuple((n, str(e.msg), str(e.errorTrace or "")) for n, e in sorted(errors.items()))
-    where = (failed, record)
+    detail = FailureDetail(failed, record)
     return RemoteFailureError(
-        RemoteFailure("run", type(first).__name__, failure_text(pipeline, errors), trace, where)
+        RemoteFailure("run", type(first).__name__, failure_text(pipeline, errors), trace, detail)
     )
 
 

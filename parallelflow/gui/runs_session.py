@@ -147,8 +147,7 @@ def _explain(run: Progress) -> None:
     if place is None or not failures or scene is None:
         return
     failure = failures[min(failures)]
-    module = failure.where[0] if failure.where else place.function
-    item = scene.modules.get(module) or scene.modules.get(place.function)
+    item = scene.modules.get(failure.detail.module) or scene.modules.get(place.function)
     if item is not None and str(failure) not in item.toolTip():
         item.setToolTip(str(failure).capitalize())
 

@@ -84,8 +84,7 @@ class Branch:
         self._written += result.outputs.get(0, [])
         records = result.records.read().get(0)
         if 0 in result.failures:
-            where = result.failures[0].where
-            records = where[1] if len(where) > 1 else None
+            records = result.failures[0].detail.records
         else:
             self._value = result.values[0]
             self._settle()
@@ -138,7 +137,7 @@ class Branch:
 
     def _error(self, failure: ElementFailure) -> ModuleError:
         """Return the error that VisTrails would raise, on the module that failed."""
-        wanted = failure.where[0] if failure.where else None
+        wanted = failure.detail.module
         [culprit, *_] = (
             *(m for m in self._sent if m.moduleInfo.get("moduleId") == wanted), self.module,
         )  # fmt: skip

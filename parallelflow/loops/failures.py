@@ -11,7 +11,7 @@ from vistrails.core.modules.vistrails_module import ModuleError
 
 from parallelflow.engine import payload
 from parallelflow.engine.remote_failure import short
-from parallelflow.errors import ElementError, ElementFailure, some_of
+from parallelflow.errors import ElementError, ElementFailure, FailureDetail, some_of
 
 from .loop import Loop
 
@@ -95,7 +95,7 @@ def failure_in_session(loop: Loop, index: int, error: ModuleError) -> ElementFai
         error_type=type(error).__name__,
         message=error.msg,
         traceback=error.errorTrace or "".join(traceback.format_exception(error)),
-        where=(error.module.moduleInfo.get("moduleId"),),
+        detail=FailureDetail(error.module.moduleInfo.get("moduleId")),
         path=loop.path_of(index),
     )
 
@@ -142,17 +142,15 @@ def unsendable_input(loop: Loop) -> ModuleError | None:
 def ran_once(failures: Mapping[int, ElementFailure]) -> bool:
     """Return True if the function ran well for an element up to the first failed one."""
     first = min(failures)
-    where = failures[first].where
-    return first > 0 or (len(where) > 2 and bool(where[2]))
+    return first > 0 or failures[first].detail.function_ran
 
 
 def _failed_module(loop: Loop, failure: ElementFailure) -> Any:
     """Return the module that failed: the function, or one that it takes as a module."""
     if failure.stage in OUTSIDE_THE_FUNCTION:
         return loop.module
-    wanted = failure.where[0] if failure.where else None
     for module in loop.copied_modules:
-        if module.moduleInfo["moduleId"] == wanted:
+        if module.moduleInfo["moduleId"] == failure.detail.module:
             return module
     return loop.functions[-1]
 

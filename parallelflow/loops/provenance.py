@@ -173,9 +173,9 @@ class LoopLog:
             The engine.
         """
         failed = {
-            position: failure.where[1]
+            position: failure.detail.records
             for position, failure in result.failures.items()
-            if len(failure.where) > 1 and failure.where[1]
+            if failure.detail.records
         }
         if not self.wanted or not (result.records or failed):
             return

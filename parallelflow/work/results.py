@@ -113,7 +113,7 @@ class Results:
             traceback=failure.trace,
             engine=worker.id if worker else None,
             host=worker.host if worker else None,
-            where=failure.where,
+            detail=failure.detail,
             exception=failure.exception,
             path=self.progress.trace.path_of(index),
         )

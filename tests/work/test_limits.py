@@ -13,6 +13,7 @@ from parallelflow.engine import time_limit
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine.remote_failure import RemoteFailure
 from parallelflow.engine_manager.engine_pool import EnginePool
+from parallelflow.errors import FailureStage
 from parallelflow.work.attempt import Attempt
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
@@ -176,7 +177,7 @@ def test_what_has_raised_goes_again_singly_until_it_has_had_its_retries() -> Non
 
 
 @pytest.mark.parametrize("stage", ["timeout", "lost", "interrupted", "pickle", "result"])
-def test_what_did_not_raise_is_not_tried_again(stage: str) -> None:
+def test_what_did_not_raise_is_not_tried_again(stage: FailureStage) -> None:
     fail = Fail(0, "a", RemoteFailure(stage, "E", "m"))
     assert with_retries([fail], Chunk(0, ["a"]), 5, 0, None) == [fail]
 

@@ -8,6 +8,7 @@ from PyQt5 import sip
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QMessageBox
 
+from parallelflow.engine.workflow_results import title
 from parallelflow.loops import map_editing
 from parallelflow.wording import count
 
@@ -56,7 +57,7 @@ class MapActions:
         elif entry is MapEntry.MAP_OVER:
             self._ask(controller, selected[0])
         elif not map_editing.is_map(selected[0]):
-            _tell(f"'{selected[0].name}' is no Map: select a Map first.")
+            _tell(f"'{title(selected[0])}' is no Map: select a Map first.")
         else:
             _switch(controller, selected, not map_editing.is_parallel_map(selected[0]))
 
@@ -74,10 +75,10 @@ class MapActions:
         inputs, outputs = map_editing.ports_of(controller.current_pipeline, module)
         if not inputs or not outputs:
             lacks = "input" if not inputs else "output"
-            _tell(f"'{module.name}' has no {lacks} port, so it cannot run for each element.")
+            _tell(f"'{title(module)}' has no {lacks} port, so it cannot run for each element.")
             return
         asked = self._asking = MapDialog(
-            module.name, inputs, outputs, main_window.parent_for_dialogs()
+            title(module), inputs, outputs, main_window.parent_for_dialogs()
         )
 
         def make() -> None:

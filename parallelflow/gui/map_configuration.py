@@ -8,6 +8,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QDialogButtonBox, QVBoxLayout
 from vistrails.gui.modules.module_configure import StandardModuleConfigurationWidget
 
+from parallelflow.engine.workflow_results import title
 from parallelflow.loops.map_editing import (
     MapChoice,
     PortName,
@@ -43,7 +44,7 @@ class MapConfiguration(StandardModuleConfigurationWidget):
         column = QVBoxLayout(self)
         pipeline = controller.current_pipeline
         given = {port: connected(pipeline, module.id, port) for port in PORTS}
-        self.form = MapForm({port: found[0].name for port, found in given.items() if found})
+        self.form = MapForm({port: title(found[0]) for port, found in given.items() if found})
         self.line = label()
         buttons = QDialogButtonBox(QDialogButtonBox.Save | QDialogButtonBox.Reset)
         self.save_button = buttons.button(QDialogButtonBox.Save)
@@ -70,7 +71,7 @@ class MapConfiguration(StandardModuleConfigurationWidget):
             text = "Connect the port 'self' of the module to run to 'FunctionPort' first."
         else:
             inputs, outputs = ports_of(pipeline, function)
-            text = f"Runs '{function.name}' once for each element of the list."
+            text = f"Runs '{title(function)}' once for each element of the list."
         try:
             choice = choice_of(self.module)
         except ValueError as e:

@@ -107,7 +107,7 @@ class MapForm(QWidget):
             self.output.addItem(text, name)
         self.output.setCurrentIndex(self.output.findData(choice.output))
         self.errors.clear()
-        self.errors.addItem(f"As configured: {policy(settings().onError)}", "")
+        self.errors.addItem(f"As configured ({settings().onError})", "")
         for word in POLICIES:
             self.errors.addItem(policy(word), word)
         if choice.on_error and choice.on_error not in POLICIES:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from PyQt5 import sip
 from PyQt5.QtCore import QObject, QSize, Qt, QTimer, pyqtSignal
 from PyQt5.QtWidgets import QAction, QApplication, QDockWidget
 
-from parallelflow.progress import Progress, RunState, Snapshot, listen, recent
+from parallelflow.progress import MOST_RECENT, Progress, RunState, Snapshot, listen, recent
 from parallelflow.runs.history import remember_runs
 from parallelflow.trace import Place
 
@@ -42,6 +44,7 @@ class RunsSession(QObject):
         self.dock: QDockWidget | None = None
         self.own: RunsPanel | None = None
         self._notices = notices.Notices()
+        self._ended: deque[int] = deque(maxlen=MOST_RECENT)
         self._over.connect(self._end, Qt.QueuedConnection)
         self._stop_listening = listen(self._take)
 
@@ -94,8 +97,19 @@ class RunsSession(QObject):
 
     def _end(self, snapshot: Snapshot) -> None:
         run = next((run for run in recent() if run.run == snapshot.run), None)
-        if run is None:
+        if run is not None and run.run not in self._ended:
+            self._ended.append(run.run)  # what a run says after its end announces it again
+            self._note_end(run)
+
+    def _note_end(self, run: Progress) -> None:
+        """Note a run once it is known whether the loop goes on without what has failed."""
+        snapshot = run.snapshot()
+        executing = any(True for _ in main_window.progress_dialogs())
+        if snapshot.state is RunState.FAILED and not run.left_out and executing:
+            QTimer.singleShot(100, lambda: self._note_end(run))
             return
+        if run.left_out:
+            snapshot = replace(snapshot, state=RunState.DONE)
         workflow = ""
         with contextlib.suppress(Exception):  # a session without a file
             workflow = str(_controller().locator.name) if run.trace.place is not None else ""
@@ -106,13 +120,10 @@ class RunsSession(QObject):
             if window is not None:
                 QApplication.alert(window)
         if snapshot.state is RunState.FAILED and run.trace.place is not None:
-            QTimer.singleShot(0, self._show_failure)
+            self._show_failure()
 
     def _show_failure(self) -> None:
-        """Show the first failed element, once VisTrails' progress dialog has gone."""
-        if any(True for _ in main_window.progress_dialogs()):
-            QTimer.singleShot(100, self._show_failure)
-            return
+        """Show the first failed element; VisTrails' progress dialog has gone."""
         if main_window.main_window() is not None:
             _explain(recent()[-1])
             panel = self.show()

@@ -174,9 +174,9 @@ def too_many(n: int, free: int, cores: int) -> str:
 
 
 def policy(word: str) -> str:
-    """Return what a Map does when an element fails, as the user reads it."""
+    """Return what a Map does when an element fails, after the word for it of port and command."""
     return {
-        "stop": "stop at the first error, as Control Flow's Map does",
-        "finish others": "finish the other elements, then fail",
-        "continue": "go on without the failed elements",
+        "stop": "stop: at the first failed element, as Control Flow's Map does",
+        "finish others": "finish others: compute the other elements, then fail",
+        "continue": "continue: go on without the failed elements",
     }.get(word, word)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parallelflow.engine.workflow_results import title
 from parallelflow.names import IDENTIFIER
 
 __all__ = [
@@ -213,7 +214,7 @@ def make_map(controller: Any, function: Any, choice: MapChoice) -> int:
         if value:
             made.add_function(controller.create_function(made, name, [value]))
     wire = controller.create_connection(function, "self", made, "FunctionPort")
-    _perform(controller, [("add", made), ("add", wire)], f"Map over {function.name}")
+    _perform(controller, [("add", made), ("add", wire)], f"Map over {title(function)}")
     return int(made.id)
 
 

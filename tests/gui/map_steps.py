@@ -209,6 +209,10 @@ def configure_the_map() -> Iterator[None]:
     from PyQt5.QtCore import Qt
 
     (made,) = modules("Map")
+    (function,) = modules("PythonSource")
+    controller().add_annotation(("__desc__", "estimate"), function.id)
+    controller().updatePipelineScene()
+    yield
     controller().update_function(made, "InputPort", ["[trials, seeds]"])
     controller().update_function(controller().current_pipeline.modules[made.id], "OnError", ["x"])
     yield from click_module("Map")
@@ -224,7 +228,9 @@ def configure_the_map() -> Iterator[None]:
     texts = {form.inputs.item(n).text(): form.inputs.item(n) for n in range(form.inputs.count())}
     assert texts["seeds   (the module has no such port)"].checkState() == Qt.Checked
     assert texts["trials   (Integer)"].checkState() == Qt.Checked
+    assert widget.line.text() == "Runs 'estimate' once for each element of the list."
     assert form.errors.currentText() == "'x' (not known)"
+    assert form.errors.itemText(0) == "As configured (stop)"
     picture("configuration")
     texts["seeds   (the module has no such port)"].setCheckState(Qt.Unchecked)
     form.errors.setCurrentIndex(form.errors.findData("finish others"))
@@ -304,6 +310,7 @@ def the_menu_of_a_module() -> Iterator[None]:
     QTest.mouseClick(view.viewport(), Qt.LeftButton, Qt.NoModifier, at)
     yield from opened("MapDialog")
     assert seen[0].startswith("Edit &Configuration") and seen[-2:] == ["", MAP_OVER], seen
+    assert dialog("MapDialog").windowTitle() == "Map 'estimate' over a list"
     dialog("MapDialog").reject()
     yield from gone("MapDialog")
 

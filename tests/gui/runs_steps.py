@@ -196,6 +196,30 @@ def _cached(module: int) -> list[Any]:
 
 
 @step
+def a_run_that_goes_on_is_no_failure() -> Iterator[None]:
+    """It is listed once, as done, and the panel does not come up."""
+    from parallelflow.progress import RunState
+    from parallelflow.runs.history import past_runs
+
+    configuration = base.manager().get_package(base.OURS).configuration
+    panel().parentWidget().close()
+    yield
+    before = past_runs()
+    configuration.onError = "continue"
+    (result,) = execute("failing")
+    configuration.onError = "stop"
+    run = recent()[-1]
+    assert not result.errors and run.left_out and run.state is RunState.FAILED
+    yield from until(lambda: past_runs() != before, "the run among those of the past")
+    yield
+    (new,) = past_runs()[len(before) :]
+    assert (new.state, new.failed, new.total) == ("done", 1, 60)
+    assert not _is_shown()
+    execute("failing")
+    yield from until(_is_shown, "the panel")
+
+
+@step
 def past_runs_are_listed() -> Iterator[None]:
     shown = panel()
     shown.tabs.setCurrentIndex(4)

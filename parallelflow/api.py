@@ -67,6 +67,9 @@ def get_client(ask: bool = True) -> ipyparallel.Client | None:
     ------
     parallelflow.errors.ClusterError
         If engines were to be started and could not be; only with `ask`.
+    parallelflow.errors.ProfileUnusable, parallelflow.errors.UserMistake
+        If the profile's folder cannot be read or written, or there is no launcher of the
+        configured name; only with `ask`.
 
     Examples
     --------
@@ -110,7 +113,7 @@ def direct_view(ask: bool = True) -> ipyparallel.DirectView | None:
 
     Raises
     ------
-    parallelflow.errors.ClusterError
+    parallelflow.errors.ParallelFlowError
         As `get_client`.
     """
     client = get_client(ask)
@@ -133,7 +136,7 @@ def load_balanced_view(ask: bool = True) -> ipyparallel.LoadBalancedView | None:
 
     Raises
     ------
-    parallelflow.errors.ClusterError
+    parallelflow.errors.ParallelFlowError
         As `get_client`.
     """
     client = get_client(ask)
@@ -283,8 +286,14 @@ def parallel_map(
     parallelflow.errors.ElementError
         If an element failed otherwise: it cannot be sent, it took longer than
         `element_timeout`, it ended the engines that ran it.
+    parallelflow.errors.FunctionNotSendable
+        If the function uses something that cannot be sent to engines, such as an open file.
+    parallelflow.errors.SetupFailed
+        If no engine can set the function up, as where a module is missing that it needs.
     parallelflow.errors.ClusterError
         If the cluster could not be started, or was lost by an element that ends engines.
+    parallelflow.errors.ProfileUnusable, parallelflow.errors.UserMistake
+        As `get_client`.
     TimeoutError
         If it takes longer than `timeout`.
     TypeError, ValueError
@@ -401,7 +410,7 @@ def imap(
     Exception
         What the function raised for the first element that failed, as `parallel_map` raises it,
         after the values of the elements before it.
-    parallelflow.errors.ElementError, parallelflow.errors.ClusterError, TypeError, ValueError
+    parallelflow.errors.ParallelFlowError, TypeError, ValueError
         As `parallel_map`.
 
     Examples
@@ -508,8 +517,9 @@ def cluster(
     ------
     parallelflow.errors.ClusterError
         If engines could not be started.
-    parallelflow.errors.ProfileError, ValueError
-        If the profile has no valid name, or `engines` is below 1.
+    parallelflow.errors.ProfileError, parallelflow.errors.UserMistake, ValueError
+        If the profile has no valid name or an unusable folder, there is no launcher of that
+        name, or `engines` is below 1 or more than a cluster can have.
 
     Examples
     --------

@@ -53,7 +53,8 @@ class Snapshot:
     state : RunState
         Where it stands.
     total, done, failed : int
-        Elements: all, finished well, finished with an error.
+        Elements: all, finished well, finished with an error. Of a generator, whose length nobody
+        knows, `total` is how many have been read, and grows until it ends.
     engines : int
         Engines that have returned or are known to work at an element.
     element_seconds : float

@@ -183,8 +183,8 @@ def add_engines(command: argparse.ArgumentParser) -> None:
         "--chunk-size",
         metavar="N",
         type=_chunk_size,
-        help="how many elements travel together (default: as configured, else as many as take "
-        "some milliseconds)",
+        help="how many elements travel together (default: as configured, else by the time "
+        "that they take)",
     )
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
+from parallelflow.engine_manager import get_manager
 from parallelflow.errors import OutputFileError, UserMistake
+from parallelflow.settings import Settings
 
 from . import element_options, signals, target
 from .checkpoints import check_something_is_left
@@ -81,7 +83,15 @@ def begin(options: Namespace, units: str = "elements") -> ProgressDisplay:
     display = progress_display(options, units)
     configure(display, options.verbose)
     configure_engines(options)
+    _tell_profile(options)
     return display
+
+
+def _tell_profile(options: Namespace) -> None:
+    """Say which profile is used if it is another than a command's reader expects."""
+    profile = get_manager().profile
+    if options.profile is None and profile != Settings.profile and not options.quiet:
+        tell(f"profile {profile}, the one of the configuration (--profile names another)")
 
 
 @contextlib.contextmanager

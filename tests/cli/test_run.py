@@ -258,8 +258,14 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     result = parallelflow("run", f"{cases}:parallel_map", env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert "parallelflow: 3 elements, 1 engine: " in result.stderr
+    assert result.stderr.startswith(
+        "parallelflow: profile mine, the one of the configuration (--pr"
+    )
+    quiet = parallelflow("run", f"{cases}:serial_map", "-q", env=env)
+    assert (quiet.returncode, quiet.stderr) == (0, "")
     result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", "default", env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
+    assert "profile" not in result.stderr
     assert kept.read_text() == before
 
 

@@ -304,9 +304,8 @@ class Run:
 
     @property
     def silent(self) -> list[int]:
-        """Ids of the engines, if none of them has answered yet; ascending."""
-        workers = list(self.workers)
-        return [] if any(w.info for w in workers) else sorted(w.id for w in workers)
+        """Ids of the engines that have not answered, if no other does the work; ascending."""
+        return [] if self.workers.ready() else sorted(w.id for w in self.workers.silent())
 
     def finish_here(self) -> None:
         """End a run whose rest the caller has evaluated, or is going to."""

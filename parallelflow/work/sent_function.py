@@ -61,7 +61,8 @@ class SentFunction:
 
     def _send_once_for_machine(self, worker: Worker) -> None:
         keeper = self._keepers.get(worker.machine)
-        if keeper is None or keeper is worker or keeper.state not in KEEPING:
+        usable = keeper is not None and keeper.state in KEEPING and not keeper.is_late
+        if keeper is None or keeper is worker or not usable:
             self._keepers[worker.machine] = worker
             self._send(worker, self._packing.frames(), keep=True)
         elif keeper.state is WorkerState.SETTING_UP:

@@ -18,7 +18,10 @@ SILENT_SECONDS = 15.0
 
 
 class SilentEngines:
-    """Finds out that a run waits for engines none of which has answered, and reports it once.
+    """Finds out that a run waits for engines that do not answer, and no other does its work.
+
+    Engines that take no part, since the function cannot be set up on them, do not count. It is
+    reported once for each time that it begins.
 
     Parameters
     ----------
@@ -44,19 +47,21 @@ class SilentEngines:
 
     def is_work_done_here(self) -> bool:
         """Return True if the session's process is to do the work, until an engine answers."""
-        if self._is_work_done_here and any(worker.info for worker in self._workers):
+        if self._is_work_done_here and self._workers.ready():
             self._is_work_done_here = False
             self._warn("The engines answer again: they do the rest of the work.")
         return self._is_work_done_here
 
     def check(self) -> None:
         """Report engines that have been silent for `SILENT_SECONDS`; others may be started."""
-        workers = list(self._workers)
-        if self._is_reported or any(worker.info for worker in workers):
-            self._is_reported = True  # some do the work
+        if self._workers.ready():
+            self._since, self._is_reported = time.monotonic(), False
             return
+        workers = self._workers.silent()
         if not workers or self._pool.expected() or any(w.serves_this_session() for w in workers):
             self._since = time.monotonic()
+            return
+        if self._is_reported:
             return
         # Writing a large function into shared memory takes its time before it is sent.
         since = max(self._since, *(worker.asked_since for worker in workers))

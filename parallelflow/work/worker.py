@@ -93,6 +93,8 @@ class Worker:
         Whether it is sent the function when that is in its machine's shared memory.
     asked_since : float
         When it was sent the function first, on the monotonic clock.
+    unanswered : int
+        How often it was sent the function since it has answered to that.
     clock_difference : float
         What is to be added to a time of its clock for that of this machine's, seconds; 0 if the
         two do not differ by more than its answer took.
@@ -110,6 +112,7 @@ class Worker:
     awaits_copy: bool = False
     _gone_since: float | None = None
     asked_since: float = math.inf
+    unanswered: int = 0
     clock_difference: float = 0.0
     _asked_at: float = 0.0
     _answered_at: float = 0.0
@@ -139,6 +142,7 @@ class Worker:
     ) -> None:
         """Send the function; the reply comes with chunk None. Each time has twice as long."""
         self.awaits_copy = False
+        self.unanswered += 1
         self._asked_at = time.monotonic()
         self.asked_since = min(self.asked_since, self._asked_at)
         self._function_bytes = _size(frames)
@@ -159,9 +163,14 @@ class Worker:
         `parallelflow.engine_manager.connection.cluster_connection`); one that is busy gets it
         twice, which does no harm.
         """
-        if self.state is not WorkerState.SETTING_UP or self.info:
+        if self.state is not WorkerState.SETTING_UP:
             return False
         return time.monotonic() - self._asked_at >= self._time_limit
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it was sent the function again, since it had not answered in time."""
+        return self.state is WorkerState.SETTING_UP and self.unanswered > 1
 
     @property
     def travel_seconds(self) -> float:
@@ -300,6 +309,11 @@ class Worker:
             self.state = WorkerState.LOST_IN_SETUP
         elif self.state is WorkerState.READY:
             self.state = WorkerState.LOST
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was noted as gone."""
+        return self._gone_since is not None
 
     @property
     def gone_at(self) -> float:

@@ -98,7 +98,15 @@ class Workers:
     def has_others(self, worker: Worker) -> bool:
         """Return True if there are engines beside one that get, or will get, work of the run."""
         takes_part = (WorkerState.READY, WorkerState.SETTING_UP)
-        return any(w is not worker and w.state in takes_part for w in self._workers.values())
+        return any(
+            w is not worker and w.state in takes_part and not w.is_late
+            for w in self._workers.values()
+        )
+
+    def silent(self) -> list[Worker]:
+        """Return the engines that have not answered to the function."""
+        asked = [w for w in self._workers.values() if w.state is WorkerState.SETTING_UP]
+        return [w for w in asked if w.unanswered]
 
     def trusted(self) -> list[Worker]:
         """Return the engines that the function is on its way to, and a chunk may follow."""
@@ -109,8 +117,15 @@ class Workers:
         return any(worker.jobs for worker in self._workers.values())
 
     def are_excluded(self) -> bool:
-        """Return True if none of them gets work of the run; also if there are none."""
-        return all(w.state is WorkerState.EXCLUDED for w in self._workers.values())
+        """Return True if none of them gets work of the run; also if there are none.
+
+        One that is being stopped will not answer to its function any more.
+        """
+        return all(
+            w.state is WorkerState.EXCLUDED
+            or (w.state is WorkerState.SETTING_UP and self._pool.retired(w.id))
+            for w in self._workers.values()
+        )
 
     def were_stopped(self) -> bool:
         """Return True if this session has ended the cluster on purpose."""
@@ -179,6 +194,9 @@ class Workers:
         if error is not None and says_engine_died(error):
             worker.mark_gone()
             return
+        if worker.state in (WorkerState.READY, WorkerState.EXCLUDED):
+            return  # it was sent twice, and has answered before
+        worker.unanswered = 0
         failure = failure_of(error, "setup") if error is not None else None
         worker.trust(None)
         if reply is not None:
@@ -264,12 +282,14 @@ class Workers:
         """
         present = set(self.client.ids)
         for worker in self:
-            if worker.id in present and not self._pool.taken_away(worker.id):
+            is_back = worker.id in present and not self._pool.taken_away(worker.id)
+            if is_back and not worker.is_gone:
                 continue
             worker.mark_gone()
             if worker.gone_for < GRACE_SECONDS:
                 continue
-            loss = self._find_loss(worker.id)
+            # One that is listed again after its end was told begins anew, if it is there at all.
+            loss = Loss.TAKEN_AWAY if is_back else self._find_loss(worker.id)
             if loss is None:
                 continue  # it is being found out
             del self._workers[worker.id]

@@ -429,19 +429,67 @@ def test_the_guards_imports_are_light() -> None:
     assert done.stdout.strip() == "set()"
 
 
+class HubClient:
+    """What a list of engines uses of a client; `answer` gives what the hub says to the question."""
+
+    def __init__(self, engines: dict[int, str]) -> None:
+        self._query_stream = None
+        self._engines = engines
+        self.asked: list[MessageFuture] = []
+
+    @property
+    def ids(self) -> list[int]:
+        return sorted(self._engines)
+
+    def _send(self, *arguments: object, **content: object) -> MessageFuture:
+        self.asked.append(MessageFuture(str(len(self.asked))))
+        return self.asked[-1]
+
+    def _update_engines(self, engines: dict[int, str]) -> None:
+        self._engines.update(engines)
+
+    def _unregister_engine(self, message: Any) -> None:
+        del self._engines[message["content"]["id"]]
+
+    def answer(self, **content: object) -> None:
+        self.asked[-1].set_result({"content": {"status": "ok", **content}})
+
+
 def test_an_engine_that_leaves_while_the_hub_answers_is_not_added() -> None:
-    answers: list[Any] = []
-    known: dict[str, str] = {}
-    client: Any = SimpleNamespace(ids=[], _query_stream=None, _update_engines=known.update)
-
-    def send(*arguments: object, **content: object) -> MessageFuture:
-        answers.append(MessageFuture(str(len(answers))))
-        return answers[-1]
-
-    client._send = send
+    client: Any = HubClient({})
     engines = hub.EngineList(0)
     for listed in ({"0": "a", "1": "b"}, {"1": "b"}, {"1": "b", "2": "c"}):
         engines.look(client)
         engines.look(client)  # while the answer is waited for, nothing is asked
-        answers[-1].set_result({"content": {"status": "ok", "engines": listed}})
-    assert known == {"1": "b"} and len(answers) == 3
+        client.answer(engines=listed)
+    assert client._engines == {1: "b"} and len(client.asked) == 3
+
+
+def test_an_engine_that_was_known_and_has_left_is_not_added_by_an_older_answer() -> None:
+    client: Any = HubClient({0: "a", 1: "b"})
+    engines = hub.EngineList(0)
+    engines.look(client)
+    client.answer(engines={"0": "a", "1": "b"})
+    engines.look(client)
+    del client._engines[1]  # the client is told of its end before the answer is there
+    client.answer(engines={"0": "a", "1": "b"})
+    assert client._engines == {0: "a"}
+
+
+def test_engines_whose_end_was_not_told_are_removed_after_two_answers() -> None:
+    client: Any = HubClient({0: "a", 1: "b"})
+    engines = hub.EngineList()
+
+    def answer(*listed: int, **content: object) -> list[int]:
+        engines.look_for_left(client)
+        engines.look_for_left(client)  # while the answer is waited for, nothing is asked
+        client.answer(**{str(engine): {} for engine in listed}, unassigned=0, **content)
+        return list(client._engines)
+
+    assert answer(0) == [0, 1]
+    client._engines[2] = "c"  # it joins while the hub answers
+    assert answer(0, 1) == [0, 1, 2]
+    assert answer(0, 2) == [0, 1, 2]
+    assert answer(status="error") == [0, 1, 2]  # says nothing of engines
+    assert answer(0, 2) == [0, 2]
+    assert len(client.asked) == 5

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import socket
 import threading
@@ -44,6 +45,9 @@ CONNECT_SECONDS = 8.0
 # suspended laptop must not lose it.
 ASK_EVERY_ROUNDS = 4
 GIVE_UP_ROUNDS = 17
+# Engines that have left without a word to the client are looked for every so many rounds: a run
+# would wait for them. It costs the hub one short message.
+LEFT_EVERY_ROUNDS = 10
 # Between two looks of the watch: short enough for a menu that tells the truth, long enough
 # to cost nothing (0.2 ms each).
 WATCH_SECONDS = 0.5
@@ -210,9 +214,13 @@ class ClusterConnection:
                 self._probe.close()
 
     def _watch_until_closed(self, look: Callable[[ClusterConnection], None]) -> None:
-        while not self._closed.wait(WATCH_SECONDS):
+        for number in itertools.count(1):
+            if self._closed.wait(WATCH_SECONDS):
+                return
             try:
                 self._find_faults()
+                if number % LEFT_EVERY_ROUNDS == 0:
+                    self._engine_list.look_for_left(self.client)
                 self.lost = self.lost or not self.alive()
                 self.meet()
                 look(self)

@@ -1,8 +1,8 @@
 """Questions to the hub, each with a time limit.
 
 The client's own methods wait indefinitely when the hub has gone. The methods of the client
-used here that are not public, ``_send`` and ``_update_engines``, have had this form since
-ipyparallel 6.
+used here that are not public, ``_send``, ``_update_engines`` and ``_unregister_engine``, have had
+this form since ipyparallel 6.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ class QueueQuestion:
 
 
 class EngineList:
-    """The hub's list of engines, to find those of whose registration a client was not told.
+    """The hub's list of engines, to find what a client was not told: who has joined, who has left.
+
+    Two answers in a row have to say the same. Of one engine that has just joined or left, the
+    client may be told before an older answer arrives.
 
     Parameters
     ----------
@@ -107,13 +110,17 @@ class EngineList:
         self._pause = pause
         self._question: Any = None
         self._asked_at = time.monotonic()
-        self._listed: set[str] = set()
+        # By engine id, the identities of those that the last answer had and the client had not, and
+        # the other way round.
+        self._missed: dict[int, str] = {}
+        self._left: dict[int, str] = {}
+        self._left_question: Any = None
 
     def look(self, client: ipyparallel.Client) -> None:
         """Ask for the list if that was not done for a while; return at once.
 
-        Engines that two answers in a row have listed are made known to the client: of one that
-        has just left, the client may be told before an older answer arrives.
+        Engines that two answers in a row have listed, each time unknown to the client, are made
+        known to it.
         """
         now = time.monotonic()
         waiting = self._question is not None and not self._question.done()
@@ -132,16 +139,41 @@ class EngineList:
         content = _answer(answer, 0)
         if content is None:
             return
-        engines = content.get("engines", {})
-        missed = {
-            engine: identity
-            for engine, identity in engines.items()
-            if int(engine) not in client.ids and identity in self._listed
-        }
-        self._listed = set(engines.values())
+        listed = {int(engine): identity for engine, identity in content.get("engines", {}).items()}
+        unknown = {e: identity for e, identity in listed.items() if e not in client.ids}
+        missed = dict(unknown.items() & self._missed.items())
+        self._missed = unknown
         if missed:
             logger.debug("engines of whose registration nothing was heard: %s", list(missed))
             client._update_engines(missed)
+
+    def look_for_left(self, client: ipyparallel.Client) -> None:
+        """Ask which engines there are, if no answer is waited for; return at once.
+
+        Engines that the client has and two answers in a row have not are removed from the client,
+        which ends what it waits for from them.
+        """
+        if self._left_question is not None and not self._left_question.done():
+            return
+        try:
+            # Not the list of connections: the controller would write a line of it into its log.
+            self._left_question = send(client, "queue_request", targets=None, verbose=False)
+        except Exception as e:  # closed meanwhile
+            logger.debug("the hub cannot be asked: %r", e)
+            return
+        self._left_question.add_done_callback(lambda answer: self._remove_left(client, answer))
+
+    def _remove_left(self, client: ipyparallel.Client, answer: Any) -> None:
+        content = _answer(answer, 0)
+        if content is None or content.get("status") != "ok":
+            return
+        listed = {int(engine) for engine in content if engine.isdigit()}
+        absent = {e: str(uuid) for e, uuid in list(client._engines.items()) if e not in listed}
+        left = dict(absent.items() & self._left.items())
+        self._left = absent
+        for engine, identity in left.items():
+            logger.debug("engine %d has left, and nothing was heard of it", engine)
+            client._unregister_engine({"content": {"id": engine, "uuid": identity}})
 
 
 def _answer(future: Any, seconds: float) -> dict[str, Any] | None:

@@ -108,7 +108,9 @@ def opened(targets: Sequence[target.Target], log: str | None = None) -> Iterator
     from parallelflow.host import start_core
 
     # The log goes into the vistrail, which is not saved unless that is wanted.
-    start_core(execution_log=log is not None)
+    app = start_core(execution_log=log is not None)
+    # What an earlier command of the same process has started was for that one.
+    app.temp_configuration.executionLog = log is not None
     from .workflow import Workflow
 
     with contextlib.ExitStack() as stack:

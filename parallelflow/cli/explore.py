@@ -11,6 +11,7 @@ from parallelflow.errors import UserMistake
 
 from . import target
 from .batch import execute, point_log, show
+from .detached import progress_display
 from .element_options import point_policy
 from .exits import Exit
 from .messages import tell
@@ -70,8 +71,12 @@ def _execute(
     from parallelflow.batch.constants import compute_constants, recomputed
     from parallelflow.batch.evaluation import Batch
     from parallelflow.engine.cells import collect_cells
+    from parallelflow.loops.activation import running
+    from parallelflow.loops.choice import Scope
 
-    failure = compute_constants(exploration.workflow, exploration.varied)
+    shared = progress_display(options, "elements")  # loops and branches before the points
+    with shared.shown(), running(Scope.MARKED):
+        failure = compute_constants(exploration.workflow, exploration.varied)
     if failure:
         tell(f"{failure.rstrip('.')}. No parameter reaches it: no point was computed.")
         return Exit.FAILED

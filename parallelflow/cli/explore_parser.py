@@ -86,6 +86,14 @@ def add(commands: Any) -> None:
         action="append",
         help="so many values of a parameter, the two ends included; may be repeated",
     )
+    shared = explore.add_argument_group("what no parameter reaches")
+    shared.add_argument(
+        "--branches-from-log",
+        action="store_true",
+        help="before the points, run modules at the same time, on engines, that took more than a "
+        "second when they were last executed, by VisTrails' log in the file; marked ones run so "
+        "in any case",
+    )
     cluster_parser.add_engines(explore)
     element_options.add(explore, points=True)
     results = explore.add_argument_group("results and records")

@@ -142,8 +142,12 @@ class _Execution(contextlib.AbstractContextManager["_Execution"]):
     def _text(self) -> str:
         now = self._answers.batch.progress
         if now is None or not now.engines:
-            return "Waiting for engines..."
+            text = "Waiting for engines..."
+            if now is not None and now.known:
+                text += f" {now.known} of {now.total} points were computed in an earlier run."
+            return text
         finished = now.done + now.failed
         text = f"{finished} of {now.total} points computed on {count(now.engines, 'engine')}"
+        text += f" ({now.known} of them in an earlier run)" if now.known else ""
         left = now.remaining_seconds
         return f"{text}, {tqdm.format_interval(left)} left" if left is not None else text

@@ -201,6 +201,18 @@ def two_pauses(build: Builder) -> None:
         printed(build, build.source(name, (0, 0), PAUSE, *settings), "text")
 
 
+def shared_pauses(build: Builder) -> None:
+    """Pause twice, and tell it with a number."""
+    inputs = {"a": "String", "b": "String", "n": "Integer"}
+    code, values = "text = '%s, %s: %d' % (a, b, n)", {"n": 1}
+    told = build.source("tell", (0, 0), code, inputs, {"text": "String"}, values, {"n": "n"})
+    for place, port in enumerate("ab"):
+        settings = {"seconds": "Float"}, {"text": "String"}, {"seconds": 0.1}, {"seconds": port}
+        paused = build.source(port, (place, 100), f"cache_this()\n{PAUSE}", *settings)
+        build.connect(paused, "text", told, port)
+    printed(build, told, "text")
+
+
 def endings(build: Builder) -> None:
     """End as an alias says."""
     settings = {"how": "String"}, {"text": "String"}, {"how": "well"}, {"how": "how"}
@@ -305,6 +317,7 @@ CASES = [
     aliases,
     pause,
     two_pauses,
+    shared_pauses,
     endings,
     counted,
     reads,

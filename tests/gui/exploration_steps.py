@@ -7,10 +7,12 @@ See `tests.gui.window_steps`, whose steps can be taken here, too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from docs.examples.make_digits_sweep import Builder
 from parallelflow.engine_manager import get_manager
@@ -184,7 +186,10 @@ def explore_again() -> Iterator[None]:
     explored(VALUES)
     assert len(noted("model")) == 6 and len(folder.list_kept()) == 1
     clear_the_cache()
-    errors, shown = explored(VALUES)
+    with noted_labels() as labels:
+        errors, shown = explored(VALUES)
+    assert any("5 of 6 points were computed in an earlier run" in each
+               or "(5 of them in an earlier run)" in each for each in labels), labels  # fmt: skip
     model, town = noted("model"), noted("town")
     assert len(model) == 1 and os.getpid() not in model and os.getpid() in town, (model, town)
     assert [e[:2] for e in errors] == KNOWN["errors"] and shown == KNOWN["shown"]
@@ -193,6 +198,22 @@ def explore_again() -> Iterator[None]:
     clear_the_cache()
     explored({"a": (["1", "2", "3"], 0)})
     assert len(noted("model")) == 3 and not folder.list_kept(), "it has ended well"
+
+
+@contextlib.contextmanager
+def noted_labels() -> Iterator[list[str]]:
+    """Note what the progress dialog says within the block."""
+    from vistrails.gui.vistrail_controller import PEProgressDialog
+
+    texts: list[str] = []
+    own = PEProgressDialog.setLabelText
+
+    def note(dialog: Any, text: str) -> None:
+        texts.append(text)
+        own(dialog, text)
+
+    with mock.patch.object(PEProgressDialog, "setLabelText", note):
+        yield texts
 
 
 def keep_the_pages() -> None:

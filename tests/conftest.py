@@ -113,6 +113,18 @@ def pytest_runtest_logfinish(nodeid: str) -> None:
 
 
 @pytest.fixture(autouse=True)
+def permissions_of_the_working_directory_stay() -> Iterator[None]:
+    """Fail when a test, or a process that it has started, changes who can enter this folder."""
+    here = Path.cwd()
+    before = here.stat().st_mode
+    yield
+    if here.is_dir() and here.stat().st_mode != before:
+        now = here.stat().st_mode
+        here.chmod(before)
+        pytest.fail(f"the permissions of {here} were changed to {now:o}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
 def no_process_outlives_the_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail when a test marked ``own_cluster`` leaves a process that was not there before it."""
     if request.node.get_closest_marker("own_cluster") is None:

@@ -22,7 +22,7 @@ from ipyparallel.client.futures import MessageFuture
 from parallelflow.engine_manager.connection import hub
 from parallelflow.engine_manager.launch import controller_options as options
 from parallelflow.engine_manager.launch import launchers
-from parallelflow.engine_manager.launch.engine_set import EngineSet
+from parallelflow.engine_manager.launch.engine_set import EngineSet, make_private
 from parallelflow.engine_manager.model import (
     EngineStart,
     Inventory,
@@ -266,6 +266,22 @@ def test_waiting_for_the_lock_can_be_given_up(folder: Path) -> None:
 
 
 # -- options and launchers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("launcher", [SimpleNamespace(), SimpleNamespace(output_file=None),
+                                      SimpleNamespace(output_file="")])  # fmt: skip
+def test_a_launcher_without_a_log_leaves_the_working_directory_as_it_is(
+    launcher: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It became one that its owner could not enter."""
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_mode
+    make_private(launcher)
+    assert tmp_path.stat().st_mode == before
+    log = tmp_path / "log"
+    log.touch(0o644)
+    make_private(SimpleNamespace(output_file=str(log)))
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_options_are_left_out_where_the_profile_has_them(folder: Path) -> None:

@@ -184,5 +184,7 @@ def log_names(launcher: Any) -> list[str]:
 
 def make_private(launcher: Any) -> None:
     """Make a launcher's log readable by its owner only: it may quote data."""
-    with contextlib.suppress(OSError, TypeError):
-        Path(getattr(launcher, "output_file", None) or "").chmod(0o600)
+    log = getattr(launcher, "output_file", None)
+    if log:  # no path at all would be the working directory
+        with contextlib.suppress(OSError, TypeError):
+            Path(log).chmod(0o600)

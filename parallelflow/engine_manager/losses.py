@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from parallelflow.system.safe_files import open_to_read, read_text
 
-from .system.batch_systems import BATCH_SYSTEMS, JobState
+from .system.batch_systems import BATCH_SYSTEMS, JobState, JobStatus
 from .system.job_watch import JobWatch
 from .system.jobs import JobRecord
 from .system.records import SessionRecord, read_all
@@ -33,6 +33,8 @@ TOGETHER_SECONDS = 3.0
 LOG_BYTES = 1_000_000
 # So many missed heartbeats in a row are no stutter of a busy engine.
 MISSES = 10
+# What the controller knows is in its log a moment later.
+LOG_SECONDS = 0.5
 # So often the jobs of engines that are there are looked at; the batch system is asked less often.
 LOOK_SECONDS = 1.0
 # What Open MPI and MPICH write of the rank that has ended all.
@@ -41,6 +43,8 @@ MPI_ENDS = (
     re.compile(r"\],(?P<rank>\d+)\]\s+(?P<how>Exit code:\s+\d+)"),
     re.compile(r"RANK (?P<rank>\d+) PID .*?(?P<how>(KILLED BY SIGNAL|EXIT CODE): \d+)", re.DOTALL),
 )
+# How long a job has run is told in whole seconds. No engine registers so soon after its job began.
+TOLD_EXACTLY_SECONDS = 1.0
 # Engines of a job that runs register within this time.
 JOIN_SECONDS = 60.0
 
@@ -85,6 +89,10 @@ class LossInquiry:
         connection = self._cluster.live_connection()
         if connection is None:
             return False
+        if engine not in connection.joined:
+            # Asked before the engine gets work, it tells of itself before it begins any: where it
+            # runs, and in which job, is known then of each engine that has had an element.
+            connection.meet()
         self._look_at_jobs(connection)
         return connection.identities.get(engine) in self._why and engine in connection.facts
 
@@ -156,9 +164,20 @@ class LossInquiry:
             ended = self._mpiexec_has_ended(connection, engine, facts.mark, records)
             if ended is not False:
                 return None if ended is None else False
-        if process is not None or facts is None:
+        if process is not None:
             return True
+        if facts is None:
+            return self._fell_silent(connection, engine, records)
         return self._was_alone(connection, engine, records)
+
+    def _fell_silent(
+        self, connection: ClusterConnection, engine: int, records: list[SessionRecord]
+    ) -> bool | None:
+        """Return whether an engine that has told nothing of itself ended by itself."""
+        since = connection.gone_since.get(engine, 0.0)
+        if time.monotonic() - since < LOG_SECONDS:
+            return None  # what the controller writes into its log
+        return not self._heart_missed(connection, engine, records)
 
     def _was_alone(
         self, connection: ClusterConnection, engine: int, records: list[SessionRecord]
@@ -175,11 +194,27 @@ class LossInquiry:
             return True
         status = self._watch.states([job], since).get(job)
         blame = None if status is None else status.blames_engine
+        if status is not None and self._has_run_again(connection, engine, status, job):
+            self._why[connection.identities.get(engine, "")] = f"{job.text} has been run again"
+            return False
         if status is not None and blame is False:
             self._why[connection.identities.get(engine, "")] = f"{job.text} {status.text}"
         if blame is None and time.monotonic() - since > ANSWER_SECONDS:
             return False
         return blame
+
+    def _has_run_again(
+        self, connection: ClusterConnection, engine: int, status: JobStatus, job: JobRecord
+    ) -> bool:
+        """Return True if a job that runs had not begun yet when the engine was there.
+
+        It was requeued: the engine has ended with the run before, and with its host maybe.
+        """
+        joined = connection.joined.get(engine)
+        if status.state is not JobState.RUNNING or status.used is None or joined is None:
+            return False
+        began = self._watch.told_at(job) - status.used
+        return began > joined + TOLD_EXACTLY_SECONDS
 
     def _mpiexec_has_ended(
         self, connection: ClusterConnection, engine: int, mark: str, records: list[SessionRecord]

@@ -185,3 +185,21 @@ def test_how_much_wall_time_is_left_is_read(
 ) -> None:
     status = BATCH_SYSTEMS[system].read(["3"], printed, "", 0)["3"]
     assert status.state is JobState.RUNNING and (status.left, status.used) == (left, used)
+
+
+@pytest.mark.parametrize(
+    ("system", "printed", "was_taken_away"),
+    [
+        ("slurm", "3|CANCELLED|None", True),
+        ("slurm", "3|NODE_FAIL|None", True),
+        ("slurm", "3|FAILED|NonZeroExitCode", False),
+        ("slurm", "3|COMPLETED|None", False),
+        ("slurm", "3|PENDING|BeginTime", False),
+        ("htcondor", "3\t3\tundefined\tundefined", True),
+    ],
+)
+def test_a_job_that_somebody_has_ended_is_told_from_one_that_has_failed(
+    system: str, printed: str, was_taken_away: bool
+) -> None:
+    status = BATCH_SYSTEMS[system].read(["3"], printed, "", 0)["3"]
+    assert status.was_taken_away is was_taken_away

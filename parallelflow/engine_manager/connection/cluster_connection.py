@@ -127,8 +127,8 @@ class ClusterConnection:
         The same, of the engines that have left: one that was frozen may still be there.
     gone : dict of int to EngineMetadata or None
         Of the engines that have left.
-    gone_since : dict of int to float
-        When they have left, on the monotonic clock.
+    joined, gone_since : dict of int to float
+        When engines were first seen and when they have left, on the monotonic clock.
     identities : dict of int to str
         By engine id, what the controller calls it; also of those that have left.
     retired : set of int
@@ -157,6 +157,7 @@ class ClusterConnection:
         self.answers: Counter[int] = Counter()
         self.gone: dict[int, EngineMetadata | None] = {}
         self.gone_processes: dict[int, ProcessRecord] = {}
+        self.joined: dict[int, float] = {}
         self.gone_since: dict[int, float] = {}
         self.identities: dict[int, str] = {}
         self.retired: set[int] = set()
@@ -278,6 +279,7 @@ class ClusterConnection:
             known = recorded_metadata(self.file.path.parent.parent) if new else {}
             for engine in new:
                 self._asked[engine] = ResendTimer()
+                self.joined[engine] = time.monotonic()
                 self.identities[engine] = self.identity(engine)
                 told = known.get(self.identity(engine))
                 if told is not None:

@@ -33,6 +33,9 @@ QUEUE_SECONDS = 0.5
 MOST_AT_ONCE = 8
 # Jobs in a row that end without having brought their engine: the next ones would, too.
 MOST_FAILURES = 2
+# The same for jobs that were cancelled, preempted or lost their node: the next one may not be, but
+# whoever cancels one after the other means it.
+MOST_TAKEN_AWAY = 10
 # A run whose engines are looked for begins within this time.
 HOLD_SECONDS = 10.0
 # A process here that has not joined after so long does not.
@@ -69,7 +72,7 @@ class Scaler:
         self._idle_since: dict[int, tuple[int, float]] = {}
         self._running_since: dict[int, float] = {}
         self._queues = hub.QueueQuestion()
-        self._failures = 0
+        self._failures = self._taken_away = 0
         self._is_asking = False
         self._hold_until = 0.0
         self._least = 0
@@ -121,7 +124,8 @@ class Scaler:
         self._least = least
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._failures, self.trouble = 0, ""
+                self._failures = self._taken_away = 0
+                self.trouble = ""
                 driver = LauncherDriver(self._cluster, connection, limits.launcher)
                 self._thread = threading.Thread(
                     target=self._adapt,
@@ -254,7 +258,7 @@ class Scaler:
             status = states.get(name)
             late = not lease.engines.jobs and time.monotonic() - lease.asked_at > JOIN_SECONDS
             if name in self._engines:
-                self._failures = 0
+                self._failures = self._taken_away = 0
             elif (
                 status is not None and status.state in (JobState.ENDED, JobState.BLOCKED)
             ) or late:
@@ -265,8 +269,12 @@ class Scaler:
                 driver.end([self._leases.pop(name)])
                 if had_joined or name in self._unwanted:
                     continue
-                self._failures += 1
-                if self._failures >= MOST_FAILURES or (status and status.state is JobState.BLOCKED):
+                if status is not None and status.was_taken_away:
+                    self._taken_away += 1
+                else:
+                    self._failures += 1
+                many = self._failures >= MOST_FAILURES or self._taken_away >= MOST_TAKEN_AWAY
+                if many or (status is not None and status.state is JobState.BLOCKED):
                     self._give_up(told, driver)
         self._joined |= self._engines.keys()
 

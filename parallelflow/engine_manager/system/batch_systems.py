@@ -20,6 +20,8 @@ __all__ = ["BATCH_SYSTEMS", "BatchSystem", "JobState", "JobStatus"]
 ENDING = ("COMPLETING", "ending", "dr", "dt")
 # How a job ends whose engine has ended by itself: in Slurm's, PBS' and LSF's words.
 OWN_ENDS = ("FAILED", "OUT_OF_MEMORY", "exit status 1", "EXIT, code 1")
+# How a job ends that somebody, or the batch system, has ended: the words of Slurm, HTCondor, PBS.
+TAKEN_ENDS = ("CANCELLED", "PREEMPTED", "NODE_FAIL", "REVOKED", "removed", "exit status 271")
 
 
 class JobState(enum.Enum):
@@ -59,6 +61,11 @@ class JobStatus:
     def has_no_engines(self) -> bool:
         """Whether engines that have run in the job are not there any more."""
         return self.state is not JobState.RUNNING or self.reason in ENDING
+
+    @property
+    def was_taken_away(self) -> bool:
+        """Whether the job has ended, and neither by itself nor by what ran in it."""
+        return self.state is JobState.ENDED and self.reason.startswith(TAKEN_ENDS)
 
     @property
     def blames_engine(self) -> bool | None:

@@ -11,22 +11,22 @@ import logging
 import os
 import platform
 import re
-import shutil
 import site
 import sys
 import sysconfig
-import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import parallelflow
 from parallelflow.errors import VistrailsNotFound, WindowUnavailable
+from parallelflow.findings import FINE, NOTE, TO_DO, Finding
 from parallelflow.system.safe_files import is_folder, is_there
 from parallelflow.wording import count
 
 from .exits import Exit
+from .finding_lines import finding_lines, terminal_columns
 from .json_output import print_document
 
 __all__ = ["OLDEST_IPYPARALLEL", "check"]
@@ -43,34 +43,7 @@ ON_WINDOWS = (
     "are those of its folder: keep other users out of it."
 )
 
-FINE, NOTE, TO_DO = "fine", "note", "to do"
-
-# Lines fit a terminal of the usual width; a wider one is used up to what is easily read.
-COLUMNS = 80
-MOST_COLUMNS = 100
-INDENT = 8
-
 PTH = "parallelflow_activate.pth"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report.
-
-    Attributes
-    ----------
-    state : str
-        ``fine``; ``note``, something that not everybody needs; ``to do``, something without
-        which workflows do not run in parallel.
-    text : str
-        What was found and, unless it is fine, what to do.
-    more : tuple of str
-        Further lines.
-    """
-
-    state: str
-    text: str
-    more: tuple[str, ...] = ()
 
 
 def check(options: Namespace) -> int:
@@ -89,7 +62,7 @@ def check(options: Namespace) -> int:
     # What the engine manager logs comes back as a finding.
     logging.getLogger("parallelflow").addHandler(logging.NullHandler())
     logging.getLogger("parallelflow").propagate = False
-    columns = min(max(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS), MOST_COLUMNS)
+    columns = terminal_columns()
     missing = 0
     found: list[dict[str, object]] = []
     parts = (_python, _system, _ourselves, _vistrails, _bundled_packages, _window, _ipyparallel)
@@ -102,7 +75,7 @@ def check(options: Namespace) -> int:
             if options.quiet and finding.state != TO_DO:
                 continue
             # For a person at once; another program, such as head, gets it as from other commands.
-            print(*_lines(finding, columns), sep="\n", flush=sys.stdout.isatty())
+            print(*finding_lines(finding, columns), sep="\n", flush=sys.stdout.isatty())
     if options.json:
         print_document("check", {"ready": not missing, "findings": found})
         return Exit.FAILED if missing else Exit.OK
@@ -120,20 +93,6 @@ def _safely(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield from look()
     except Exception as e:  # one broken part must not hide the others
         yield Finding(TO_DO, " ".join(f"{type(e).__name__}: {e}".split()))
-
-
-def _lines(finding: Finding, columns: int) -> Iterator[str]:
-    first = finding.state.ljust(INDENT)
-    for text in (finding.text, *finding.more):
-        yield textwrap.fill(
-            text,
-            columns - 1,
-            initial_indent=first,
-            subsequent_indent=" " * (INDENT if text is finding.text else INDENT + 2),
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        first = " " * INDENT
 
 
 def _python() -> Iterator[Finding]:

@@ -31,7 +31,7 @@ from .messages import tell
 from .start_display import StartDisplay
 from .streams import is_terminal
 
-__all__ = ["run_command"]
+__all__ = ["TellingTerminal", "run_command"]
 
 # A share of CPU is one between two looks; engines that are idle tell of themselves meanwhile.
 FIRST_LOOK_SECONDS = 0.4
@@ -40,7 +40,7 @@ WATCH_SECONDS = 1.0
 HOME, CLEAR_LINE, CLEAR_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-class _Terminal(ConsoleInteraction):
+class TellingTerminal(ConsoleInteraction):
     """Tells on standard error."""
 
     def tell(self, message: str) -> None:
@@ -67,7 +67,7 @@ def run_command(options: Namespace) -> int:
         If it cannot be done.
     """
     manager = get_manager()
-    manager.interaction = _Terminal()
+    manager.interaction = TellingTerminal()
     profile = getattr(options, "profile", None)
     if profile is not None:
         check_profile(profile)

@@ -19,9 +19,9 @@ from .exits import Exit
 __all__ = ["main"]
 
 # What they start, or name, is in the working directory; the others only look and stop.
-NEEDS_FOLDER = ("run", "explore", "gui", "check", "start")
+NEEDS_FOLDER = ("run", "explore", "gui", "check", "setup", "start")
 # What they print tells what they have done. A closed standard output says that nobody wants it.
-ACTS = ("gui", "start", "cleanup", "shutdown", "cancel")
+ACTS = ("gui", "setup", "start", "cleanup", "shutdown", "cancel")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,6 +151,10 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
                 from .check import check
 
                 return check(options)
+            if options.command == "setup":
+                from .setup import set_up
+
+                return set_up(options)
             if options.command == "runs":
                 from .records import show_runs
 

@@ -56,6 +56,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "it had ended before, or does not end",
         "there is no such run on this machine",
     ),
+    "setup": (
+        "written; with --test, it works",
+        "a file cannot be read or written, or the test has found something to do",
+        "an answer is missing or cannot be meant, or is not asked for this launcher",
+    ),
     "start": (
         "all engines are ready",
         "the controller or an engine failed, and what had started was stopped again",

@@ -18,6 +18,7 @@ from . import (
     explore_parser,
     output_options,
     runs_parser,
+    setup_parser,
 )
 from .exits import Exit, meanings
 
@@ -138,6 +139,7 @@ def build() -> argparse.ArgumentParser:
     runs_parser.add(commands)
     explain.add(commands)
     completion.add(commands)
+    setup_parser.add(commands)
     cluster_parser.add(commands)
     checkpoint_parser.add(commands)
     return parser

@@ -44,6 +44,10 @@ class StartDisplay:
         traceback: TracebackType | None,
     ) -> None:
         """Leave the terminal's line empty: what comes next tells the outcome."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Clear the terminal's line, for another one in its place."""
         if self._terminal and self._last:
             self._stream.write(BEGIN_AND_CLEAR)
             self._stream.flush()

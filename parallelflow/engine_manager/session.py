@@ -213,6 +213,7 @@ class Session:
         list of int
             The pids that run in spite of all.
         """
+        self.launch.leave_cluster_file()
         left = self.record.stop()
         self.launch.forget()
         if self._coming_up:

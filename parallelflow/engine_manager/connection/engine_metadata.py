@@ -20,11 +20,11 @@ from .client_cache import forget
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["EngineMetadata", "ask_ready", "recorded_metadata", "request_metadata"]
+__all__ = ["METADATA", "EngineMetadata", "ask_ready", "recorded_metadata", "request_metadata"]
 
 logger = logging.getLogger(__name__)
 
-_METADATA = """
+METADATA = """
 def answer(variable, engine_set):
     import os, platform, socket, sys
     import ipyparallel
@@ -58,6 +58,7 @@ def answer(variable, engine_set):
         pass
     return told
 """
+"""The source of a function that tells of the Python that runs it: versions, host, process."""
 
 _READY = """
 def answer():
@@ -135,7 +136,7 @@ def request_metadata(
     _ask(
         client,
         engine,
-        _METADATA,
+        METADATA,
         lambda told: tell(EngineMetadata(**told)),
         ended,
         MARK,

@@ -315,6 +315,14 @@ class ClusterLauncher:
 
     # -- the end --------------------------------------------------------------------------
 
+    def leave_cluster_file(self) -> None:
+        """Let ipyparallel note nothing in the cluster file any more: all is about to be stopped.
+
+        It would write the file again after it was removed, when it sees that the controller has
+        ended and takes the engines for running, as it does those of a batch system.
+        """
+        self.cluster.cluster_file = ""
+
     def forget(self) -> None:
         """Take note that everything was stopped, and remove the logs."""
         controller, self.cluster.controller = self.cluster.controller, None

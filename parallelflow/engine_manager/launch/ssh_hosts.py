@@ -24,7 +24,15 @@ from ipyparallel.cluster import launcher as ipp_launcher
 
 from parallelflow.system.safe_files import read_text
 
-__all__ = ["HostFailed", "SshWatch", "kill_command", "start_hosts_side_by_side"]
+__all__ = [
+    "NO_PYTHON",
+    "HostFailed",
+    "SshWatch",
+    "command_to",
+    "kill_command",
+    "launchers_by_host",
+    "start_hosts_side_by_side",
+]
 
 # A host that is up answers within a second or two; through several hops in some more.
 CONNECT_SECONDS = 20
@@ -39,6 +47,7 @@ LOG_BYTES = 6000
 STARTED = re.compile(r"__started (\d+) (\d+)__")
 ENDED = re.compile(r"__ended (\d+)__\n(.*?)__end__", re.DOTALL)
 NO_PYTHON = "__no_python__"
+"""What a script prints where the engines' Python is missing."""
 
 
 class HostFailed(Exception):
@@ -52,7 +61,7 @@ def start_hosts_side_by_side() -> None:
 
 async def _start(self: Any, n: int) -> list[str]:
     """Start engines on their hosts; in the place of ``SSHEngineSetLauncher.start``."""
-    hosts = _launchers(self, n)
+    hosts = launchers_by_host(self, n)
     starts = [_HostStart(location, engines) for location, engines in hosts.items()]
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(min(len(starts), MOST_AT_ONCE)) as pool:
@@ -70,8 +79,21 @@ async def _start(self: Any, n: int) -> list[str]:
     return list(self.launchers)
 
 
-def _launchers(self: Any, n: int) -> dict[str, list[Any]]:
-    """Make ipyparallel's launcher of each engine, as its own ``start`` does; by location."""
+def launchers_by_host(self: Any, n: int) -> dict[str, list[Any]]:
+    """Make ipyparallel's launcher of each engine, as its own ``start`` does.
+
+    Parameters
+    ----------
+    self : SSHEngineSetLauncher
+        With the machines.
+    n : int
+        How many engines, at the most.
+
+    Returns
+    -------
+    dict of str to list of SSHEngineLauncher
+        By the machine as it is written in the configuration.
+    """
     traits = set(self.traits(config=True)) & set(self.launcher_class.class_traits(config=True))
     traits -= {"location", "user", "hostname", "to_send", "to_fetch"}
     traits |= {"profile_dir", "cluster_id"}
@@ -96,7 +118,7 @@ def _launchers(self: Any, n: int) -> dict[str, list[Any]]:
     return hosts
 
 
-def _command_to(engine: Any) -> list[str]:
+def command_to(engine: Any) -> list[str]:
     """Return the command that runs a script on an engine's host; it asks nobody for a password."""
     command = [*map(str, engine.ssh_cmd), *map(str, engine.ssh_args)]
     if Path(command[0]).name == "ssh":
@@ -120,7 +142,7 @@ class _HostStart:
             if self._given_up:
                 return f"{self._name}: given up"
             self._process = subprocess.Popen(
-                _command_to(self._engines[0]),
+                command_to(self._engines[0]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -188,7 +210,7 @@ def kill_command(engine: Any, pids: Iterable[int]) -> tuple[str, ...]:
     """Return the command that ends engines of one host, if their process ids are still theirs."""
     each = "if ps -o args= -p $p | grep -q ipyparallel; then kill $p; fi"
     script = f"for p in {' '.join(map(str, pids))}; do {each}; done"
-    return (*_command_to(engine)[:-2], script)
+    return (*command_to(engine)[:-2], script)
 
 
 @dataclass(frozen=True)
@@ -212,7 +234,7 @@ class SshWatch:
     def __init__(self, launchers: Sequence[Any]) -> None:
         hosts: dict[tuple[str, ...], list[Any]] = {}
         for one in launchers:
-            hosts.setdefault(tuple(_command_to(one)), []).append(one)
+            hosts.setdefault(tuple(command_to(one)), []).append(one)
         self._hosts = list(hosts.values())
         self._ended: dict[tuple[str, int], EndedEngine] = {}
         self._closed = threading.Event()
@@ -242,7 +264,7 @@ class SshWatch:
         ]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             output = subprocess.run(
-                _command_to(engines[0]),
+                command_to(engines[0]),
                 input="\n".join([*lines, ""]),
                 capture_output=True,
                 text=True,

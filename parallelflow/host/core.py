@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import VistrailsNotFound
 from ..names import IDENTIFIER
 from ..system.safe_files import make_folder
-from . import repairs, session_folder, temporary_files, user_modules
+from . import quick_imports, repairs, session_folder, temporary_files, user_modules
 from .alias import activate
 from .installation import HOW_TO_GET_IT, find_vistrails
 from .packages import enable_packages
@@ -104,6 +104,7 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
         _restore_folders()
     if app is None:
         app = _start(None, False, user_packages, None)
+        quick_imports.keep_quick_imports()
     elif user_packages is not None and user_packages.is_dir():
         # An engine starts its core before it knows its clients.
         user_modules.offer_more_packages(app.package_manager, user_packages)

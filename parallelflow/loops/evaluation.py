@@ -14,6 +14,7 @@ from parallelflow.engine.package_preload import PackagePreloader
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ParallelFlowError
+from parallelflow.host.quick_imports import quick_imports
 from parallelflow.settings import settings
 from parallelflow.trace import Place
 from parallelflow.work.left_out import told_as_left_out
@@ -63,7 +64,8 @@ def evaluate(loop: Loop) -> list[Any]:
     ModuleSuspended
         If elements wait for jobs, and none has failed.
     """
-    return _Evaluation(loop).evaluate()
+    with quick_imports():
+        return _Evaluation(loop).evaluate()
 
 
 class _Evaluation:

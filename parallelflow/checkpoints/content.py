@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ except ImportError:  # on a Python for which there is none; slower
 __all__ = [
     "DIGEST_BYTES",
     "PLAIN",
+    "ContentDigest",
     "FileContent",
     "content_digest",
     "feed",
@@ -37,6 +39,8 @@ DIGEST_BYTES = 16
 MAX_ITEMS = 1000
 READ_BYTES = 1 << 20
 MAX_DEPTH = 20
+# A digest of so many bytes takes a millisecond at most.
+AT_ONCE_BYTES = 10_000_000
 
 PLAIN = (int, float, complex, bool, str, bytes, type(None), type(Ellipsis))
 
@@ -79,6 +83,61 @@ def content_digest(value: Any) -> bytes:
     digest = new_digest()
     feed(digest, value)
     return bytes(digest.digest())
+
+
+class ContentDigest:
+    """The `content_digest` of a value; of large arrays it is computed beside what follows.
+
+    Parameters
+    ----------
+    value : object
+        The value. It must not change before `get` has returned.
+
+    Raises
+    ------
+    Exception
+        As `content_digest` does, at once.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._thread: threading.Thread | None = None
+        self._digest = b""
+        if next(files_in(value), None) is not None:  # what is read is not to be kept
+            self._digest = content_digest(value)
+            return
+        pieces = _Pieces()
+        feed(pieces, value)
+        if pieces.nbytes < AT_ONCE_BYTES:
+            self._compute(pieces.found)
+        else:
+            # Hashing a large buffer leaves Python to other threads.
+            self._thread = threading.Thread(target=self._compute, args=(pieces.found,), daemon=True)
+            self._thread.start()
+
+    def _compute(self, pieces: list[bytes | bytearray | memoryview]) -> None:
+        digest = new_digest()
+        for piece in pieces:
+            digest.update(piece)
+        self._digest = bytes(digest.digest())
+
+    def get(self) -> bytes:
+        """Return the digest; wait for it if it is still being computed."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        return self._digest
+
+
+class _Pieces:
+    """What a digest would be given, in its order."""
+
+    def __init__(self) -> None:
+        self.found: list[bytes | bytearray | memoryview] = []
+        self.nbytes = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        self.found.append(data)
+        self.nbytes += memoryview(data).nbytes
 
 
 def feed(digest: Any, value: Any, depth: int = 0) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .content import content_digest
+from .content import ContentDigest, content_digest
 
-__all__ = ["RunIdentity", "difference", "digest_text", "environment_parts"]
+__all__ = ["Parts", "RunIdentity", "difference", "digest_text", "environment_parts"]
 
 # Modules that only one of two sessions has loaded decide nothing: they were not used.
 IF_BOTH_HAVE_IT = "module "
@@ -45,6 +45,29 @@ class RunIdentity:
     label: str
     parts: Mapping[str, str]
     file: str = ""
+
+
+class Parts(Mapping[str, str]):
+    """The parts of a `RunIdentity`, of which some may still be being computed.
+
+    Parameters
+    ----------
+    parts : mapping of str to str or ContentDigest
+        The parts; digests are waited for when they are asked for.
+    """
+
+    def __init__(self, parts: Mapping[str, str | ContentDigest]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, name: str) -> str:
+        part = self._parts[name]
+        return digest_text(part.get()) if isinstance(part, ContentDigest) else part
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
 
 
 def environment_parts(environment: Mapping[Any, Any]) -> dict[str, str]:

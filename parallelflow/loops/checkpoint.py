@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from parallelflow.checkpoints.checkpoint import Checkpoint
-from parallelflow.checkpoints.content import content_digest
-from parallelflow.checkpoints.identity import RunIdentity, digest_text, environment_parts
+from parallelflow.checkpoints.content import ContentDigest, content_digest
+from parallelflow.checkpoints.identity import Parts, RunIdentity, digest_text, environment_parts
 from parallelflow.engine import session_state
 from parallelflow.engine.files import unpack
 from parallelflow.engine.runner import ChunkResult
@@ -122,7 +122,7 @@ class LoopCheckpoint(RunCheckpoint):
     def _of_loop(self) -> RunIdentity:
         loop = self._loop
         file = str(getattr(loop.module.moduleInfo.get("locator"), "name", None) or "")
-        return RunIdentity(_place(loop), loop.label, dict(parts_of(loop)), file)
+        return RunIdentity(_place(loop), loop.label, Parts(dict(parts_of(loop))), file)
 
     def take(self) -> dict[int, Any]:
         """Begin it, and return the values that an earlier session has left, by index."""
@@ -138,20 +138,21 @@ def _place(loop: Loop) -> str:
     return f"{name}, {loop.label} (module {info.get('moduleId')})"
 
 
-def parts_of(loop: Loop) -> Iterator[tuple[str, str]]:
+def parts_of(loop: Loop) -> Iterator[tuple[str, str | ContentDigest]]:
     """Yield what decides the elements' values, with what the user calls it."""
     spec = loop.spec
     shape = (spec.pipeline, spec.functions, sorted(spec.outputs.items()), spec.input_ports)
     how = (spec.output_port, spec.list_depth, spec.first)
     yield "the function", digest_text(content_digest((*shape, *how)))
-    for value in spec.values:
-        name = f"the value on port {value.port} of module {value.module}"
-        yield name, digest_text(content_digest((value.value, value.sigstring)))
-    yield from session_parts(spec.packages, spec.versions)
+    for value, digest in zip(spec.values, loop.value_digests, strict=True):
+        yield f"the value on port {value.port} of module {value.module}", digest
+    yield from session_parts(spec.packages, spec.versions, loop.session)
 
 
 def session_parts(
-    packages: Sequence[PackageNeed], versions: Mapping[str, str]
+    packages: Sequence[PackageNeed],
+    versions: Mapping[str, str],
+    session: tuple[Any, ...] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield what else decides values: packages, and what elements find in the session's process.
 
@@ -161,6 +162,8 @@ def session_parts(
         Those that the modules need.
     versions : mapping of str to str
         Of Parallel Flow, of Python and of VisTrails.
+    session : tuple, optional
+        What `session_state.identity` has returned; it is called if not given.
     """
     for need in packages:
         yield f"package {need.identifier}", str(need.version)
@@ -168,7 +171,7 @@ def session_parts(
         yield f"the configuration of package {need.identifier}", digest_text(content_digest(values))
         if need.module.startswith(USER_PACKAGES):
             yield f"the code of package {need.identifier}", digest_text(_source(need))
-    folder, _, environment, modules = session_state.identity()
+    folder, _, environment, modules = session or session_state.identity()
     yield from environment_parts(environment).items()
     yield "the working directory", folder
     for name, digest in modules.items():

@@ -259,6 +259,7 @@ class _Evaluation:
             function.logging.set_computing(function)
 
         def look() -> None:
+            self._loop.settle()
             self._show_progress()
             self._follow()
             self._checkpoint.tick(run.progress)
@@ -336,6 +337,7 @@ class _Evaluation:
             On the module if elements wait for their jobs and none has failed.
         """
         loop, outcome = self._loop, self._outcome
+        loop.settle()
         # VisTrails' own loop ends at a failure, and that is what it tells then.
         total = len(loop.elements)
         end = min(outcome.failures, default=total) if loop.stop_on_error else total

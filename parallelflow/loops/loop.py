@@ -10,6 +10,8 @@ from typing import Any
 
 from vistrails.core.modules.vistrails_module import ModuleSuspended
 
+from parallelflow.checkpoints.content import ContentDigest
+from parallelflow.engine import session_state
 from parallelflow.engine.nesting import Nesting
 from parallelflow.engine.spec import FunctionSpec
 from parallelflow.errors import ElementFailure
@@ -114,6 +116,24 @@ class Loop:
     def copied_modules(self) -> list[Any]:
         """The session's own modules that the engines have copies of."""
         return modules_to_send(self.functions, self.input_ports)
+
+    @cached_property
+    def value_digests(self) -> list[ContentDigest]:
+        """Digests of the functions' constant inputs, in the order of ``spec.values``.
+
+        Engines need not wait for them; see `settle`.
+        """
+        return [ContentDigest((each.value, each.sigstring)) for each in self.spec.values]
+
+    def settle(self) -> None:
+        """Wait for the digests that have been asked for, after which the values may change."""
+        for digest in self.__dict__.get("value_digests", ()):
+            digest.get()
+
+    @cached_property
+    def session(self) -> tuple[Any, ...]:
+        """What of this process decides values, as it was when this was first asked for."""
+        return session_state.identity()
 
     @property
     def other_functions(self) -> list[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-from parallelflow.checkpoints.content import FileContent, content_digest, files_in
-from parallelflow.engine import session_state
+from parallelflow.checkpoints.content import FileContent, content_digest, files_in, new_digest
+from parallelflow.engine import payload
 from parallelflow.settings import overridden, override
-from parallelflow.work.resume import FunctionKey, PartialResults
+from parallelflow.work.resume import PartialResults
 
 from .describe import module_classes
 from .loop import Loop
@@ -53,35 +55,46 @@ class KnownValues:
     """
 
     def __init__(self, loop: Loop) -> None:
-        self._elements = loop.elements
-        self._key: FunctionKey | None = None
+        self._loop = loop
+        self._identity: list[payload.Frame] = []
         with contextlib.suppress(Exception):  # of any kind: pickling runs the classes' own code
-            self._key = FunctionKey(_identity(loop))
-        self.can_be_pickled = self._key is not None
+            loop.value_digests  # noqa: B018 - it raises if one cannot be pickled
+            self._identity = payload.dump(_identity(loop))
+        self.can_be_pickled = bool(self._identity)
+
+    @cached_property
+    def _key(self) -> bytes:
+        digest = new_digest()
+        for frame in self._identity:
+            digest.update(frame)
+        for each in self._loop.value_digests:
+            digest.update(each.get())
+        return bytes(digest.digest())
 
     def take(self) -> dict[int, Any]:
         """Return the values by index, and forget them."""
-        if self._key is None or not unfinished:
+        if not self.can_be_pickled or not unfinished:
             return {}
-        known = unfinished.take(self._key.get(), self._elements)
+        known = unfinished.take(self._key, self._loop.elements)
         return {} if _all else known
 
     def keep(self, values: dict[int, Any]) -> None:
         """Keep values, by index, for the next execution."""
-        if self._key is not None and values:
-            unfinished.keep(self._key.get(), self._elements, values)
+        if self.can_be_pickled and values:
+            unfinished.keep(self._key, self._loop.elements, values)
 
 
 def _identity(loop: Loop) -> Any:
-    """Return what decides a function's values, as far as the session can tell.
+    """Return what decides a function's values beside its constant inputs.
 
     The classes' identities are part of it: a package that was reloaded has new ones. So is what
     elements find in their process, such as the folder of their files.
     """
     spec = loop.spec
     return (
-        spec.pipeline, spec.functions, spec.values, spec.outputs, spec.packages,
+        spec.pipeline, spec.functions, [replace(value, value=None) for value in spec.values],
+        spec.outputs, spec.packages,
         spec.configuration, spec.input_ports, spec.output_port, spec.list_depth, spec.first,
         [content_digest(FileContent(n)) for value in spec.values for n in files_in(value.value)],
-        [id(one) for one in module_classes(loop.copied_modules)], session_state.identity(),
+        [id(one) for one in module_classes(loop.copied_modules)], loop.session,
     )  # fmt: skip

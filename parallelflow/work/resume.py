@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from parallelflow.checkpoints.content import FileContent, content_digest, files_in, new_digest
-from parallelflow.data.parcel import Packing
 from parallelflow.engine import payload
 
-__all__ = ["FunctionKey", "PartialResults"]
+__all__ = ["PartialResults"]
 
-# A digest of so many bytes takes a millisecond.
-AT_ONCE_BYTES = 10_000_000
 # Runs whose results are kept, the latest ones: the values may be large.
 MAX_KEPT = 4
 
@@ -24,46 +20,6 @@ MAX_KEPT = 4
 class _Kept:
     elements: bytes | None
     values: dict[int, Any]
-
-
-class FunctionKey:
-    """A digest of a function and its constant inputs.
-
-    It is computed in another thread if the inputs are large.
-
-    Parameters
-    ----------
-    function : object
-        Whatever decides what the function does; equal pickles mean the same function.
-
-    Raises
-    ------
-    Exception
-        If it cannot be pickled.
-    """
-
-    def __init__(self, function: Any) -> None:
-        packing = payload.pack(function)
-        self._key = b""
-        self._thread: threading.Thread | None = None
-        if packing.nbytes < AT_ONCE_BYTES:
-            self._compute(packing)
-        else:
-            # Hashing a large buffer leaves Python to other threads.
-            self._thread = threading.Thread(target=self._compute, args=(packing,), daemon=True)
-            self._thread.start()
-
-    def _compute(self, packing: Packing) -> None:
-        digest = new_digest()
-        for frame in packing.frames():
-            digest.update(frame)
-        self._key = bytes(digest.digest())
-
-    def get(self) -> bytes:
-        """Return the key; wait for it if it is still being computed."""
-        if self._thread is not None:
-            self._thread.join()
-        return self._key
 
 
 def _digest(items: Iterable[Any]) -> bytes:
@@ -95,7 +51,7 @@ class PartialResults:
         Parameters
         ----------
         key : bytes
-            The function's `FunctionKey`.
+            A digest of the function and its constant inputs.
         elements : sequence
             The list.
 

@@ -21,9 +21,9 @@ from parallelflow import settings
 from parallelflow.checkpoints import checkpoint as checkpoint_module
 from parallelflow.checkpoints import folder
 from parallelflow.checkpoints.checkpoint import Checkpoint
-from parallelflow.checkpoints.content import content_digest
+from parallelflow.checkpoints.content import AT_ONCE_BYTES, ContentDigest, content_digest
 from parallelflow.checkpoints.function_content import function_digest
-from parallelflow.checkpoints.identity import RunIdentity, difference
+from parallelflow.checkpoints.identity import Parts, RunIdentity, difference
 from parallelflow.checkpoints.writer import Writer
 from parallelflow.engine.spec import PackageNeed
 from parallelflow.loops.checkpoint import session_parts
@@ -316,7 +316,7 @@ def test_an_element_that_names_a_file_is_what_is_in_it(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-from parallelflow.checkpoints.content import content_digest
+from parallelflow.checkpoints.content import AT_ONCE_BYTES, ContentDigest, content_digest
 from parallelflow.checkpoints.function_content import function_digest
 import numpy, functools
 scale = 3
@@ -438,3 +438,21 @@ def test_what_came_early_is_written_when_it_is_time(monkeypatch: pytest.MonkeyPa
     made.close(finished=False)
     _, known, _ = open_one([1, 2, 3])
     assert known == {0: 10, 1: 20}
+
+
+@pytest.mark.parametrize("constant", ["small", b"x" * (2 * AT_ONCE_BYTES), {1: [None]}])
+def test_a_digest_that_is_computed_beside_is_that_of_the_content(constant: Any) -> None:
+    for value in (constant, [1, constant], ("text", constant)):
+        assert ContentDigest(value).get() == content_digest(value)
+    assert ContentDigest([1, constant]).get() != ContentDigest([2, constant]).get()
+    with pytest.raises(TypeError):
+        ContentDigest([constant, threading.Lock()])
+
+
+def test_parts_that_are_still_being_computed_are_compared_by_what_they_become() -> None:
+    array = bytearray(2 * AT_ONCE_BYTES)
+    before = dict(Parts({"a": "1", "the value": ContentDigest(array)}))
+    assert not difference(Parts({"a": "1", "the value": ContentDigest(array)}), before)
+    array[-1] = 1
+    changed = Parts({"a": "1", "the value": ContentDigest(array)})
+    assert difference(changed, before) == "the value has changed"

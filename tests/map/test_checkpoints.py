@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from parallelflow.checkpoints import folder
+from parallelflow.checkpoints.content import AT_ONCE_BYTES
 from parallelflow.loops import checkpoint as loop_checkpoint
 from parallelflow.loops import resume
 from tests.support.workflows import PARALLEL_FLOW, Workflow, constant, map_part, run, source
@@ -97,7 +99,7 @@ def test_a_changed_package_begins_anew_and_is_told(
     forget()
     original = loop_checkpoint.parts_of
 
-    def changed(loop: Any) -> Iterator[tuple[str, str]]:
+    def changed(loop: Any) -> Iterator[tuple[str, Any]]:
         for name, value in original(loop):
             yield name, "9.9" if name == "package org.vistrails.vistrails.basic" else value
 
@@ -128,3 +130,18 @@ def test_a_changed_file_is_another_element(tmp_path: Path) -> None:
         data.write_text(content)
         assert run(flow, PARALLEL_FLOW).errors
     assert read.read_text() == "one two three "
+
+
+@pytest.mark.parametrize("in_session", [True, False])
+def test_an_input_that_was_changed_in_place_begins_anew(tmp_path: Path, in_session: bool) -> None:
+    """Also one whose digest takes its time."""
+    array = numpy.zeros(AT_ONCE_BYTES // 4)
+    flow = workflow(tmp_path, [1, 2, -1], array, "o = i + float(c[-1])")
+    for value, again in ((0.0, [-1, 1, 2]), (0.0, [-1]), (5.0, [-1, 1, 2]), (5.0, [-1])):
+        array[-1] = value
+        assert run(flow, PARALLEL_FLOW).errors
+        assert computed(tmp_path) == again
+        if not in_session:
+            forget()
+    (tmp_path / "mended").touch()
+    assert run(flow, PARALLEL_FLOW).values[1] == [6.0, 7.0, 4.0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.work.resume import AT_ONCE_BYTES, MAX_KEPT, FunctionKey, PartialResults
+from parallelflow.work.resume import MAX_KEPT, PartialResults
 
 
 @pytest.fixture
@@ -54,12 +54,3 @@ def test_only_the_latest_runs_are_kept_and_nothing_for_none(kept: PartialResults
     assert kept.take(b"0", ["x"]) == {} and kept.take(b"1", ["x"]) == {0: 1}
     kept.clear()
     assert kept.take(b"2", ["x"]) == {}
-
-
-@pytest.mark.parametrize("constant", ["small", b"x" * (2 * AT_ONCE_BYTES)])
-def test_a_functions_key_is_that_of_its_content(constant: Any) -> None:
-    assert FunctionKey(("spec", [1, constant])).get() == FunctionKey(("spec", [1, constant])).get()
-    assert FunctionKey(("spec", [1, constant])).get() != FunctionKey(("spec", [2, constant])).get()
-    assert FunctionKey(constant).get() != FunctionKey(constant[:-1]).get()
-    with pytest.raises(TypeError):
-        FunctionKey(threading.Lock())

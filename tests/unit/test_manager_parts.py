@@ -74,7 +74,9 @@ def test_a_process_is_known_again_and_not_mistaken() -> None:
         assert record is not None and record.alive()
         again = type(record).from_dict(json.loads(json.dumps(record.to_dict())))
         assert again.is_same(record) and again.alive()
+        assert not dataclasses.replace(record, birth=f"{record.birth}0").alive()
         process.kill()
+        wait_until(lambda: not record.alive())  # before anybody has asked how it ended
         process.wait()
     assert not record.alive() and stop_trees([record]) == []
     assert record_of(process.pid, "engine") is None

@@ -41,6 +41,9 @@ MARK = "PARALLELFLOW_SESSION"
 SAME_TIME_SECONDS = 2.0
 
 
+# The letters that ``proc(5)`` has for a process that has ended.
+ENDED = ("Z", "X", "x")
+
 # What a process id is to the system: a signed number of 32 bits.
 MAX_PID = 2**31 - 1
 # The end of the year 9999, the last one that Python's calendar has.
@@ -63,10 +66,15 @@ def _birth(process: psutil.Process) -> str:
     """
     if _boot() is not None:
         with contextlib.suppress(OSError, IndexError):
-            stat = Path(f"/proc/{process.pid}/stat").read_text()
-            # The command's name, in parentheses, may hold blanks and parentheses itself.
-            return f"{_boot()}/{stat.rpartition(')')[2].split()[19]}"
+            return f"{_boot()}/{_stat(process.pid)[19]}"
     return f"{process.create_time():.2f}"
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of a process from the third one, its state, on (``proc(5)``)."""
+    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+        # The command's name, in parentheses, may hold blanks and parentheses itself.
+        return file.read().rpartition(b")")[2].decode("ascii").split()
 
 
 def _same_birth(one: str, other: str) -> bool:
@@ -121,6 +129,11 @@ class ProcessRecord:
 
     def alive(self) -> bool:
         """Whether the process still runs."""
+        if _boot() is not None and "/" in self.birth:
+            # Runs ask for it many times a second, and psutil reads the same file three times.
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                stat = _stat(self.pid)
+                return stat[0] not in ENDED and f"{_boot()}/{stat[19]}" == self.birth
         return self.process() is not None
 
     def to_dict(self) -> dict[str, object]:

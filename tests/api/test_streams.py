@@ -294,3 +294,28 @@ def test_an_element_in_asyncio_is_interrupted() -> None:
     with pytest.raises(TimeoutError):
         api.parallel_map(lambda x: asyncio.run(wait(x)), [1, 2], timeout=1)
     assert api.parallel_map(lambda x: x, [1, 2], timeout=SECONDS) == [1, 2]
+
+
+def test_an_engines_own_stream_is_waited_for_only_where_something_was_written() -> None:
+    def look() -> tuple[int, int]:
+        stream: Any = sys.stdout
+        asked: list[Any] = []
+        schedule = stream.pub_thread.schedule
+        stream.pub_thread.schedule = lambda task: (asked.append(task), schedule(task))
+        try:
+            stream.flush()
+            before = len(asked)
+            stream.write("text ")
+            during = len(asked)
+            stream.flush()
+            return before, len(asked) - during
+        finally:
+            del stream.pub_thread.schedule
+
+    view = api.get_client(ask=False)[:1]
+    view.apply_sync(print, "what was written before")
+    answer = view.apply_async(look)
+    [(before, after)] = answer.get(SECONDS)
+    assert before == 0 and after > 0
+    answer.wait_for_output(SECONDS)
+    assert answer.stdout == ["text "]

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ipyparallel.engine.app import IPEngine
-from traitlets import Float, Integer
+from traitlets import Float, Integer, Type
 from traitlets.config import Config
 
 from parallelflow.data.shared_folder import remove_abandoned
+
+from .quiet_kernel import QuietStream
 
 __all__ = ["NAME", "engine_with", "fork"]
 
@@ -94,6 +96,7 @@ def engine_with(pipes: Pipes | None) -> type[IPEngine]:
 
         max_heartbeat_misses = Integer(HEARTBEAT_MISSES, config=True)
         timeout = Float(REGISTRATION_SECONDS, config=True)
+        out_stream_factory = Type(QuietStream, config=True)
 
     if pipes is None:
         return Engine

@@ -2,20 +2,21 @@
 
 Of what a trivial request costs an engine of ipyparallel, a quarter are messages that nobody reads
 (busy, idle), which client and controller have to take off the wire, too, and waiting for the output
-thread. What elements write travels in the reply (`parallelflow.engine.capture`). Requests of others
-are handled as ever.
+thread, although nothing has been written. What elements write travels in the reply
+(`parallelflow.engine.capture`). Requests of others are handled as ever.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ipykernel.iostream import OutStream
 from ipyparallel.engine import app
 from ipyparallel.engine.kernel import IPythonParallelKernel
 
 from parallelflow.names import QUIET_REQUEST
 
-__all__ = ["QuietKernel", "install"]
+__all__ = ["QuietKernel", "QuietStream", "install"]
 
 
 class QuietKernel(IPythonParallelKernel):
@@ -44,6 +45,29 @@ class QuietKernel(IPythonParallelKernel):
             stream, "apply_reply", content,
             parent=parent, ident=ident, buffers=buffers, metadata=metadata,
         )  # fmt: skip
+
+
+class QuietStream(OutStream):
+    """An engine's standard output or error, which is waited for only where it has something.
+
+    ipykernel flushes both after each message, and each time waits until the thread that sends
+    what was written has had its turn.
+    """
+
+    _written = False
+
+    def write(self, string: str) -> Any:
+        """Write text, which is sent a moment later, or by `flush`."""
+        try:
+            return super().write(string)
+        finally:  # not before: another thread may flush meanwhile
+            self._written = True
+
+    def flush(self) -> None:
+        """Send what was written, and wait until that has been done."""
+        if self._written:
+            self._written = False
+            super().flush()
 
 
 def _is_quiet(request: Any) -> bool:

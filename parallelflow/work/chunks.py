@@ -44,10 +44,11 @@ MAX_ELEMENTS = 20_000
 MAX_BYTES = 17_000_000
 FIRST_BYTES = 1_000_000
 # Through shared memory nothing is copied on the way, so that fewer messages pay: with 64 arrays of
-# 8 MB, four in a chunk instead of one took 0.9 s of CPU instead of 1.2 (client, engines and
-# controller). Two chunks for each engine may lie there, and all together have this limit.
-SHARED_BYTES = 34_000_000
-ALL_SHARED_BYTES = 136_000_000
+# 8 MB, four in a chunk instead of one took 0.87 s of CPU instead of 1.2 (client, engines and
+# controller), eight 0.77. Two chunks for each engine may lie there, and all together have this
+# limit.
+SHARED_BYTES = 68_000_000
+ALL_SHARED_BYTES = 272_000_000
 
 
 @dataclass(eq=False)

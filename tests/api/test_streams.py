@@ -301,7 +301,12 @@ def test_an_engines_own_stream_is_waited_for_only_where_something_was_written() 
         stream: Any = sys.stdout
         asked: list[Any] = []
         schedule = stream.pub_thread.schedule
-        stream.pub_thread.schedule = lambda task: (asked.append(task), schedule(task))
+
+        def note(task: Any) -> None:
+            asked.append(task)
+            schedule(task)
+
+        stream.pub_thread.schedule = note
         try:
             stream.flush()
             before = len(asked)
@@ -312,7 +317,8 @@ def test_an_engines_own_stream_is_waited_for_only_where_something_was_written() 
         finally:
             del stream.pub_thread.schedule
 
-    view = api.get_client(ask=False)[:1]
+    client: Any = api.get_client(ask=False)
+    view = client[:1]
     view.apply_sync(print, "what was written before")
     answer = view.apply_async(look)
     [(before, after)] = answer.get(SECONDS)

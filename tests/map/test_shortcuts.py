@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 from typing import Any
 
 import pytest
 
 from parallelflow.engine import shortcuts
+from parallelflow.loops import evaluation
+from parallelflow.work.run import Run
 from tests.map.test_table import same
 from tests.support.workflows import BASIC, PARALLEL_FLOW, Part, group, mapped, run, source
 
@@ -33,6 +36,21 @@ def test_engines_take_them_and_this_process_does_not(cluster: Any) -> None:
     from vistrails.core.modules.vistrails_module import Module
 
     assert "vistrails" in Module.set_iterated_ports.__module__
+
+
+def test_imports_are_quick_while_a_map_runs_only(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = []
+
+    def noting(*arguments: Any, **options: Any) -> Run:
+        hooks.append(builtins.__import__)
+        return Run(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "Run", noting)
+    hook = builtins.__import__
+    assert run(mapped(source("o = i"), [1, 2]), PARALLEL_FLOW).values[1] == [1, 2]
+    assert hooks and hooks[0] is not hook and builtins.__import__ == hook
 
 
 def _spec(kind: str | tuple[str, ...], depth: int) -> Any:

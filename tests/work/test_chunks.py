@@ -78,9 +78,9 @@ def test_large_elements_travel_a_few_at_a_time() -> None:
 
 def test_more_of_them_travel_through_shared_memory_while_engines_are_few() -> None:
     own = sizer(*[0.001] * 4, nbytes=4 * MAX_BYTES / 2)
-    assert own.size(100, 2, shared=True) == SHARED_BYTES * 2 // MAX_BYTES == 4
-    assert own.size(1_000, 16, shared=True) == 2
-    for engines in (1, 2, 3):
+    assert own.size(100, 2, shared=True) == SHARED_BYTES * 2 // MAX_BYTES == 8
+    assert own.size(1_000, 4, shared=True) == 4 and own.size(1_000, 16, shared=True) == 2
+    for engines in (1, 2, 3, 8):
         assert own.most_bytes(engines, shared=True) * 2 * engines <= ALL_SHARED_BYTES
 
 

@@ -33,7 +33,6 @@ LAST_RESORT_SECONDS = 10.0
 
 # SIGHUP (the terminal was closed) does not exist on every system.
 _HANGUP = getattr(signal, "SIGHUP", None)
-_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Stopped(KeyboardInterrupt):
@@ -148,8 +147,8 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
     _leave = False
     # Whoever began us with a signal ignored, as nohup does, wants it ignored; but a shell ignores
     # Ctrl-C for what it runs in the background, where "kill -INT" still means this process.
-    nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    ours = [n for n in _SIGNALS if not (nohup and n == signal.SIGHUP)]
+    nohup = _HANGUP is not None and signal.getsignal(_HANGUP) == signal.SIG_IGN
+    ours = [n for n in forks.SIGNALS if not (nohup and n == _HANGUP)]
     before = {number: signal.signal(number, _raise) for number in ours}
     for number, handler in before.items():
         forks.keep_from_children(number, _raise, handler)

@@ -31,11 +31,6 @@ _LIBRARIES = (
     "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0'."
 )
 
-#: Windows has no SIGHUP.
-_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-
 
 def qt_version() -> str:
     """Return the version of Qt that PyQt5 uses, e.g. "5.15.14"."""
@@ -118,7 +113,7 @@ class SignalWatch:
         for end in (self._written, self._watched):
             end.setblocking(False)
         self._notifier: Any = None
-        for number in _SIGNALS:
+        for number in forks.SIGNALS:
             before = signal.signal(number, self._receive)
             forks.keep_from_children(number, self._receive, before)
         forks.keep_wakeup_from_children(self._written.fileno())

@@ -22,6 +22,7 @@ import threading
 from pathlib import Path
 
 from parallelflow.data.shared_folder import remove_abandoned
+from parallelflow.system import forks
 
 from .module_command import module_command
 from .processes import ProcessRecord, record_of
@@ -99,9 +100,8 @@ def main(arguments: list[str]) -> int:
     int
         Exit code: 0, or 1 if a process could not be stopped.
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in forks.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     path = Path(arguments[0])
     session = ProcessRecord(int(arguments[1]), arguments[2], "session")
     token = arguments[3]

@@ -208,7 +208,9 @@ class ClusterWindow(QWidget):
         _set(self.state, state_line(info))
         _set(self.controller, controller_line(info.controller) if info.controller else "")
         _set(self.warnings, "\n".join(filter(None, [self._trouble, *info.warnings])))
-        self.model.update(info)
+        if self.model.update(info):
+            # By itself a table follows new rows only, not what is known of an engine later.
+            self.table.resizeColumnsToContents()
         differing = info.differing()
         for number, about in enumerate(COLUMNS):
             if about.version:

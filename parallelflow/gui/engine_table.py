@@ -87,8 +87,9 @@ class EngineModel(QAbstractTableModel):
         super().__init__()
         self.engines: list[EngineInfo] = []
 
-    def update(self, info: ClusterInfo) -> None:
-        """Show what is known now."""
+    def update(self, info: ClusterInfo) -> bool:
+        """Show what is known now; return True if any text is another one than before."""
+        differs = False
         now = {engine.id: engine for engine in info.engines}
         for row in reversed(range(len(self.engines))):
             if self.engines[row].id not in now:
@@ -103,12 +104,14 @@ class EngineModel(QAbstractTableModel):
                 n for n, about in enumerate(COLUMNS) if about.shown(new) != about.shown(engine)
             ]
             if changed:
+                differs = True
                 self.dataChanged.emit(self.index(row, changed[0]), self.index(row, changed[-1]))
         if now:
             first = len(self.engines)
             self.beginInsertRows(QModelIndex(), first, first + len(now) - 1)
             self.engines += now.values()
             self.endInsertRows()
+        return differs or bool(now)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of engines."""

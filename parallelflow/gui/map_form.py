@@ -114,6 +114,7 @@ class MapForm(QWidget):
             self.errors.addItem(f"{choice.on_error!r} (not known)", choice.on_error)
         self.errors.setCurrentIndex(self.errors.findData(choice.on_error))
         self.elements.setText(choice.elements)
+        self.elements.setCursorPosition(0)  # a long list is read from its begin
         self._show_fixed()
         self._say()
 

@@ -77,7 +77,9 @@ class _RunsButton(QPushButton):
     def _place(self) -> None:
         dialog = self.parentWidget()
         self.adjustSize()
-        self.move(MARGIN, dialog.height() - self.height() - MARGIN)
+        others = [b for b in dialog.findChildren(QPushButton) if b is not self]
+        bottom = others[0].geometry().bottom() + 1 if others else dialog.height() - MARGIN
+        self.move(MARGIN, bottom - self.height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep the place when the dialog changes its size."""

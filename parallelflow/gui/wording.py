@@ -176,7 +176,7 @@ def too_many(n: int, free: int, cores: int) -> str:
 def policy(word: str) -> str:
     """Return what a Map does when an element fails, after the word for it of port and command."""
     return {
-        "stop": "stop: at the first failed element, as Control Flow's Map does",
+        "stop": "stop: at the first failed element",
         "finish others": "finish others: compute the other elements, then fail",
         "continue": "continue: go on without the failed elements",
     }.get(word, word)

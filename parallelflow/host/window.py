@@ -125,8 +125,24 @@ def _leave(code: int) -> NoReturn:
     if manager is not None:
         manager.get_manager().stop()
     session_folder.remove_private_folders()
+    with contextlib.suppress(Exception):
+        remove_shared_memory()
     with contextlib.suppress(Exception):  # a signal may come in the middle of writing
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def remove_shared_memory() -> None:
+    """Remove the shared memory by which windows find each other, and its semaphore.
+
+    The system keeps both otherwise: a process that ends with ``os._exit`` runs no destructor.
+    """
+    from PyQt5 import sip
+    from PyQt5.QtCore import QCoreApplication
+
+    memory = getattr(QCoreApplication.instance(), "shared_memory", None)
+    if memory is not None:
+        memory.detach()
+        sip.delete(memory)

@@ -67,6 +67,17 @@ def test_the_model_is_a_correct_one(shown: Any, qtmodeltester: Any) -> None:
     qtmodeltester.check(shown.order)
 
 
+def test_a_column_is_as_wide_as_what_comes_later(shown: Any) -> None:
+    from parallelflow.gui.engine_table import COLUMNS
+
+    number = [about.title for about in COLUMNS].index("Pid")
+    shown.show_info(information(engine(0, pid=1234567890)))
+    shown.show_info(information(engine(0, pid=None)))
+    narrow = shown.table.columnWidth(number)
+    shown.show_info(information(engine(0, pid=1234567890)))
+    assert shown.table.columnWidth(number) >= shown.table.sizeHintForColumn(number) > narrow
+
+
 def test_rows_are_by_host_then_id_and_sort_by_value(shown: Any) -> None:
     shown.show_info(information(engine(10), engine(9), engine(2, "afar"), engine(1)))
     assert column(shown, "Id") == ["2", "1", "9", "10"]

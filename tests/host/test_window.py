@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import LIMIT, ROOT, run_python
+from tests.support.stale_segments import segments
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
@@ -123,6 +124,22 @@ def end_by_signal(home: Path, number: signal.Signals, *steps: str) -> str:
     expected = -number if number == signal.SIGKILL else 128 + number
     assert process.returncode == expected, err
     return err
+
+
+def test_no_shared_memory_is_left_of_a_window_that_ends(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from PyQt5.QtCore import QCoreApplication, QSharedMemory\n"
+        "from parallelflow.host.window import remove_shared_memory\n"
+        "app = QCoreApplication([])\n"
+        "app.shared_memory = QSharedMemory(sys.argv[1])\n"
+        "assert app.shared_memory.create(1)\n"
+        "remove_shared_memory()\n"
+        "os._exit(0)\n"
+    )
+    window = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "key")])
+    assert window.wait(LIMIT) == 0
+    assert not [each for each in segments() if each["cpid"] == window.pid]
 
 
 @pytest.mark.parametrize(

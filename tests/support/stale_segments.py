@@ -13,7 +13,7 @@ import ctypes
 import os
 from pathlib import Path
 
-__all__ = ["remove_stale_segments"]
+__all__ = ["remove_stale_segments", "segments"]
 
 SEGMENTS = Path("/proc/sysvipc/shm")
 # The first byte of keys that Qt makes.
@@ -21,14 +21,19 @@ QT = ord("Q")
 IPC_RMID = 0
 
 
+def segments() -> list[dict[str, int]]:
+    """Return what the system tells of the segments of windows; nothing on other systems."""
+    with contextlib.suppress(OSError):
+        titles, *lines = SEGMENTS.read_text().splitlines()
+        found = (dict(zip(titles.split(), map(int, line.split()), strict=False)) for line in lines)
+        return [each for each in found if (each["key"] >> 24) & 0xFF == QT and each["size"] == 1]
+    return []
+
+
 def remove_stale_segments() -> int:
     """Remove this user's segments of windows that have ended; return how many there were."""
     removed = 0
-    with contextlib.suppress(OSError):  # not on this system
-        titles, *lines = SEGMENTS.read_text().splitlines()
-        for line in lines:
-            found = dict(zip(titles.split(), map(int, line.split()), strict=False))
-            is_windows = (found["key"] >> 24) & 0xFF == QT and found["size"] == 1
-            if is_windows and found["nattch"] == 0 and found["uid"] == os.getuid():
-                removed += ctypes.CDLL(None).shmctl(found["shmid"], IPC_RMID, None) == 0
+    for each in segments():
+        if each["nattch"] == 0 and each["uid"] == os.getuid():
+            removed += ctypes.CDLL(None).shmctl(each["shmid"], IPC_RMID, None) == 0
     return removed

@@ -26,7 +26,7 @@ from parallelflow.work.run import Run
 from parallelflow.work.worker import Worker
 
 from .checkpoint import LoopCheckpoint
-from .failures import first_unable, is_unable, module_error, ran_once, unsendable_input
+from .failures import first_unable, is_unable, loop_error, module_error, ran_once, unsendable_input
 from .in_session import SessionElements
 from .loop import Loop
 from .messages import cheap_line, show_marked, show_once, stays_line
@@ -92,8 +92,8 @@ class _Evaluation:
             values = self._evaluate()
             finished = True
             return values
-        except ParallelFlowError as e:
-            raise ModuleError(self._loop.module, f"{e}\n{e.more}".strip()) from e
+        except (ParallelFlowError, AbortExecution) as e:
+            raise loop_error(self._loop, e, self._outcome.progress) from e
         finally:
             self._output.flush()
             self._loop.log.write(finished)

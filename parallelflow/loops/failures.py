@@ -11,7 +11,15 @@ from vistrails.core.modules.vistrails_module import ModuleError
 
 from parallelflow.engine import payload
 from parallelflow.engine.remote_failure import short
-from parallelflow.errors import ElementError, ElementFailure, FailureDetail, some_of
+from parallelflow.errors import (
+    ElementError,
+    ElementFailure,
+    FailureDetail,
+    ParallelFlowError,
+    some_of,
+)
+from parallelflow.progress import Progress
+from parallelflow.wording import count
 
 from .loop import Loop
 
@@ -20,6 +28,7 @@ __all__ = [
     "first_unable",
     "is_stop",
     "is_unable",
+    "loop_error",
     "module_error",
     "ran_once",
     "unsendable_input",
@@ -73,6 +82,19 @@ def _others(failures: list[ElementFailure]) -> Iterator[str]:
     left = len(failures) - sum(len(same) for _, same in told)
     if left:
         yield f"and {left} more with other messages"
+
+
+def loop_error(
+    loop: Loop, e: ParallelFlowError | AbortExecution, progress: Progress
+) -> ModuleError:
+    """Return the error of a loop that could not go on, or was cancelled by the user."""
+    if isinstance(e, ParallelFlowError):
+        return ModuleError(loop.module, f"{e}\n{e.more}".strip())
+    finished = f"{progress.done} of {count(progress.total, 'element')}"
+    return ModuleError(
+        loop.module,
+        f"Cancelled when {finished} had finished; executing the workflow again goes on from them.",
+    )
 
 
 def failure_in_session(loop: Loop, index: int, error: ModuleError) -> ElementFailure:

@@ -86,6 +86,9 @@ class LossInquiry:
 
         The controller finds out by missed heartbeats, half a minute later.
         """
+        # Runs ask for each engine whenever something comes: what the system would tell costs more.
+        if not self._why and time.monotonic() < self._next_look:
+            return False
         connection = self._cluster.live_connection()
         if connection is None:
             return False
@@ -108,6 +111,8 @@ class LossInquiry:
 
         None where that has no end or is not known.
         """
+        if not self._times:
+            return None, None
         connection = self._cluster.live_connection()
         identity = connection.identities.get(engine, "") if connection is not None else ""
         if identity not in self._times:

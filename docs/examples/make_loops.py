@@ -1,12 +1,13 @@
 """Make ``loops.vt``, the example of loops other than Map and of branches, with VisTrails itself.
 
 The logistic map x -> rate * x * (1 - x) is regular for some rates and chaotic for others; its
-Lyapunov exponent, which is above zero where it is chaotic, tells which. Four versions:
+Lyapunov exponent, which is above zero where it is chaotic, tells which. Five versions:
 
 ``list``      a list of rates goes into the module of one rate, which VisTrails runs for each
 ``filter``    a Filter keeps the rates that are chaotic
 ``for``       a For runs a Monte Carlo estimate of pi with the seeds 1 to 8
 ``branches``  two modules without a loop, which need nothing of each other, estimate pi
+``nested``    as ``list``, but for each rate there is a list of rates near it: lists of lists
 
 In each the module that loops, or is a branch, is marked to run on engines. The alias ``rates``
 sets the list, and ``terms`` what the branches have to do.
@@ -41,6 +42,15 @@ chaotic = exponent > 0
 
 TABLE = """\
 text = '\\n'.join('rate %4.2f  exponent %6.3f' % pair for pair in zip(rates, exponents))
+"""
+
+NEAR = """\
+steps = 1 if rate < 3.5 else 4
+near = [rate - 0.001 * step for step in range(steps)]
+"""
+
+ROW = """\
+text = '  '.join('%6.3f' % exponent for exponent in exponents)
 """
 
 ESTIMATE = """\
@@ -79,7 +89,7 @@ MARK = ("run_on_engines", "true")
 
 
 def build_versions(controller: VistrailController) -> None:
-    """Make the four versions, each from an empty workflow."""
+    """Make the five versions, each from an empty workflow."""
     add_list(Builder(controller))
     name_version(controller, "list", "A list that iterates by itself.")
     controller.change_selected_version(0)
@@ -91,6 +101,9 @@ def build_versions(controller: VistrailController) -> None:
     controller.change_selected_version(0)
     add_branches(Builder(controller))
     name_version(controller, "branches", "Two modules at the same time.")
+    controller.change_selected_version(0)
+    add_nested(Builder(controller))
+    name_version(controller, "nested", "Lists of lists that iterate by themselves.")
 
 
 def mark(build: Builder, module: Any) -> None:
@@ -164,6 +177,18 @@ def add_branches(build: Builder) -> None:
         build.connect(branch, "times", comparison, f"{name}_times")
         mark(build, branch)
     add_output(build, comparison, "text")
+
+
+def add_nested(build: Builder) -> None:
+    """Connect a module that gives a list for each rate to the port that takes one rate."""
+    rates, exponent = add_exponent(build)
+    near = build.source("rates near it", (60, 140), NEAR, {"rate": "Float"}, {"near": "List"})
+    build.connect(rates, "value", near, "rate")
+    build.connect(near, "near", exponent, "rate")
+    mark(build, exponent)
+    row = build.source("row", (-60, -40), ROW, {"exponents": "List"}, {"text": "String"})
+    build.connect(exponent, "exponent", row, "exponents")
+    add_output(build, row, "text")
 
 
 def add_output(build: Builder, module: Any, port: str) -> None:

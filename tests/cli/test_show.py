@@ -30,7 +30,8 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     json_tables.check("show", told)
     assert {"name": "rates", "type": "List"}.items() <= told["aliases"][0].items()
     assert told["version"]["tag"] == "filter" and not told["version"]["latest"]
-    assert [tag["name"] for tag in told["tags"]] == ["list", "filter", "for", "branches"]
+    names = [tag["name"] for tag in told["tags"]]
+    assert names == ["list", "filter", "for", "branches", "nested"]
     [loop] = [loop for loop in told["loops"] if loop["module"] == "Filter"]
     assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
 

@@ -22,7 +22,7 @@ from parallelflow.engine_manager import get_manager
 from parallelflow.loops import activation
 
 get_manager().configure(engines=2, private=True)
-for version in ("list", "filter", "for", "branches"):
+for version in ("list", "filter", "for", "branches", "nested"):
     found = []
     for wrapped in (False, True):
         if wrapped:
@@ -67,4 +67,5 @@ def test_engines_give_what_vistrails_gives(tmp_path: Path) -> None:
         "filter",
         "for",
         "branches",
+        "nested",
     ]

@@ -256,6 +256,25 @@ def dock_class() -> Any:
     return QtWidgets.QDockWidget
 
 
+def setup_form(asked: Any) -> Iterator[None]:
+    """Take the form of a profile for Slurm, filled in."""
+    from parallelflow.profile_setup.answers import LAUNCHERS
+
+    items = [asked.table.topLevelItem(row) for row in range(asked.table.topLevelItemCount())]
+    asked.table.setCurrentItem(next(i for i in items if i.text(0) == "institute"))
+    asked.setup_button.click()
+    form = asked.setup
+    form.launcher.setCurrentIndex(LAUNCHERS.index("slurm"))
+    answers = {"queue": "short", "account": "physics", "wall_time": "1:30", "memory": "2 GB"}
+    for name, text in answers.items():
+        form.fields[name].setText(text)
+    form.fields["address"].setEditText("127.0.0.1")  # every machine has it
+    yield
+    save(form, "setup")
+    form.reject()
+    yield
+
+
 def questions(window: Any) -> Iterator[None]:
     """Take the three questions; all are cancelled."""
     from parallelflow.engine_manager import get_manager
@@ -267,6 +286,7 @@ def questions(window: Any) -> Iterator[None]:
     yield from until(lambda: len(asked.profiles) == 2)
     yield
     save(asked, "profile")
+    yield from setup_form(asked)
     asked.reject()
     trigger(window, "Cleanup started processes...")
     yield from until(lambda: shown("CleanupDialog"))

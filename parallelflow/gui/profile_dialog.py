@@ -23,6 +23,7 @@ from parallelflow.errors import ProfileError
 from .cleanup_dialog import Choice, CleanupDialog
 from .cluster_manager import ClusterManager
 from .parts import Busy, ErrorPanel, PlainDialog, label, table
+from .setup_dialog import SetupDialog
 from .tasks import Task
 
 __all__ = ["ProfileDialog"]
@@ -63,6 +64,7 @@ class ProfileDialog(PlainDialog):
         self._doing = False
         self.profiles: list[ProfileInfo] = []
         self.question: CleanupDialog | None = None
+        self.setup: SetupDialog | None = None
         self._build()
         self.load()
 
@@ -81,11 +83,16 @@ class ProfileDialog(PlainDialog):
         self.create_button = QPushButton("Create &new")
         self.create_button.setAutoDefault(False)
         self.create_button.clicked.connect(self._create)
+        self.setup_button = QPushButton("&Set up...")
+        self.setup_button.setAutoDefault(False)
+        self.setup_button.setToolTip("Engines of the chosen profile on other machines: ssh, Slurm")
+        self.setup_button.clicked.connect(self._set_up)
         self.hint = label()
         self.hint.hide()
         row = QHBoxLayout()
         row.addWidget(self.name, 1)
         row.addWidget(self.create_button)
+        row.addWidget(self.setup_button)
         buttons = QDialogButtonBox()
         self.use_button = buttons.addButton("&Use this profile", QDialogButtonBox.AcceptRole)
         self.cancel_button = buttons.addButton(QDialogButtonBox.Cancel)
@@ -101,6 +108,7 @@ class ProfileDialog(PlainDialog):
         self.use_button.setDefault(True)
         self.setTabOrder(self.table, self.name)
         self.setTabOrder(self.name, self.create_button)
+        self.setTabOrder(self.create_button, self.setup_button)
         self.resize(740, 340)
         self.table.setFocus(Qt.OtherFocusReason)
         self._enable()
@@ -151,6 +159,7 @@ class ProfileDialog(PlainDialog):
         self.hint.setText(hint)
         self.hint.setVisible(bool(hint))
         self.create_button.setEnabled(bool(name) and not hint and not self._doing)
+        self.setup_button.setEnabled(bool(chosen) and not self._doing)
         # Enter means what the focus is in.
         making = self.create_button.isEnabled() and self.name.hasFocus()
         (self.create_button if making else self.use_button).setDefault(True)
@@ -173,6 +182,15 @@ class ProfileDialog(PlainDialog):
         self.name.clear()
         self.table.setFocus(Qt.OtherFocusReason)
         self.load()
+
+    # -- engines elsewhere ----------------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        """Open the form of the chosen profile."""
+        self._select = self.chosen()
+        self.setup = SetupDialog(self._select, self)
+        self.setup.written.connect(self.load)
+        self.setup.open()
 
     # -- changing -----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from parallelflow.errors import UserMistake, shortened
 from parallelflow.wording import count
 
 __all__ = [
+    "EVERYWHERE",
     "LAUNCHERS",
     "QUESTIONS",
     "Answers",
@@ -31,8 +32,8 @@ BATCH = ("slurm", "pbs", "sge", "lsf", "htcondor")
 LAUNCHERS = ("ssh", *BATCH)
 """The launchers that can be set up, by their short names."""
 
-# What stands for any address of this machine.
 EVERYWHERE = "0.0.0.0"
+"""What stands for all addresses of this machine."""
 # What a host, a queue or an account may be called: it becomes a part of a job script.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:+/-]*")
 _MACHINE = re.compile(r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9_][A-Za-z0-9_.-]*(?::\d+)?")
@@ -141,7 +142,7 @@ QUESTIONS = (
     Question(
         "python",
         "Engines' Python",
-        "its path there, with Parallel Flow and VisTrails; empty: the same as here",
+        "its path there; empty: the same as here",
         LAUNCHERS,
     ),
     Question(

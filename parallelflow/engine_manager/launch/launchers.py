@@ -27,6 +27,7 @@ from .controller_options import (
 )
 
 __all__ = [
+    "TITLES",
     "check_launcher",
     "choices",
     "cluster_of",

@@ -120,7 +120,7 @@ class Checkpoint:
                 self._tell(
                     f"resuming the run of {folder.when(kept.begun)}: {_number(len(values))} of "
                     f"{_number(total)} elements are done (parallelflow checkpoints shows them; "
-                    "--no-resume computes all)"
+                    f"{self._identity.otherwise})"
                 )
                 return values
         if reason:

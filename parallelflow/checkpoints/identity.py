@@ -39,12 +39,15 @@ class RunIdentity:
         `digest_text` gives them.
     file : str
         The vistrail that it is in; empty for none.
+    otherwise : str
+        How the user has all elements computed.
     """
 
     place: str
     label: str
     parts: Mapping[str, str]
     file: str = ""
+    otherwise: str = "--no-resume computes all"
 
 
 class Parts(Mapping[str, str]):

@@ -248,7 +248,11 @@ class VistrailsFunction:
         if port is None:
             return all_outputs(module, self._spec.outputs[self._ids[module.id]])
         if port not in module.outputPorts:
-            raise ModuleError(module, f"Invalid output port: {port}")
+            raise ModuleError(
+                module,
+                f"Invalid output port: {port}\n{type(module).__name__} has run without giving it a "
+                "value.",
+            )
         value = module.get_output(port)
         refuse_module(port, value)
         return value

@@ -82,10 +82,11 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
     for index, element in enumerate(elements):
         try:
             _check_element(module, element, checks)
-        except ModuleError as e:  # the serial Map does not say which element it was
+        except (ModuleError, TypeError) as e:  # the serial Map does not say which element it was
+            told = e.msg if isinstance(e, ModuleError) else f"Uncaught exception: TypeError: {e}"
             raise ModuleError(
                 module,
-                f"{e.msg}\nElement {index} (the first is 0) is {short(element)}, of type "
+                f"{told}\nElement {index} (the first is 0) is {short(element)}, of type "
                 f"{type(element).__name__}; InputPort names {', '.join(ports)}.",
             ) from e
 

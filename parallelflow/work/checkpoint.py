@@ -48,4 +48,10 @@ def named_checkpoint(
         parts[f"module {module}"] = digest_text(content_digest(digest))
     parts["the version of parallelflow"] = parallelflow.version
     parts["the version of python"] = platform.python_version()
-    return Checkpoint(RunIdentity(f"parallel_map {name}", name, parts), elements, logger.warning)
+    identity = RunIdentity(
+        f"parallel_map {name}",
+        name,
+        parts,
+        otherwise="parallelflow checkpoints remove forgets them",
+    )
+    return Checkpoint(identity, elements, logger.warning)

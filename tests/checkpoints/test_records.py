@@ -27,6 +27,7 @@ from parallelflow.checkpoints.identity import Parts, RunIdentity, difference
 from parallelflow.checkpoints.writer import Writer
 from parallelflow.engine.spec import PackageNeed
 from parallelflow.loops.checkpoint import session_parts
+from parallelflow.work.checkpoint import named_checkpoint
 from tests.support.waiting import wait_until
 
 DAY = 86_400
@@ -456,3 +457,18 @@ def test_parts_that_are_still_being_computed_are_compared_by_what_they_become() 
     array[-1] = 1
     changed = Parts({"a": "1", "the value": ContentDigest(array)})
     assert difference(changed, before) == "the value has changed"
+
+
+def test_a_call_of_the_api_is_not_told_of_an_option_of_commands(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = named_checkpoint("numbers", abs, [(1,), (2,)])
+    assert made is not None and made.take() == {}
+    made.add(0, [1])
+    made.close(finished=False)
+    again = named_checkpoint("numbers", abs, [(1,), (2,)])
+    assert again is not None and again.take() == {0: 1}
+    again.close(finished=True)
+    assert "1 of 2 elements are done (parallelflow checkpoints shows them; " in caplog.text
+    assert "parallelflow checkpoints remove forgets them)" in caplog.text
+    assert "--no-resume" not in caplog.text

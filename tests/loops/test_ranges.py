@@ -58,7 +58,12 @@ def test_a_function_that_fails_or_has_no_such_port() -> None:
     serial, ours, _ = both(counted(source("o = 1"), 0, 3, "zz"))
     assert serial.errors.keys() == ours.errors.keys()
     missing = counted(source("p = i", outputs=("p",)), 0, 3)
-    assert same_results(missing).errors[0][1] == "Invalid output port: o"
+    serial, ours, _ = both(missing)
+    assert serial.errors == {0: ("PythonSource", "Invalid output port: o")}
+    assert ours.errors[0][1].splitlines() == [
+        "Invalid output port: o",
+        "PythonSource has run without giving it a value.",
+    ]
 
 
 def test_numbers_that_wait_for_jobs() -> None:

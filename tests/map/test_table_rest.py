@@ -49,7 +49,8 @@ def test_a_missing_output_port_of_a_group() -> None:
 
 def test_an_output_left_unset_with_only_self_connected() -> None:
     ours = same(mapped(source("pass"), [1, 2]))
-    assert ours.errors == {0: ("PythonSource", "Invalid output port: o")}
+    told = "Invalid output port: o\nPythonSource has run without giving it a value."
+    assert ours.errors == {0: ("PythonSource", told)}
 
 
 def test_an_output_left_unset_but_connected_somewhere() -> None:

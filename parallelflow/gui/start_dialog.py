@@ -254,7 +254,8 @@ class StartDialog(PlainDialog):
         self.notes.setText("\n".join(preview.notes))
         self.notes.setVisible(bool(preview.notes))
         choice = self.chosen()
-        self.start_button.setEnabled(choice is not None and choice.available)
+        runnable = bool(preview.command or preview.script)
+        self.start_button.setEnabled(choice is not None and choice.available and runnable)
 
     # -- the start --------------------------------------------------------------------------
 

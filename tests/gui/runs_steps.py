@@ -142,7 +142,8 @@ def a_failed_map_says_so() -> Iterator[None]:
     assert cell(chosen, 0) == "7" and cell(chosen, 1) == ElementState.FAILED.value
     assert cell(chosen, 9) == "ValueError: seven", cell(chosen, 9)
     tip = base.item_of("PythonSource").toolTip()
-    assert tip.startswith("Element 7 of 60, 7, failed on engine ") and "seven" in tip, tip
+    assert tip.startswith("Element 7 of 60, 7, failed on engine "), tip
+    assert "ValueError: seven" in tip, tip
     assert panel().again_button.isEnabled()
     panel().tabs.setCurrentIndex(2)
     assert panel().results.toPlainText().splitlines()[7].split() == ["7", "(failed)"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine_manager.model import Limits
+from parallelflow.engine_manager.model import LaunchPreview, Limits
 from parallelflow.errors import ConnectFailed, EnginesFailed, TooManyEngines
 from tests.gui.conftest import FakeManager
 
@@ -40,6 +40,22 @@ def test_the_preview_follows_and_a_missing_launcher_cannot_be_started(
     qtbot.waitUntil(lambda: "x 5" in asked.preview.toPlainText())
     asked.launcher.setCurrentIndex(2)
     qtbot.waitUntil(lambda: "slurm" in asked.preview.toPlainText())
+    assert not asked.start_button.isEnabled()
+
+
+def test_what_has_no_machine_cannot_be_started(
+    qtbot: Any, asked: Any, manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def preview(name: str, n: int) -> LaunchPreview:
+        command = "" if name == "ssh" else f"ipengine x {n} by {name}"
+        return LaunchPreview(name, "ipcontroller", command, notes=("No machine is named.",))
+
+    monkeypatch.setattr(manager, "launch_preview", preview)
+    asked.number.setValue(1)
+    qtbot.waitUntil(lambda: "x 1" in asked.preview.toPlainText())
+    assert asked.start_button.isEnabled()
+    asked.launcher.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: asked.preview.toPlainText() == "ipcontroller")
     assert not asked.start_button.isEnabled()
 
 

@@ -219,6 +219,12 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
         launcher.n = n
         program = shlex.join([*launcher.program, *launcher.program_args])
         command = shlex.join([*launcher.ssh_cmd, *launcher.ssh_args, launcher.location, program])
+        if not launcher.hostname:
+            command = ""
+            notes.append(
+                "No machine is named. Put a line like this one into "
+                f"{folder / 'ipcluster_config.py'}: c.{type(launcher).__name__}.hostname = 'host'"
+            )
     elif isinstance(launcher, ipp_launcher.LocalEngineSetLauncher):
         connection = Path(launcher.connection_files["engine"])
         program = local_command(launcher, connection).get("engine_cmd", launcher.engine_cmd)

@@ -97,6 +97,11 @@ def _find_client(ask: bool, for_run: bool = False) -> ipyparallel.Client | None:
         return None
 
 
+def _client_after_loss(ask: bool) -> ipyparallel.Client | None:
+    """Return a client for a run whose cluster has gone; in a block of `cluster`, engines start."""
+    return get_manager().ensure_engines(ask=ask or bool(_blocks), for_run=True)
+
+
 def direct_view(ask: bool = True) -> ipyparallel.DirectView | None:
     """Return a view of all engines that run now, to have each of them do the same.
 
@@ -369,7 +374,7 @@ def parallel_map(
         progress=progress,
         timeout=timeout,
         pool=manager.engine_pool(ask),
-        find_client=lambda: manager.ensure_engines(ask=ask, for_run=True),
+        find_client=lambda: _client_after_loss(ask),
         checkpoint=kept,
         tick=_keep_window_alive,
     )
@@ -455,7 +460,7 @@ def _iterate(
         ordered=ordered,
         buffer_size=buffer_size or iteration.BUFFER_SIZE,
         pool=manager.engine_pool(),
-        find_client=lambda: manager.ensure_engines(ask=ask, for_run=True),
+        find_client=lambda: _client_after_loss(ask),
         tick=_keep_window_alive,
     )
 
@@ -496,7 +501,8 @@ def cluster(
     """Provide engines for the block, and stop those that were started for it at its end.
 
     Everything in the block that asks for a cluster gets this one: `parallel_map`, `imap`, an
-    `Executor`, the views.
+    `Executor`, the views. If it goes away while it works for `parallel_map` or `imap`, others are
+    started.
 
     Parameters
     ----------
@@ -541,7 +547,12 @@ def cluster(
         )
     try:
         manager.configure(profile=profile, engines=engines, launcher=launcher)
-        yield manager.ensure_engines()
+        client = manager.ensure_engines()
+        with contextlib.ExitStack() as block:
+            if client is not None:  # the user has not declined
+                _blocks.append(manager.profile)
+                block.callback(_blocks.remove, manager.profile)
+            yield client
     finally:
         if not had_started:
             manager.stop()
@@ -550,6 +561,8 @@ def cluster(
             manager.change_profile(before[0])
 
 
+# The profiles of the blocks of `cluster` that are under way.
+_blocks: list[str] = []
 _told_here: set[str] = set()
 
 

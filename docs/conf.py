@@ -20,7 +20,7 @@ smartquotes_action = "qe"
 suppress_warnings = ["myst.strikethrough"]
 
 # Links in the sources are those that a code host understands: file.md#heading.
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 
 # Docstrings are in numpydoc form.
 napoleon_google_docstring = False

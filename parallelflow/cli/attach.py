@@ -163,7 +163,7 @@ def _chosen(text: str | None) -> DetachedRun:
     run = find_detached(int(text)) if text.isdecimal() and len(text) < 10 else None
     if run is None:
         known = ", ".join(str(each.number) for each in list_detached())
-        there = f"there are: {known}" if known else "there is none"
+        there = f"there are: {known}" if known else "none is under way or kept"
         raise UserMistake(f"There is no detached run {shown(text)}; {there}.")
     return run
 

@@ -127,7 +127,8 @@ def test_a_map_waits_for_the_engines_of_a_job_that_was_requeued(slurm: Slurm) ->
         wait_for_more(cluster, 2)
         slurm.run(f"scontrol requeue {job}")
         wait_until(lambda: slurm.jobs().get(job) == "PENDING")
-        session.wait_for("the work waits for those of job")
+        # It is told while it lasts: Slurm would keep the job waiting for two minutes.
+        session.wait_for(f"the work waits for those of job {job} (slurm) queued")
         # Slurm lets a requeued job wait for two minutes.
         wait_until(
             lambda: "fail" not in slurm.run(f"scontrol update job {job} starttime=now || true")

@@ -35,7 +35,7 @@ class RunState(enum.Enum):
     CANCELLED = "cancelled"
 
     @property
-    def over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing more will happen to the run."""
         return self in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 
@@ -207,7 +207,7 @@ class Progress:
         self.state = state
         if state is RunState.RUNNING and self._running is None:
             self._running = time.monotonic()
-        if state.over:
+        if state.is_finished:
             self._ended = time.monotonic()
         self.announce(note)
 

@@ -199,7 +199,7 @@ class Batch:
         if run is None:
             return True
         self._take_failures(run)
-        if run.over or self._indices[position] in run.deferred:
+        if run.is_finished or self._indices[position] in run.deferred:
             return True
         outcome = self.outcomes[position]
         return outcome.collected is not None or outcome.failure is not None

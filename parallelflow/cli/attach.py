@@ -128,7 +128,7 @@ def end(run: DetachedRun) -> bool:
         Whether it has ended.
     """
     for number, seconds in ((signal.SIGTERM, END_SECONDS), (_KILL, KILL_SECONDS)):
-        process = run.process.process()  # by its time of birth, not by its number alone
+        process = run.process.process()  # by its start time, not by its number alone
         if process is None:
             break
         try:

@@ -37,7 +37,7 @@ PYTHONS = ((3, 10), (3, 15))
 OLDEST_IPYPARALLEL = "8.4.1"
 """As setup.py has it: the oldest one that passes the tests (8.4.0 fails on Python 3.11)."""
 
-OUTSIDE_LINUX = "A process is told from a later one of the same number by its time of birth alone."
+OUTSIDE_LINUX = "A process is told from a later one of the same number by its start time alone."
 ON_WINDOWS = (
     "Engines can be ended but not interrupted, and the permissions of a cluster's connection file "
     "are those of its folder: keep other users out of it."

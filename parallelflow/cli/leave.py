@@ -96,7 +96,7 @@ def ask(display: ProgressDisplay, signalled: socket.socket, terminal: int) -> An
     """
     termios.tcflush(terminal, termios.TCIFLUSH)  # what was typed before is no answer
     sys.stderr.write("\n")
-    done = [s for s in display.last.values() if not s.state.over]
+    done = [s for s in display.last.values() if not s.state.is_finished]
     if done:
         finished = done[-1].done + done[-1].failed
         tell(f"{done[-1].label}: {finished} of {done[-1].total} have finished, and it goes on")

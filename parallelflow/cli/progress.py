@@ -147,7 +147,7 @@ class ProgressDisplay:
         bar = self._bar
         if bar is None or self._bar_run != snapshot.run:
             self._close()
-            if snapshot.state.over:
+            if snapshot.state.is_finished:
                 return
             columns = _columns(self.stream)
             bar = self._bar = tqdm(
@@ -171,7 +171,7 @@ class ProgressDisplay:
             bar.set_postfix_str(_engines(snapshot.engines), refresh=False)
         bar.n = snapshot.done + snapshot.failed
         bar.refresh()
-        if snapshot.state.over:
+        if snapshot.state.is_finished:
             self._close()
 
     def _tick(self, clock: threading.Event) -> None:
@@ -246,7 +246,7 @@ def plain_line(snapshot: Snapshot, running: float, unit: str = "elements") -> st
         return f"{snapshot.label}: {snapshot.total} {unit}, waiting for engines"
     share = 100 * finished // snapshot.total if snapshot.total else 100
     line = f"{snapshot.label}: {finished}/{snapshot.total} {unit} ({share} %)"
-    if finished and not snapshot.state.over:
+    if finished and not snapshot.state.is_finished:
         left = running / finished * (snapshot.total - finished)
         line += f", {tqdm.format_interval(left)} left"
     return ", ".join(filter(None, [line, _engines(snapshot.engines)]))

@@ -20,8 +20,8 @@ from .packages import PackagesOfFunction
 from .peak_memory import came_of_memory, with_memory
 from .recorder import ITERATION, Record, Recorder
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient, failure_of
-from .shortcuts import without_import_hook
 from .spec import FunctionSpec, PortValue
+from .vistrails_caching import without_import_hook
 
 __all__ = ["VistrailsFunction", "prepare"]
 

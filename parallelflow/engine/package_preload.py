@@ -7,7 +7,7 @@ from typing import Any
 
 import parallelflow
 
-from . import shortcuts
+from . import vistrails_caching
 from .packages import load_packages
 from .remote_failure import RemoteFailure, RemoteFailureError
 from .spec import FunctionSpec, PackageNeed
@@ -40,7 +40,7 @@ def _make_ready(
 ) -> None:
     _check_versions(versions)
     load_packages(packages, user_packages)
-    shortcuts.apply()
+    vistrails_caching.apply()
 
 
 def _check_versions(versions: dict[str, str]) -> None:

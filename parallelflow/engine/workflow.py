@@ -14,7 +14,7 @@ from .package_preload import PackagePreloader
 from .packages import PackagesOfFunction
 from .recorder import Record, WorkflowRecorder
 from .remote_failure import RemoteFailure, RemoteFailureError, RunOnClient
-from .shortcuts import without_import_hook
+from .vistrails_caching import without_import_hook
 from .workflow_parameters import set_parameters
 from .workflow_results import failure_text
 from .workflow_spec import Given, Point, WorkflowSpec, WorkflowsSpec

@@ -156,7 +156,7 @@ class Cluster:
         return connection.why_ended()
 
     def tokens(self) -> tuple[str, ...]:
-        """Return the marks of what this session has started (see `processes.MARK`)."""
+        """Return the tokens of what this session has started (see `processes.TOKEN_VARIABLE`)."""
         session = self.session
         return (session.record.token,) if session is not None else ()
 

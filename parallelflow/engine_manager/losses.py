@@ -160,13 +160,13 @@ class LossInquiry:
             return False  # frozen: the controller has given it up
         facts = connection.gone.get(engine)
         records = read_all(self._cluster.folder)
-        if facts is not None and facts.mark and facts.mark not in self._cluster.tokens():
+        if facts is not None and facts.token and facts.token not in self._cluster.tokens():
             # Another session's: its end, or its order, has ended the engine.
-            theirs = [r for r in records if r.token == facts.mark]
+            theirs = [r for r in records if r.token == facts.token]
             if not any(not r.abandoned for r in theirs):
                 return False
         if facts is not None and facts.rank:
-            ended = self._mpiexec_has_ended(connection, engine, facts.mark, records)
+            ended = self._mpiexec_has_ended(connection, engine, facts.token, records)
             if ended is not False:
                 return None if ended is None else False
         if process is not None:
@@ -222,7 +222,7 @@ class LossInquiry:
         return began > joined + TOLD_EXACTLY_SECONDS
 
     def _mpiexec_has_ended(
-        self, connection: ClusterConnection, engine: int, mark: str, records: list[SessionRecord]
+        self, connection: ClusterConnection, engine: int, token: str, records: list[SessionRecord]
     ) -> bool | None:
         """Return whether the ``mpiexec`` of an engine has ended; None while it still may.
 
@@ -231,7 +231,7 @@ class LossInquiry:
         """
         for record in records:
             programs = [p for p in record.processes if p.kind == "launcher"]
-            if record.token != mark or not record.here or not programs:
+            if record.token != token or not record.here or not programs:
                 continue
             if any(not program.alive() for program in programs):
                 told = f"mpiexec has ended, and with it all its engines{self._first_rank(record)}"

@@ -131,7 +131,7 @@ class ClusterInspector:
         cpu, memory = self._usage(process.pid) if process is not None else (None, None)
         return EngineInfo(
             id=engine,
-            origin=origins.of_engine(facts.mark) if facts else None,
+            origin=origins.of_engine(facts.token) if facts else None,
             host=facts.host if facts else None,
             system=facts.system if facts else None,
             pid=facts.pid if facts else None,

@@ -134,7 +134,7 @@ class EngineProvisioner:
         if self._scaler.limits() is not None:
             return 0
         facts, own = connection.facts, self._cluster.tokens()
-        if any(engine in facts and facts[engine].mark in own for engine in engines):
+        if any(engine in facts and facts[engine].token in own for engine in engines):
             return 0
         n = self.suggested_engines()
         request = StartRequest(

@@ -26,7 +26,7 @@ class RunsUnderWay:
 
     def take(self, snapshot: progress.Snapshot) -> None:
         """Keep a run's snapshot, or remove the run that has ended."""
-        if snapshot.state.over:
+        if snapshot.state.is_finished:
             self._runs.pop(snapshot.run, None)
         else:
             self._runs[snapshot.run] = snapshot

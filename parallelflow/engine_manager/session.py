@@ -18,7 +18,7 @@ from parallelflow.system.safe_files import make_folder, open_lock
 from .system.guard import Guard
 from .system.jobs import end_all
 from .system.process_trees import stop_trees
-from .system.processes import MARK, ProcessRecord
+from .system.processes import TOKEN_VARIABLE, ProcessRecord
 from .system.records import SessionRecord, fingerprint, read_all
 from .system.resources import what_to_do
 
@@ -66,7 +66,7 @@ class Session:
         self.folder = folder
         own = SessionRecord.of_this_session(folder, cluster_id)
         if record is not None:
-            # What runs has its mark, and the guard needs this process.
+            # What runs has its token, and the guard needs this process.
             own = dataclasses.replace(record, session=own.session, keep=False)
         self.record = own
         self._coming_up = False
@@ -89,8 +89,8 @@ class Session:
 
     def _start_guard(self) -> Guard:
         environment = {**os.environ, **self.launch.environment}
-        # By the mark it would be stopped with the rest, which it ignores: 2 s for every stop.
-        environment.pop(MARK, None)
+        # By the token it would be stopped with the rest, which it ignores: 2 s for every stop.
+        environment.pop(TOKEN_VARIABLE, None)
         try:
             return Guard(self.record, environment)
         except OSError as e:
@@ -174,7 +174,7 @@ class Session:
         told = {
             link.identity(engine): dataclasses.asdict(facts)
             for engine, facts in link.facts.copy().items()
-            if facts.mark == self.record.token
+            if facts.token == self.record.token
         }
         told.pop("", None)
         if told.keys() - self.record.engines.keys():

@@ -93,7 +93,7 @@ def can_be_replaced(cluster: Cluster, connection: ClusterConnection, engine: int
         return False
     tokens = cluster.tokens()
     for record in read_all(cluster.folder):
-        if record.token != facts.mark:
+        if record.token != facts.token:
             continue
         origin = origin_of(record, tokens)
         left_running = origin is Origin.DETACHED and engine in connection.ids
@@ -130,7 +130,7 @@ def plan(cluster: Cluster) -> ShutdownPlan | None:
     hosts = Counter(told.host if told else UNKNOWN for told in facts)
     tasks = _tasks(connection)
     origins = Origins(cluster.folder, cluster.tokens())
-    found = [origins.of_engine(told.mark) if told else None for told in facts]
+    found = [origins.of_engine(told.token) if told else None for told in facts]
     found.append(origins.of_controller(connection.controller, connection.file.cluster_id))
     elsewhere = any(origin is not Origin.THIS_SESSION for origin in found)
     foreign = any(origin in (Origin.OTHER_SESSION, Origin.EXTERNAL) for origin in found)
@@ -235,7 +235,7 @@ def _ours(cluster: Cluster, connection: ClusterConnection, engine: int) -> bool:
     facts = connection.facts.get(engine)
     return (
         facts is not None
-        and Origins(cluster.folder, cluster.tokens()).of_engine(facts.mark).ours_to_stop
+        and Origins(cluster.folder, cluster.tokens()).of_engine(facts.token).ours_to_stop
     )
 
 

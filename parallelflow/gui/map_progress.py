@@ -42,12 +42,12 @@ class MapProgress:
         if not main_window.on_window_thread():
             return
         now = time.monotonic()
-        if now - self._shown_at < STEP_SECONDS and not snapshot.state.over:
+        if now - self._shown_at < STEP_SECONDS and not snapshot.state.is_finished:
             return
         self._shown_at = now
         for dialog in main_window.progress_dialogs():
             dialog.setLabelText(run_line(snapshot))
-            if not snapshot.state.over:
+            if not snapshot.state.is_finished:
                 self._follow(dialog, snapshot)
 
     def _follow(self, dialog: QProgressDialog, snapshot: Snapshot) -> None:

@@ -230,10 +230,10 @@ class RunsPanel(QWidget):
         """Show what has come back since."""
         run, runs = self.run, recent()
         if runs and self.runs.itemData(0) is not runs[-1]:
-            follow = run is None or run.state.over
+            follow = run is None or run.state.is_finished
             self.show_run(runs[-1] if follow else run)
             return
-        over = run is None or run.state.over
+        over = run is None or run.state.is_finished
         self.cancel_button.setEnabled(not over)
         again = run is not None and over and run.trace.place is not None
         unfinished = (RunState.FAILED, RunState.CANCELLED)
@@ -255,7 +255,7 @@ class RunsPanel(QWidget):
             self.bar.setValue(snapshot.done + snapshot.failed)
         self.model.refresh()
         self._show_tab(run)
-        if over and not any(not other.state.over for other in runs):
+        if over and not any(not other.state.is_finished for other in runs):
             self.timer.setInterval(3 * REFRESH_MS)
         else:
             self.timer.setInterval(REFRESH_MS)

@@ -93,7 +93,7 @@ class RunsSession(QObject):
 
     def _take(self, snapshot: Snapshot) -> None:
         """Take an announcement, in the thread of its run."""
-        if snapshot.state.over:
+        if snapshot.state.is_finished:
             self._over.emit(snapshot)
 
     def _end(self, snapshot: Snapshot) -> None:

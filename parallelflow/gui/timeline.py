@@ -30,7 +30,7 @@ class Timeline(QWidget):
         """Show what is known of a run."""
         self.spans = {} if progress is None else timeline(progress)
         self._last = max((b.end for own in self.spans.values() for b in own), default=0.0)
-        if progress is not None and not progress.state.over:
+        if progress is not None and not progress.state.is_finished:
             self._last = max(self._last, progress.snapshot().wall_seconds)
         self.setMinimumHeight(self.sizeHint().height())
         self.update()

@@ -54,7 +54,7 @@ def run_line(run: Snapshot) -> str:
     text = f"{run.label}: {run.done + run.failed} of {count(run.total, 'element')}"
     if run.failed:
         text += f", {run.failed} failed"
-    if run.state.over:
+    if run.state.is_finished:
         told = run.failed and run.state is RunState.FAILED
         return text if told else f"{text}, {run.state.value}"
     left = run.remaining_seconds

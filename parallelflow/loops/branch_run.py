@@ -100,13 +100,13 @@ class BranchRun:
             self._branches[index].fail(failure)
         for index in run.deferred:
             self._branches[index].execute_here()
-        if run.over:
+        if run.is_finished:
             self._leave_all(CLUSTER_GONE)
 
     def close(self) -> None:
         """End the run; what an engine is still at work at is interrupted."""
         run = self._run
-        if run is None or run.over:
+        if run is None or run.is_finished:
             return
         run.progress.total = len(self._branches)  # others have stayed in this process
         if all(branch.is_settled for branch in self._branches):

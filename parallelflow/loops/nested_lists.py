@@ -16,8 +16,8 @@ from typing import Any
 from vistrails.core.modules.vistrails_module import ModuleSuspended
 
 from parallelflow.engine.nesting import Lengths, Nesting
-from parallelflow.engine.shortcuts import without_import_hook
 from parallelflow.engine.spec import NOT_SENT
+from parallelflow.engine.vistrails_caching import without_import_hook
 
 from .checks import check_elements
 from .provenance import LoopLog

@@ -143,7 +143,7 @@ class DetachedRun:
                 return DetachedState.CANCELLED
             known = (DetachedState.DONE, DetachedState.FAILED, DetachedState.NOT_RUN)
             return known[self.code] if self.code < len(known) else DetachedState.FAILED
-        if not is_of_this_machine(self.process.birth, self.host, self.namespace):
+        if not is_of_this_machine(self.process.start_stamp, self.host, self.namespace):
             return DetachedState.ELSEWHERE
         if self.process.alive():
             return DetachedState.RUNNING
@@ -165,7 +165,7 @@ class DetachedRun:
         running = state is DetachedState.RUNNING
         lines = list(kept)
         for began, snapshot in () if lines else read_progress(self.folder, goes_on=running):
-            told = snapshot.state if snapshot.state.over or running else state
+            told = snapshot.state if snapshot.state.is_finished or running else state
             if state is DetachedState.DONE and told is RunState.FAILED:
                 told = state  # without the elements that have failed
             lines.append(past_run(snapshot, began, self.workflow, told.value, self.number))
@@ -177,7 +177,7 @@ class DetachedRun:
         return [*lines, replace(whole, seconds=round(ended - self.began, 3))]
 
 
-_OVER = {state.value for state in RunState if state.over}
+_OVER = {state.value for state in RunState if state.is_finished}
 
 
 def _folder() -> Path:

@@ -25,7 +25,7 @@ def writing_progress(folder: Path) -> Iterator[None]:
     over = threading.Event()
     written = _WrittenProgress(folder)
     # The end of a run is there before what is said of it.
-    stop = listen(lambda snapshot: written.write() if snapshot.state.over else None)
+    stop = listen(lambda snapshot: written.write() if snapshot.state.is_finished else None)
     thread = threading.Thread(target=_write_again, args=(written, over), daemon=True)
     thread.start()
     try:
@@ -93,7 +93,7 @@ def read_progress(folder: Path, goes_on: bool = True) -> list[tuple[float, Snaps
         ]
     except (OSError, ValueError, TypeError, KeyError):
         return []
-    return [(began, s if s.state.over else _older(s, age)) for began, s in found]
+    return [(began, s if s.state.is_finished else _older(s, age)) for began, s in found]
 
 
 def _older(snapshot: Snapshot, seconds: float) -> Snapshot:

@@ -163,7 +163,7 @@ class RunTable:
     def _left(self) -> ElementState:
         """What is true of elements that no engine has or had."""
         state = self.progress.state
-        if not state.over:
+        if not state.is_finished:
             return ElementState.WAITING
         return ElementState.SESSION if state.value == "done" else ElementState.NOT_RUN
 

@@ -224,7 +224,7 @@ class _FunctionCalls:
             self._idle_since = max(self._idle_since, time.monotonic())
         elif time.monotonic() - self._idle_since > IDLE_SECONDS:
             self.source.close()
-            if self._run is not None and not self._run.over:
+            if self._run is not None and not self._run.is_finished:
                 self._run.poll(0)
             return False
         elif self._here:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from parallelflow.engine_manager.connection.client_cache import leave_unread
+from parallelflow.engine_manager.connection.client_cache import evict_when_done
 
 from .chunks import Chunk
 from .worker import Reply, Worker
@@ -95,7 +95,7 @@ def drop_waiting(client: ipyparallel.Client, workers: Iterable[Worker], index: i
         waiting = [answer for answer in answers if answer is not None]
         with contextlib.suppress(Exception):
             client.abort(_ids(waiting), targets=[engine], block=False)
-        leave_unread(client, waiting)
+        evict_when_done(client, waiting)
 
 
 def _ids(answers: list[Any]) -> list[str]:
@@ -115,4 +115,4 @@ def _wait_for_delivery(client: ipyparallel.Client, sent: list[Any]) -> None:
     deadline = time.monotonic() + DELIVERY_SECONDS
     while not all(answer.done() for answer in sent) and time.monotonic() < deadline:
         time.sleep(POLL_INTERVAL)
-    leave_unread(client, sent)
+    evict_when_done(client, sent)

@@ -119,7 +119,7 @@ def iterate_on_cluster(
             yield value
 
     try:
-        while not run.over:
+        while not run.is_finished:
             if not driver.step():
                 output.flush()
                 yield from values()

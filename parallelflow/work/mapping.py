@@ -151,7 +151,7 @@ def map_on_cluster(
             tick()
         if progress is not None:
             progress(run.progress.snapshot())
-        if deadline is not None and time.monotonic() > deadline and not run.over:
+        if deadline is not None and time.monotonic() > deadline and not run.is_finished:
             raise late(run.progress, timeout, run.silent, run.workers.sent())
 
     own: dict[int, BaseException] = {}

@@ -40,7 +40,7 @@ class ProgressBar:
         if snapshot.run != self._run or self._bar is None:
             return
         self._show(snapshot)
-        if snapshot.state.over:
+        if snapshot.state.is_finished:
             self._stop()
             self._bar.close()
 

@@ -54,7 +54,7 @@ def drive(
         If the user gave up the start of others.
     """
     driver = Driver(run, poll, find_client)
-    while not run.over:
+    while not run.is_finished:
         if not driver.step():
             return False
         look()

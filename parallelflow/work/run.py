@@ -4,7 +4,7 @@ The client balances the load itself: each engine has at most one chunk running a
 waiting, and the next goes to whichever engine is free. That hides the messages'
 latency, keeps set-up and chunks in order for each engine, and tells exactly which
 elements an engine had when it died. Drive a run by calling `Run.poll` until
-`Run.over`; everything happens in the caller's thread. The file is long because it is the one
+`Run.is_finished`; everything happens in the caller's thread. The file is long because it is the one
 object that callers of every kind drive; what it does is in the parts that it wires.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from parallelflow.engine import payload, session_state
-from parallelflow.engine_manager.connection.client_cache import forget, leave_unread
+from parallelflow.engine_manager.connection.client_cache import evict_when_done, forget
 from parallelflow.engine_manager.connection.user_interrupts import is_user_interrupt
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ElementFailure
@@ -163,14 +163,14 @@ class Run:
         self.progress.announce()
         for note in state.notes:
             self.progress.warn(note)
-        leave_unread(client, [])
+        evict_when_done(client, [])
 
     # -- what the caller drives ---------------------------------------------------------
 
     @property
-    def over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing more will happen."""
-        return self.progress.state.over
+        return self.progress.state.is_finished
 
     @property
     def feed_error(self) -> Exception | None:
@@ -202,7 +202,7 @@ class Run:
         SetupFailed
             If the function cannot be set up on any engine.
         """
-        if self.over:
+        if self.is_finished:
             return
         self._memory.look()
         self.workers.add_new()
@@ -238,7 +238,7 @@ class Run:
             Ids of the engines that did not answer within a second: they are stuck in code
             that cannot be interrupted.
         """
-        if self.over:
+        if self.is_finished:
             return []
         self._backlog.truncate_at(0)
         stuck = self._stopper.interrupt(list(self.workers), self._handle, self._actions.keep)
@@ -264,7 +264,7 @@ class Run:
         self._backlog.requeue_all(self.workers.take_chunks())
         self.workers.move_to(client)
         self._watch.start_over()
-        leave_unread(client, [])
+        evict_when_done(client, [])
 
     def take_rest(self) -> Iterator[tuple[int, Any]]:
         """Yield index and element of all that has not finished, for the caller to evaluate.
@@ -285,7 +285,7 @@ class Run:
         caller hands each result to `keep_here`, and polls again then: an engine may have answered.
         """
         until = time.monotonic() + HERE_SECONDS
-        while not self.over and self._watch.is_work_done_here() and time.monotonic() < until:
+        while not self.is_finished and self._watch.is_work_done_here() and time.monotonic() < until:
             chunk = self._backlog.pop_one()
             if chunk is None:
                 return
@@ -315,7 +315,7 @@ class Run:
 
     def _handle(self, worker: Worker, chunk: Chunk | None, answer: Any) -> None:
         """Handle one answer: of a set-up (chunk None) or of a chunk."""
-        if self.over:
+        if self.is_finished:
             return
         reply, error = None, None
         try:
@@ -391,4 +391,4 @@ class Run:
         if state is RunState.DONE:
             del self.values[self._backlog.source.taken :]
         self.progress.enter(state)
-        leave_unread(self.workers.client, unread)
+        evict_when_done(self.workers.client, unread)

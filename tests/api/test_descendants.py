@@ -112,7 +112,7 @@ def evaluate(manager: EngineManager, function: Any, element: Any) -> Any:
     client = manager.connect()
     assert client is not None and len(client.ids) == 1
     run = Run(client, plain_function, (function,), [element], "test", pool=manager.engine_pool())
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.05)
     assert not run.failures, str(run.failures[0])
     return run.values[0]

@@ -111,7 +111,7 @@ def test_one_that_is_dropped_leaves_no_work(cluster: Any) -> None:
         values = api.imap(slow, range(10_000))
         next(values)
         del values
-        assert states[-1].state.over
+        assert states[-1].state.is_finished
     finally:
         stop()
 

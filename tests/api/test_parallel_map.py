@@ -121,7 +121,7 @@ def test_what_is_told_last_is_the_end(where: str) -> None:
             api.parallel_map(abs, broken())
     finally:
         stop()
-    assert len(told) == 3 and all(s.state.over for s in told.values())
+    assert len(told) == 3 and all(s.state.is_finished for s in told.values())
 
 
 class Table:

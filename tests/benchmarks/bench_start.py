@@ -58,7 +58,7 @@ cluster.stop_cluster_sync()
 IDLE = """
 import contextlib, json, os, psutil, sys, time
 from parallelflow.engine_manager import get_manager
-from parallelflow.engine_manager.system.processes import MARK
+from parallelflow.engine_manager.system.processes import TOKEN_VARIABLE
 manager = get_manager()
 manager.start_engines(2)
 time.sleep(3)
@@ -68,7 +68,7 @@ def used(processes):
 others = []
 for process in psutil.process_iter():
     with contextlib.suppress(psutil.Error):
-        if process.environ().get(MARK) == token:
+        if process.environ().get(TOKEN_VARIABLE) == token:
             others.append(process)
 def measure(look):
     here, there, begin = used([psutil.Process()]), used(others), time.perf_counter()

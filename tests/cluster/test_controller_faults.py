@@ -97,7 +97,7 @@ def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how
         os.kill(pid, how)
     began = time.monotonic()
     with pytest.raises(ClusterLost) as error:
-        poll(run, lambda: run.over)
+        poll(run, lambda: run.is_finished)
     assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
     assert "of 4000 elements unfinished" in str(error.value)
     if (role, how) != ("registration", KILL):  # it may be seen as the end of the whole controller
@@ -110,7 +110,7 @@ def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how
     assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
     manager.start_engines(1)
     again = run_on(manager, 0.0, 10)
-    poll(again, lambda: again.over)
+    poll(again, lambda: again.is_finished)
     assert again.values == [i * 10 for i in range(10)]
 
 
@@ -123,7 +123,7 @@ def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how
         poll(run, lambda run=run: run.progress.done > 5)  # type: ignore[misc]
         for pid in pids[role]:
             os.kill(pid, how)
-        poll(run, lambda run=run: run.over)  # type: ignore[misc]
+        poll(run, lambda run=run: run.is_finished)  # type: ignore[misc]
         assert run.values == [i * 10 for i in range(100)] and manager.alive()
         assert [w for w in manager.info().warnings if ROLES[role] in w], role
     # An interrupt does not arrive any more; a run ends nevertheless.
@@ -202,9 +202,9 @@ def test_slow_and_stopped_engines_are_no_fault_of_the_controller(manager: Engine
     os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     poll(run, lambda: time.monotonic() - began > FAIL_SECONDS + 2)
-    assert manager.alive() and not run.over
+    assert manager.alive() and not run.is_finished
     os.kill(pid, signal.SIGCONT)
-    poll(run, lambda: run.over)
+    poll(run, lambda: run.is_finished)
     assert run.values == [i * 10 for i in range(50)]
 
 
@@ -233,7 +233,7 @@ def test_a_controller_elsewhere_is_probed(
     os.kill(pids[0], how)
     began = time.monotonic()
     with pytest.raises(ClusterLost) as error:
-        poll(run, lambda: run.over)
+        poll(run, lambda: run.is_finished)
     assert time.monotonic() - began < FAIL_SECONDS + BUSY_SECONDS
     assert ROLES[role] in str(error.value)
     run.cancel()

@@ -39,7 +39,7 @@ def begin(manager: EngineManager, folder: Path, n: int, seconds: float, together
 
 def finish(run: Run) -> None:
     deadline = time.monotonic() + 300
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.05)
         assert time.monotonic() < deadline
 

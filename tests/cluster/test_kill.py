@@ -27,7 +27,7 @@ tell("run")
 client = manager.connect()
 run = Run(client, eval, ("lambda index, element: (__import__('time').sleep(0.02), None)",),
           list(range(60)), "run", pool=manager.engine_pool())
-while not run.over:
+while not run.is_finished:
     run.poll(0.05)
 tell("cleanup")
 manager.stop()

@@ -303,7 +303,7 @@ def test_a_process_that_got_the_pid_of_one_of_ours_is_left_alone(
         record = records.SessionRecord.of_this_session(folder)
         ours = processes.record_of(innocent.pid, "engine")
         assert ours is not None
-        boot = ours.birth.rpartition("/")[0]
+        boot = ours.start_stamp.rpartition("/")[0]
         stale = processes.ProcessRecord(ours.pid, f"{boot}/1", "engine", ours.created)
         record.keep = True
         record.add([stale])

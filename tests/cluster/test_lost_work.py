@@ -278,7 +278,7 @@ def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> N
     run = Run(client, plain_function, (function,), [7], "test", pool=manager.engine_pool())
     began = time.monotonic()
     stopped = 0
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.05)
         assert time.monotonic() - began < LIMIT_SECONDS
         at_work = [w.id for w in run.workers if w.jobs and w.id in client.ids]
@@ -312,7 +312,7 @@ def test_random_kills_blame_no_good_element(manager: EngineManager) -> None:
             pool=manager.engine_pool(),
         )
         next_kill = time.monotonic() + 1.0
-        while not run.over:
+        while not run.is_finished:
             run.poll(0.02)
             if time.monotonic() > next_kill and killed < 12:
                 next_kill = time.monotonic() + chance.uniform(0.5, 2.0)

@@ -62,7 +62,7 @@ def drive(run: Run, each: Callable[[], object] = lambda: None) -> Run:
 
     deadline = time.monotonic() + LIMIT_SECONDS
     try:
-        while not run.over:
+        while not run.is_finished:
             run.poll(0.05)
             each()
             assert time.monotonic() < deadline, "the run hangs"

@@ -37,7 +37,7 @@ from parallelflow.engine_manager.system import guard, lock
 from parallelflow.engine_manager.system.jobs import JobRecord
 from parallelflow.engine_manager.system.origins import origin_of
 from parallelflow.engine_manager.system.process_trees import stop_trees
-from parallelflow.engine_manager.system.processes import MARK, find_by_token, record_of
+from parallelflow.engine_manager.system.processes import TOKEN_VARIABLE, find_by_token, record_of
 from parallelflow.engine_manager.system.profiles import ensure_folder
 from parallelflow.engine_manager.system.records import SessionRecord, read, read_all
 from parallelflow.errors import (
@@ -74,7 +74,7 @@ def test_a_process_is_known_again_and_not_mistaken() -> None:
         assert record is not None and record.alive()
         again = type(record).from_dict(json.loads(json.dumps(record.to_dict())))
         assert again.is_same(record) and again.alive()
-        assert not dataclasses.replace(record, birth=f"{record.birth}0").alive()
+        assert not dataclasses.replace(record, start_stamp=f"{record.start_stamp}0").alive()
         process.kill()
         wait_until(lambda: not record.alive())  # before anybody has asked how it ended
         process.wait()
@@ -98,7 +98,7 @@ def test_a_whole_tree_is_stopped_also_what_does_not_listen() -> None:
 
 def test_processes_are_found_by_the_mark_in_their_environment() -> None:
     token = f"test-{os.getpid()}"
-    with subprocess.Popen(SLEEP, env={**os.environ, MARK: token}) as process:
+    with subprocess.Popen(SLEEP, env={**os.environ, TOKEN_VARIABLE: token}) as process:
         wait_until(lambda: find_by_token(token))
         assert [record.pid for record in find_by_token(token)] == [process.pid]
         assert stop_trees(find_by_token(token)) == []
@@ -117,28 +117,28 @@ def test_children_of_a_stranger_with_an_old_pid_are_left_alone() -> None:
         now = record_of(leader.pid, "engine")
         assert now is not None
         inner = record_of(now.process().children()[0].pid, "inner")  # type: ignore[union-attr]
-        boot, slash, ticks = now.birth.rpartition("/")
-        before = dataclasses.replace(now, birth=f"{boot}{slash}{float(ticks) - 1000:.0f}")
+        boot, slash, ticks = now.start_stamp.rpartition("/")
+        before = dataclasses.replace(now, start_stamp=f"{boot}{slash}{float(ticks) - 1000:.0f}")
         assert stop_trees([before]) == []
         assert now.alive() and inner is not None and inner.alive()
         assert stop_trees([now]) == [] and not inner.alive()
 
 
-def test_a_process_born_a_moment_before_one_of_ours_is_left_alone(tmp_path: Path) -> None:
-    """The pid's session may have been another one's: births are compared to the clock tick."""
+def test_a_process_started_a_moment_before_one_of_ours_is_left_alone(tmp_path: Path) -> None:
+    """The pid's session may have been another one's: start times are compared to the clock tick."""
     told = tmp_path / "pid"
     script = f"sleep 600 & echo $! > {told}.new; mv {told}.new {told}"
     leader = subprocess.Popen(["sh", "-c", script], start_new_session=True)
     assert leader.wait(60) == 0  # its child is in its session still
     other = record_of(int(told.read_text()), "other")
     assert other is not None
-    boot, slash, ticks = other.birth.rpartition("/")
+    boot, slash, ticks = other.start_stamp.rpartition("/")
     if not slash:
         pytest.skip("this system counts no clock ticks")
     try:
         for later, spared in ((1, True), (0, False)):
             ours = dataclasses.replace(
-                other, pid=leader.pid, birth=f"{boot}/{int(ticks) + later}", kind="engine"
+                other, pid=leader.pid, start_stamp=f"{boot}/{int(ticks) + later}", kind="engine"
             )
             assert stop_trees([ours]) == [] and other.alive() is spared
     finally:
@@ -168,9 +168,8 @@ def test_a_machine_that_changes_its_name_still_knows_its_records(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = SessionRecord.of_this_session(folder)
-    elsewhere = dataclasses.replace(
-        record, host="node7", session=dataclasses.replace(record.session, birth="other-boot/5")
-    )
+    session = dataclasses.replace(record.session, start_stamp="other-boot/5")
+    elsewhere = dataclasses.replace(record, host="node7", session=session)
     monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
     assert record.here and not elsewhere.here
     record.keep = elsewhere.keep = True

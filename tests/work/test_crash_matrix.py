@@ -100,7 +100,7 @@ manager.configure(engines=1, private=True)
 client = manager.ensure_engines()
 print(*manager.started(), flush=True)
 run = Run(client, make, ("none", ""), [1, Deadly("pickle", sys.argv[1])], "matrix")
-while not run.over:
+while not run.is_finished:
     run.poll(0.05)
 """
 

@@ -339,7 +339,7 @@ def test_an_engine_that_cannot_be_interrupted_is_told(client: Any, tmp_path: Pat
     run, seconds, stuck = cancelled(client, stuck_in_c, [0, 1, 1], tmp_path / "begun", True)
     assert seconds < BUSY_SECONDS
     assert stuck and set(stuck) <= set(client.ids)
-    assert run.over
+    assert run.is_finished
     for engine in stuck:  # so that the next test does not wait for it
         os.kill(pids[engine], signal.SIGKILL)
     wait_until(lambda: not set(stuck) & set(client.ids))
@@ -354,7 +354,7 @@ def test_an_engine_killed_in_the_middle_costs_nothing(client: Any, caplog: Any) 
     run = Run(client, plain_function, (lambda i: (pause(0.02), i)[1],), range(200), "test")
     begin = time.monotonic()
     killed = False
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.05)
         if not killed and run.progress.done > 30:
             os.kill(pids[min(pids)], signal.SIGKILL)
@@ -379,7 +379,7 @@ def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client:
         on_chunk=lambda start, result, worker: chunks.append(result.count),
     )
     begin, running, killed = time.monotonic(), 0.0, False
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.05)
         if run.progress.state is RunState.RUNNING:
             running = running or time.monotonic()

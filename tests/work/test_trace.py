@@ -200,7 +200,7 @@ def test_elements_are_counted_by_the_engines_process() -> None:
 def test_the_engines_of_a_run_are_counted(cluster: Cluster) -> None:
     run = Run(cluster.client, plain_function, (behave,), [1] * 20, "counted")
     seen: dict[tuple[str, int], int] = {}
-    while not run.over:
+    while not run.is_finished:
         run.poll(0.02)
         seen |= {(w.host or "", w.info["pid"]): 0 for w in run.workers if "pid" in w.info}
     assert sum(elements_done(*engine) for engine in seen) == 20

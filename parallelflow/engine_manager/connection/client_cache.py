@@ -15,7 +15,7 @@ from .requests import Answer
 if TYPE_CHECKING:
     import ipyparallel
 
-__all__ = ["drop_unexpected", "forget", "leave_unread"]
+__all__ = ["drop_unexpected", "evict_when_done", "forget"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def forget(client: ipyparallel.Client, answer: Any) -> None:
                 answer.let_go()
 
 
-def leave_unread(client: ipyparallel.Client, answers: list[Any]) -> None:
+def evict_when_done(client: ipyparallel.Client, answers: list[Any]) -> None:
     """Forget answers that nobody waits for, when they have come."""
     with _lock:  # runs in several threads may share a client
         done: list[Any] = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..system.processes import ENGINE_SET, MARK, pid_of
+from ..system.processes import ENGINE_SET, TOKEN_VARIABLE, pid_of
 from ..system.records import read_all
 from .client_cache import forget
 
@@ -36,7 +36,7 @@ def answer(variable, engine_set):
         "ipyparallel": ipyparallel.__version__,
         "parallelflow": "",
         "vistrails": "",
-        "mark": os.environ.get(variable, ""),
+        "token": os.environ.get(variable, ""),
         "job": "",
         "rank": "",
         "engine_set": os.environ.get(engine_set, ""),
@@ -83,8 +83,8 @@ class EngineMetadata:
         Its process id there.
     python, ipyparallel, parallelflow, vistrails : str
         Versions; empty if the package is not there.
-    mark : str
-        The mark of the session that started it (see `processes.MARK`), empty if none did.
+    token : str
+        That of the session that started it (`processes.TOKEN_VARIABLE`), empty if none did.
     job : str
         The batch job that it runs in, such as ``slurm:17``; empty if in none.
     rank : str
@@ -100,7 +100,7 @@ class EngineMetadata:
     ipyparallel: str
     parallelflow: str
     vistrails: str
-    mark: str
+    token: str
     job: str = ""
     rank: str = ""
     engine_set: str = ""
@@ -139,7 +139,7 @@ def request_metadata(
         METADATA,
         lambda told: tell(EngineMetadata(**told)),
         ended,
-        MARK,
+        TOKEN_VARIABLE,
         ENGINE_SET,
     )
 

@@ -62,7 +62,7 @@ class ClusterLauncher:
     cluster_id : str
         Empty for the profile's default cluster, which other programs find.
     token : str
-        The session's mark, see `child_environment`.
+        The session's token, see `child_environment`.
 
     Raises
     ------

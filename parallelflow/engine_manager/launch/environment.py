@@ -9,7 +9,7 @@ from pathlib import Path
 import parallelflow
 from parallelflow.engine import start_environment
 
-from ..system.processes import MARK
+from ..system.processes import TOKEN_VARIABLE
 
 __all__ = ["child_environment"]
 
@@ -32,17 +32,17 @@ def child_environment(token: str) -> dict[str, str]:
     Parameters
     ----------
     token : str
-        The session's mark.
+        The session's token.
 
     Returns
     -------
     dict of str to str
-        The mark, ``PYTHONSAFEPATH`` (a ``random.py`` in the working directory would
+        The token, ``PYTHONSAFEPATH`` (a ``random.py`` in the working directory would
         stop a controller otherwise), one numeric thread per engine unless the user
         set another number, the way to this package where it is not installed, and what
         the session has of those that elements must not have.
     """
-    environment = {MARK: token, "PYTHONSAFEPATH": "1"}
+    environment = {TOKEN_VARIABLE: token, "PYTHONSAFEPATH": "1"}
     for name in THREAD_VARIABLES:
         environment.setdefault(name, os.environ.get(name, "1"))
     here = str(Path(parallelflow.__file__).parent.parent)

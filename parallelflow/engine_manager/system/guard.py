@@ -6,9 +6,9 @@ of its process, then stops every process of the session's record that was not
 left running on purpose, removes the record and ends.
 
 Processes started in the session's last moment, before their record was written, are
-known by the session's mark in their environment.
+known by the session's token in their environment.
 
-Run as ``python -m parallelflow.engine_manager.system.guard RECORD PID BIRTH TOKEN``.
+Run as ``python -m parallelflow.engine_manager.system.guard RECORD PID START_STAMP TOKEN``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Guard:
 
     def __init__(self, record: SessionRecord, environment: dict[str, str]) -> None:
         command = module_command("parallelflow.engine_manager.system.guard")
-        command += [str(record.path), str(record.session.pid), record.session.birth, record.token]
+        session = record.session
+        command += [str(record.path), str(session.pid), session.start_stamp, record.token]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -93,7 +94,7 @@ def main(arguments: list[str]) -> int:
     Parameters
     ----------
     arguments : list of str
-        The record's path, the session's pid and time of birth, and its mark.
+        The record's path, the session's pid and start time, and its token.
 
     Returns
     -------

@@ -21,7 +21,7 @@ def origin_of(record: SessionRecord, own_tokens: Iterable[str] = ()) -> Origin:
     record : SessionRecord
         The record.
     own_tokens : iterable of str
-        The marks under which the session that asks has started anything.
+        The tokens under which the session that asks has started anything.
     """
     if not record.here:
         return Origin.EXTERNAL  # on another machine, from which alone it can be stopped
@@ -40,7 +40,7 @@ class Origins:
     profile_folder : Path
         The profile's folder.
     own_tokens : iterable of str
-        The marks under which the session that asks has started anything.
+        The tokens under which the session that asks has started anything.
     """
 
     def __init__(self, profile_folder: Path, own_tokens: Iterable[str]) -> None:
@@ -48,9 +48,9 @@ class Origins:
         self.records = read_all(profile_folder)
         self._by_token = {record.token: record for record in self.records}
 
-    def of_engine(self, mark: str) -> Origin:
-        """Return an engine's origin, by the mark that it was started with."""
-        record = self._by_token.get(mark)
+    def of_engine(self, token: str) -> Origin:
+        """Return an engine's origin, by the token that it was started with."""
+        record = self._by_token.get(token)
         return origin_of(record, self._own) if record else Origin.EXTERNAL
 
     def of_controller(self, process: ProcessRecord | None, cluster_id: str) -> Origin:

@@ -45,10 +45,10 @@ def _members(records: Iterable[ProcessRecord]) -> dict[int, psutil.Process]:
                 found.update((p.pid, p) for p in leader.children(recursive=True))
     # The system gives the pid to nobody else while its session has members: if somebody has it,
     # these are his.
-    born = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
+    starters = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
     for process in psutil.process_iter() if hasattr(os, "getsid") else ():
         with contextlib.suppress(psutil.Error, OSError, ValueError):
-            leads = born.get(os.getsid(process.pid))
+            leads = starters.get(os.getsid(process.pid))
             if leads is not None and process.pid != leads.pid and started_after(process, leads):
                 found[process.pid] = process
     return found

@@ -1,7 +1,7 @@
 """Processes we started: how they are recognised again.
 
 A bare pid is not enough to know a process by, since the system gives it to
-another one later; pid and time of birth together are. Imports psutil and the
+another one later; pid and start time together are. Imports psutil and the
 standard library only: the guard process uses this file, too.
 """
 
@@ -18,7 +18,7 @@ import psutil
 
 __all__ = [
     "ENGINE_SET",
-    "MARK",
+    "TOKEN_VARIABLE",
     "ProcessRecord",
     "find_by_token",
     "is_current_boot",
@@ -34,7 +34,7 @@ __all__ = [
 ENGINE_SET = "PARALLELFLOW_ENGINE_SET"
 """The environment variable that names the set in which an engine was started."""
 
-MARK = "PARALLELFLOW_SESSION"
+TOKEN_VARIABLE = "PARALLELFLOW_SESSION"
 
 # Where the system gives creation times by the wall clock only, two readings may differ by
 # this much while the clock is being adjusted (psutil's documentation).
@@ -58,8 +58,8 @@ def _boot() -> str | None:
     return None
 
 
-def _birth(process: psutil.Process) -> str:
-    """Return when a process was born, in a form that no change of the clock touches.
+def _start_stamp(process: psutil.Process) -> str:
+    """Return when a process started, in a form that no change of the clock touches.
 
     On Linux the boot's id and the clock ticks since then (``proc(5)``, field 22 of
     ``stat``); elsewhere the creation time, seconds since the epoch.
@@ -77,7 +77,7 @@ def _stat(pid: int) -> list[str]:
         return file.read().rpartition(b")")[2].decode("ascii").split()
 
 
-def _same_birth(one: str, other: str) -> bool:
+def _same_start(one: str, other: str) -> bool:
     if "/" in one or "/" in other:
         return one == other
     with contextlib.suppress(ValueError):
@@ -93,8 +93,8 @@ class ProcessRecord:
     ----------
     pid : int
         Its process id; it leads a session of its own on POSIX systems.
-    birth : str
-        When it was born; equal for one process, different for another of the same pid.
+    start_stamp : str
+        When it started; equal for one process, different for another of the same pid.
     kind : str
         ``controller``, ``engine``, ``launcher`` (such as mpiexec), ``guard``, ``session``.
     created : float
@@ -102,7 +102,7 @@ class ProcessRecord:
     """
 
     pid: int
-    birth: str
+    start_stamp: str
     kind: str
     created: float = 0.0
 
@@ -110,7 +110,7 @@ class ProcessRecord:
         """Return the process while it runs, None when it has ended (or is a zombie)."""
         try:
             process = psutil.Process(self.pid)
-            if not _same_birth(_birth(process), self.birth):
+            if not _same_start(_start_stamp(process), self.start_stamp):
                 return None
             return None if process.status() == psutil.STATUS_ZOMBIE else process
         except (psutil.Error, ValueError):  # a pid that no process can have
@@ -125,15 +125,15 @@ class ProcessRecord:
 
     def is_same(self, other: ProcessRecord) -> bool:
         """Whether both are of one process."""
-        return self.pid == other.pid and _same_birth(self.birth, other.birth)
+        return self.pid == other.pid and _same_start(self.start_stamp, other.start_stamp)
 
     def alive(self) -> bool:
         """Whether the process still runs."""
-        if _boot() is not None and "/" in self.birth:
+        if _boot() is not None and "/" in self.start_stamp:
             # Runs ask for it many times a second, and psutil reads the same file three times.
             with contextlib.suppress(OSError, IndexError, ValueError):
                 stat = _stat(self.pid)
-                return stat[0] not in ENDED and f"{_boot()}/{stat[19]}" == self.birth
+                return stat[0] not in ENDED and f"{_boot()}/{stat[19]}" == self.start_stamp
         return self.process() is not None
 
     def to_dict(self) -> dict[str, object]:
@@ -150,7 +150,7 @@ class ProcessRecord:
             If the fields are not those of a record.
         """
         created = moment_of(fields["created"])
-        return cls(pid_of(fields["pid"]), str(fields["birth"]), str(fields["kind"]), created)
+        return cls(pid_of(fields["pid"]), str(fields["start_stamp"]), str(fields["kind"]), created)
 
 
 def pid_of(value: object) -> int:
@@ -181,9 +181,9 @@ def moment_of(value: object) -> float:
     return seconds
 
 
-def is_current_boot(birth: str) -> bool | None:
-    """Whether a process was born on this machine since its start; None if nobody can tell."""
-    boot, slash, _ = birth.rpartition("/")
+def is_current_boot(start_stamp: str) -> bool | None:
+    """Whether a process started on this machine since its start; None if nobody can tell."""
+    boot, slash, _ = start_stamp.rpartition("/")
     return None if not slash or _boot() is None else boot == _boot()
 
 
@@ -198,58 +198,58 @@ def pid_namespace() -> str:
         return ""
 
 
-def is_of_this_machine(birth: str, host: str, namespace: str) -> bool:
+def is_of_this_machine(start_stamp: str, host: str, namespace: str) -> bool:
     """Return True if a process is one of this machine, also if its name has changed meanwhile.
 
     Parameters
     ----------
-    birth : str
-        When the process was born, as its record has it.
+    start_stamp : str
+        When the process started, as its record has it.
     host : str
         The name of its machine.
     namespace : str
         Its `pid_namespace`.
     """
-    born = is_current_boot(birth)
-    if born and namespace != pid_namespace():
+    start = is_current_boot(start_stamp)
+    if start and namespace != pid_namespace():
         return False  # in another container
-    return host == socket.gethostname() or born is True
+    return host == socket.gethostname() or start is True
 
 
 def record_of(pid: int, kind: str) -> ProcessRecord | None:
     """Return the record of a running process, None if there is none of this pid."""
     try:
         process = psutil.Process(pid)
-        return ProcessRecord(pid, _birth(process), kind, process.create_time())
+        return ProcessRecord(pid, _start_stamp(process), kind, process.create_time())
     except (psutil.Error, ValueError):
         return None
 
 
 def find_by_token(token: str) -> list[ProcessRecord]:
-    """Return the processes that carry a session's mark in their environment.
+    """Return the processes that carry a session's token in their environment.
 
     A session killed between the start of a process and the writing of its record
-    has still marked it.
+    has still given it to it.
 
     Parameters
     ----------
     token : str
-        The value of the environment variable `MARK`.
+        The value of the environment variable `TOKEN_VARIABLE`.
     """
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == token:
-                record = record_of(process.pid, "marked")
+            if process.pid != os.getpid() and process.environ().get(TOKEN_VARIABLE) == token:
+                record = record_of(process.pid, "of a token")
                 if record is not None:
                     found.append(record)
     return found
 
 
 def started_after(process: psutil.Process, record: ProcessRecord) -> bool:
-    """Return True if a process was born after the one of a record, in the same boot."""
-    boot, _, born = record.birth.rpartition("/")
-    boot_now, _, born_now = _birth(process).rpartition("/")
+    """Return True if a process started after the one of a record, in the same boot."""
+    boot, _, start = record.start_stamp.rpartition("/")
+    boot_now, _, start_now = _start_stamp(process).rpartition("/")
     # Clock ticks since the boot are exact; only readings of the wall clock differ.
     inexact = 0.0 if boot else SAME_TIME_SECONDS
-    return boot == boot_now and float(born_now) >= float(born) - inexact
+    return boot == boot_now and float(start_now) >= float(start) - inexact

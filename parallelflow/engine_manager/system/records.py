@@ -71,7 +71,7 @@ class SessionRecord:
     session : ProcessRecord
         The session's own process.
     token : str
-        The mark of the processes (see `processes.MARK`).
+        The token of the processes (see `processes.TOKEN_VARIABLE`).
     host : str
         The machine of session and processes: a profile's folder may be shared by several.
     cluster_id : str
@@ -122,12 +122,12 @@ class SessionRecord:
         assert me is not None  # we are running
         name = session_name()
         path = profile_folder / "pid" / f"parallelflow-{name}.json"
-        return cls(path, me, f"{name}-{me.birth}", cluster_id=cluster_id)
+        return cls(path, me, f"{name}-{me.start_stamp}", cluster_id=cluster_id)
 
     @property
     def here(self) -> bool:
         """Whether its processes run on this machine, also if its name has changed meanwhile."""
-        return is_of_this_machine(self.session.birth, self.host, self.namespace)
+        return is_of_this_machine(self.session.start_stamp, self.host, self.namespace)
 
     @property
     def abandoned(self) -> bool:
@@ -141,7 +141,7 @@ class SessionRecord:
         self.write()
 
     def announce(self) -> None:
-        """Write the file before anything is started, whose mark it names.
+        """Write the file before anything is started, whose token it names.
 
         Whoever finds the session killed a moment later can end what it had started by then.
 

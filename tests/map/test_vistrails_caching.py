@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from parallelflow.engine import shortcuts
+from parallelflow.engine import vistrails_caching
 from parallelflow.loops import evaluation
 from parallelflow.work.run import Run
 from tests.map.test_table import same
@@ -32,7 +32,7 @@ def _taken() -> tuple[str, ...]:
 def test_engines_take_them_and_this_process_does_not(cluster: Any) -> None:
     assert run(mapped(source("o = i"), [1, 2]), PARALLEL_FLOW).values[1] == [1, 2]
     client = cluster.ensure_engines()
-    assert set(client[:].apply_sync(_taken)) == {("parallelflow.engine.shortcuts",) * 6}
+    assert set(client[:].apply_sync(_taken)) == {("parallelflow.engine.vistrails_caching",) * 6}
     from vistrails.core.modules.vistrails_module import Module
 
     assert "vistrails" in Module.set_iterated_ports.__module__
@@ -67,7 +67,7 @@ def test_the_ports_to_iterate_over(core: Any, source_type: Any, destination: Any
     from vistrails.core.modules.basic_modules import List, NewConstant, Variant
     from vistrails.core.modules.vistrails_module import Module, ModuleConnector
 
-    ours = shortcuts.iterated_ports(List, Variant)
+    ours = vistrails_caching.iterated_ports(List, Variant)
     found = set()
     for here, there, looped in itertools.product((0, 1, 2), (0, 1, 2), (0, 1)):
         module = Module()
@@ -105,8 +105,8 @@ def test_the_value_of_a_port(core: Any, kind: Any) -> None:
     from vistrails.core.modules.module_registry import get_module_registry
     from vistrails.core.modules.vistrails_module import Module, ModuleConnector
 
-    get_input = shortcuts.first_connector(Module.get_input, List)
-    call = shortcuts.plain_value(ModuleConnector.__call__, (Module, Generator))
+    get_input = vistrails_caching.first_connector(Module.get_input, List)
+    call = vistrails_caching.plain_value(ModuleConnector.__call__, (Module, Generator))
     values = [[1], 7, None, Generator(size=1), [[2], [3]]]
     cases = itertools.product((0, 1), (0, 1), (0, 1), (1, 2), (None, [True]), values)
     for here, looped, there, count, checked, value in cases:
@@ -132,7 +132,7 @@ def test_the_value_of_a_port(core: Any, kind: Any) -> None:
 def test_sources_are_unquoted_as_ever(core: Any) -> None:
     import urllib.parse
 
-    ours = shortcuts.urllib_remembering()
+    ours = vistrails_caching.urllib_remembering()
     for text in ("o%20%3D%20i", "plain", "%E4%B8%AD", ""):
         for _ in range(2):
             assert ours.parse.unquote(text) == urllib.parse.unquote(text)

@@ -85,14 +85,10 @@ class StartTransaction:
         self._before: set[int] = set()
         self._arrivals: Arrivals | None = None
         self._next_check = 0.0
-        self._controller_before = cluster.connection is not None
+        # Known as soon as the lock of the profile is held: others start and end controllers.
+        self._controller_before = False
         self._progress = StartProgress(
-            StartSnapshot(
-                cluster.profile,
-                launcher or "",
-                None if self._controller_before else Stage.WAITING,
-                new_engines(request.n),
-            ),
+            StartSnapshot(cluster.profile, launcher or "", Stage.WAITING, new_engines(request.n)),
             request.progress,
         )
 
@@ -126,11 +122,12 @@ class StartTransaction:
             # Undone with the lock held: the next session to start must not find half of it.
             with self._undone_if_it_fails(session, first, jobs):
                 session.launch.check_launcher(self._launcher, max(self._n, self._request.most))
+                self._controller_before = cluster.connection is not None
+                self._progress.set_controller(None if self._controller_before else Stage.WAITING)
                 self._progress.begin()
                 if cluster.connection is None:
                     self._start_controller(session)
                 else:
-                    self._progress.set_controller(None)
                     self._before = set(cluster.connection.ids)
                     controller = cluster.connection.controller
                     if controller is not None:
@@ -192,7 +189,6 @@ class StartTransaction:
             check_loopback()
         cluster.enter(State.CONNECTING)
         launch.remove_stale_files()
-        self._progress.set_controller(Stage.WAITING)
         session.expect_controller()
         session.add_controller(launch.start_controller(self._check_cancelled))
         self._progress.set_controller(Stage.STARTED)

@@ -171,6 +171,26 @@ def test_a_start_fails_in_time_and_says_why(
     assert ROLES[role] in why and ("is stopped" if how == STOP else "has ended") in why
 
 
+def test_a_start_that_found_a_controller_goes_on_when_its_session_ends(
+    new_manager: Callable[..., EngineManager], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No connection was there before: the start itself finds the controller of the other."""
+    ours, second = new_manager(), new_manager()
+    ours.start_engines(1)
+    controllers: list[object] = []
+
+    def end(snapshot: StartSnapshot) -> None:
+        controllers.append(snapshot.controller)
+        if snapshot.count(Stage.STARTED) and ours.alive():
+            ours.stop()
+
+    second.start_engines(1, progress=end)
+    assert second.alive() and len(second.info().engines) == 1
+    assert "went away" in caplog.text and "Trying it once more" in caplog.text
+    # None was being started before that one had ended.
+    assert controllers[0] is None and Stage.STARTED in controllers
+
+
 @pytest.mark.parametrize(
     ("role", "how"), [("mux", KILL), slow("mux", STOP), slow("registration", KILL)]
 )

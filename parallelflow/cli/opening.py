@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
-from parallelflow.engine_manager import get_manager
 from parallelflow.errors import OutputFileError, UserMistake
-from parallelflow.settings import Settings
+from parallelflow.settings import Settings, settings
 
 from . import element_options, signals, target
 from .checkpoints import check_something_is_left
@@ -89,7 +88,7 @@ def begin(options: Namespace, units: str = "elements") -> ProgressDisplay:
 
 def _tell_profile(options: Namespace) -> None:
     """Say which profile is used if it is another than a command's reader expects."""
-    profile = get_manager().profile
+    profile = settings().profile
     if options.profile is None and profile != Settings.profile and not options.quiet:
         tell(f"profile {profile}, the one of the configuration (--profile names another)")
 

@@ -598,12 +598,16 @@ class ElementFailure:
         """Its index, with those in the lists around it, as in ``5 ([1][2])``."""
         return element_place(self.index, self.path)
 
+    @property
+    def reason(self) -> str:
+        """Where on its way it has failed, and with what."""
+        # What has happened to its engines is no exception of the element's.
+        kind = "" if self.stage in ("lost", "not run") else f"{self.error_type}: "
+        return f"{STAGES[self.stage]}{kind}{self.message}"
+
     def __str__(self) -> str:
         place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"
-        return (
-            f"Element {self.place} of {self.total}, {self.input}, failed{place}: "
-            f"{STAGES[self.stage]}{self.error_type}: {self.message}"
-        )
+        return f"Element {self.place} of {self.total}, {self.input}, failed{place}: {self.reason}"
 
 
 STAGES = {
@@ -613,8 +617,8 @@ STAGES = {
     "result": "its result cannot be sent back, ",
     "interrupted": "interrupted, ",
     "timeout": "it reached its time limit, ",
-    "lost": "it ended the engines that ran it, ",
-    "not run": "it was not run, ",
+    "lost": "",
+    "not run": "it was not run, since ",
 }
 """What an `ElementFailure` says of the stage at which the element failed."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from parallelflow.engine.recorder import Record
 from parallelflow.engine.runner import ChunkResult
-from parallelflow.errors import STAGES, ElementFailure
+from parallelflow.errors import ElementFailure
 
 __all__ = ["Failure", "Outcome", "failure_of_point", "records_of"]
 
@@ -67,5 +67,4 @@ def failure_of_point(failure: ElementFailure) -> Failure:
     place = "" if failure.engine is None else f"engine {failure.engine} of {failure.host}"
     if failure.stage == "run" and failure.detail.module is not None:
         return Failure(failure.message, failure.traceback, place, failure.detail.module)
-    words = f"{STAGES[failure.stage]}{failure.error_type}: {failure.message}"
-    return Failure(" ".join(words.split()), failure.traceback, place)
+    return Failure(" ".join(failure.reason.split()), failure.traceback, place)

@@ -12,7 +12,7 @@ from parallelflow.engine.files import unpack
 from parallelflow.engine.recorder import Record
 from parallelflow.engine.runner import ChunkResult
 from parallelflow.engine.spec import NOT_SENT, FunctionSpec
-from parallelflow.errors import STAGES, ElementFailure
+from parallelflow.errors import ElementFailure
 from parallelflow.work.output import Written
 from parallelflow.work.worker import Worker
 
@@ -145,7 +145,7 @@ class Branch:
         if failure.engine is not None:
             place = f"on engine {failure.engine} of {failure.host}"
         if failure.stage != "run":
-            message = f"{STAGES[failure.stage]}{failure.error_type}: {message}"
+            message = failure.reason
         trace = "\n".join(line for line in (place, "", failure.traceback) if line or place)
         error = ModuleError(culprit, message, errorTrace=trace)
         error.branch = failure  # no element of a loop

@@ -65,6 +65,23 @@ class Call:
         self.future: Future[Any] = Future()
 
 
+class _Arguments(tuple[Any, ...]):
+    """(arguments, keywords) of a call, which an error shows as the call has them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        positional, keywords = self
+        if not keywords:
+            return repr(positional)
+        named = (f"{name}={value!r}" for name, value in keywords.items())
+        return f"({', '.join([*map(repr, positional), *named])})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Engines get a plain tuple.
+        return tuple, (tuple(self),)
+
+
 class CallSource(ElementSource):
     """Calls of one function, which are submitted while a run is under way.
 
@@ -100,7 +117,7 @@ class CallSource(ElementSource):
             call = self._waiting.popleft()
             if call.future.set_running_or_notify_cancel():
                 self.started[self.taken + len(elements)] = call.future
-                elements.append((call.arguments, call.keywords))
+                elements.append(_Arguments((call.arguments, call.keywords)))
         if not elements:
             return None
         chunk = Chunk(self.taken, elements)

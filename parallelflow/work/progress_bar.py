@@ -30,7 +30,7 @@ class ProgressBar:
     def __call__(self, snapshot: Snapshot) -> None:
         """Show a snapshot."""
         if self._bar is None:
-            self._bar = _bar(snapshot.label)
+            self._bar = _bar(snapshot)
             self._run = snapshot.run
             # A run that is cancelled is over without a last call with its snapshot.
             self._stop = listen(self._see)
@@ -61,9 +61,9 @@ class ProgressBar:
         bar.refresh()
 
 
-def _bar(label: str) -> tqdm[object]:
+def _bar(snapshot: Snapshot) -> tqdm[object]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a notebook lacks widgets: the bar is text then
         from tqdm.auto import tqdm
 
-        return tqdm(total=0, desc=label, bar_format=_FORMAT, smoothing=0)
+        return tqdm(total=snapshot.total, desc=snapshot.label, bar_format=_FORMAT, smoothing=0)

@@ -44,6 +44,13 @@ def test_calls_have_their_values_and_exceptions(where: str) -> None:
         executor.submit(divide, 1)
 
 
+def test_an_error_shows_the_arguments_as_the_call_has_them(cluster: Any) -> None:
+    with api.Executor() as executor:
+        calls = [executor.submit(divide, 1, 0), executor.submit(divide, 1, b=0)]
+        causes: list[Any] = [f.exception(SECONDS).__cause__ for f in calls]  # type: ignore[union-attr]
+    assert [cause.failures[0].input for cause in causes] == ["(1, 0)", "(1, b=0)"]
+
+
 def test_calls_run_on_the_engines_side_by_side(cluster: Any, tmp_path: Path) -> None:
     with api.Executor() as executor:
         pids = set(executor.map(lambda _: meet(tmp_path), range(6)))

@@ -398,6 +398,6 @@ def test_a_branch_that_ends_its_engines_is_an_error_of_the_module(branched: Any)
     deadly = marked(source("import os\nos._exit(1)"))
     result, _ = branched(diamond(deadly, marked(source("o = i"))))
     assert list(result.errors) == [1]
-    assert "it ended the engines that ran it" in result.errors[1][1]
+    assert result.errors[1][1].startswith("it ended ")
     again, _ = branched(diamond(marked(source("o = i")), marked(source("o = -i"))))
     assert again.values[3] == (6, -6)

@@ -10,10 +10,11 @@ import pytest
 
 from parallelflow.engine_manager.connection import engine_metadata as facts
 from parallelflow.engine_manager.connection import user_interrupts
-from parallelflow.progress import Progress
+from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.trace import Sent
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
+from parallelflow.work.progress_bar import ProgressBar
 from parallelflow.work.raising import late
 from parallelflow.work.worker import Worker
 
@@ -119,3 +120,11 @@ def test_a_clock_that_differs_by_more_than_an_answer_takes_is_noticed(ahead: flo
     assert worker.clock_difference == pytest.approx(-ahead, abs=20.0)
     if not ahead:
         assert worker.clock_difference == 0.0
+
+
+def test_a_bar_has_its_length_from_the_first_line_on(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = ProgressBar()
+    for state in (RunState.PREPARING, RunState.DONE):
+        bar(Snapshot(-7, "squares", state, 3, 0, 0, 0, 0.0, 0.0))
+    told = capsys.readouterr().err
+    assert "0/3" in told and "0/0" not in told

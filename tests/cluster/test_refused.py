@@ -169,6 +169,8 @@ def test_what_to_do_follows_from_the_systems_own_reason() -> None:
     except RuntimeError as e:
         assert resources.what_to_do(e, "something else") == "Free some space on the disk."
     assert resources.what_to_do(RuntimeError("x"), "something else") == "something else"
+    no_thread = RuntimeError("can't start new thread")
+    assert "limit of processes" in resources.what_to_do(no_thread, "something else")
 
 
 def test_what_runs_on_a_profile_that_gets_read_only_is_still_used(

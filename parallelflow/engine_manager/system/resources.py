@@ -30,6 +30,9 @@ _ADVICE = {
     errno.ENOMEM: "Free some memory, or start fewer engines.",
 }
 
+# What Python raises for EAGAIN where a thread cannot be started.
+_NO_THREAD = "can't start new thread"
+
 
 def what_to_do(error: BaseException | None, otherwise: str) -> str:
     """Return a sentence on what to do about an error.
@@ -44,6 +47,8 @@ def what_to_do(error: BaseException | None, otherwise: str) -> str:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _ADVICE:
             return _ADVICE[error.errno]
+        if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+            return _ADVICE[errno.EAGAIN]
         error = error.__cause__ or error.__context__
     return otherwise
 

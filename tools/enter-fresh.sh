@@ -6,6 +6,8 @@ set -eu
 ROOT=$1
 COMMAND=$2
 
+# A mount point of its own, as a system's root is: without it nothing in there can change how mounts are shared.
+mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount -t sysfs -o ro sysfs "$ROOT/sys"
 mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"

@@ -37,4 +37,6 @@ def make_home() -> Path:
     tempfile.tempdir = None  # it is known from before
     for variable in FORGET:
         os.environ.pop(variable, None)
+    # Tests that make a terminal want one that can move its cursor, wherever they run themselves.
+    os.environ["TERM"] = "xterm"
     return home

@@ -50,5 +50,5 @@ def test_the_source_distribution_holds_what_the_commands_need(
     with tarfile.open(distributions[0]) as source:
         files = {name.partition("/")[2] for name in source.getnames()}
     wanted = {"CONTRIBUTING.md", "Makefile", "MANIFEST.in", "tests/conftest.py"}
-    wanted |= {f"tools/{path.name}" for path in (ROOT / "tools").iterdir()}
+    wanted |= {f"tools/{path.name}" for path in (ROOT / "tools").iterdir() if path.is_file()}
     assert wanted <= files

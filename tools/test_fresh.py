@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,7 +156,7 @@ def try_system(name: str, commands: list[str]) -> Iterator[tuple[str, str, str]]
             began = time.monotonic()
             code, end = run(
                 enter(root, f"cd parallelflow && make {given}{command}"),
-                LOGS / f"{name}-{command.replace(' ', '-')}.log",
+                LOGS / f"{name}-{re.sub(r'[^a-z0-9]+', '-', command.lower())[:60]}.log",
             )
             seconds = time.monotonic() - began
             verdict = f"FAILED ({code})" if code else "passed"

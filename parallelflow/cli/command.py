@@ -9,7 +9,12 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parallelflow.errors import ClusterError, ParallelFlowError, WorkingDirectoryGone
+from parallelflow.errors import (
+    ClusterError,
+    ControllerFailed,
+    ParallelFlowError,
+    WorkingDirectoryGone,
+)
 from parallelflow.system.working_directory import working_directory
 
 from . import cluster_parser, completion, explain, parser, signals, streams
@@ -95,6 +100,13 @@ def _told(action: Callable[[], int]) -> int:
         return _complain(e, Exit.MISTAKE)
     except (BrokenPipeError, streams.OutputFailed):
         raise
+    except RuntimeError as e:
+        from parallelflow.engine_manager.system.resources import NO_THREAD, what_to_do
+
+        if NO_THREAD not in str(e):
+            raise
+        told = ControllerFailed(f"Nothing can be started here: {e}. {what_to_do(e, '')}")
+        return _complain(told, Exit.FAILED)
     except OSError as e:
         if e.filename is None:
             raise

@@ -27,7 +27,7 @@ from .system import profiles
 from .system.jobs import end_all
 from .system.lock import profile_lock
 from .system.process_trees import stop_trees
-from .system.resources import check_loopback, check_open_files
+from .system.resources import check_loopback, check_open_files, check_processes
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -117,11 +117,14 @@ class StartTransaction:
                 self._progress.set_number(self._n)
                 if self._n < 1:
                     return 0
+            check_processes(0, controller=cluster.connection is None)
             session = cluster.begin_session()
             first, jobs = len(session.record.processes), len(session.record.jobs)
             # Undone with the lock held: the next session to start must not find half of it.
             with self._undone_if_it_fails(session, first, jobs):
                 session.launch.check_launcher(self._launcher, max(self._n, self._request.most))
+                if session.launch.starts_locally(self._launcher):
+                    check_processes(self._n, controller=cluster.connection is None)
                 self._controller_before = cluster.connection is not None
                 self._progress.set_controller(None if self._controller_before else Stage.WAITING)
                 self._progress.begin()

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import sys
 
+import psutil
+
 from parallelflow.errors import ControllerFailed
 
-__all__ = ["check_loopback", "check_open_files", "what_to_do"]
+__all__ = ["NO_THREAD", "check_loopback", "check_open_files", "check_processes", "what_to_do"]
 
 # A controller with one engine opens 57 files, and one or two more for each further engine (measured
 # with ipyparallel 9.2); with less than it needs it hangs without a word.
 OPEN_FILES = 64
 FILES_EACH = 2
+# The system counts threads. A session with the controller that it starts has 38, and 15 more for
+# each engine of this machine (measured with ipyparallel 9.2); where zmq gets none, it ends the
+# process.
+PROCESSES = 38
+PROCESSES_EACH = 15
 LOOPBACK = "127.0.0.1"
 LOOPBACK_SECONDS = 2.0
 SWITCH_ON = "Switch its loopback interface on (ip link set lo up)."
@@ -31,7 +39,7 @@ _ADVICE = {
 }
 
 # What Python raises for EAGAIN where a thread cannot be started.
-_NO_THREAD = "can't start new thread"
+NO_THREAD = "can't start new thread"
 
 
 def what_to_do(error: BaseException | None, otherwise: str) -> str:
@@ -47,7 +55,7 @@ def what_to_do(error: BaseException | None, otherwise: str) -> str:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _ADVICE:
             return _ADVICE[error.errno]
-        if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        if isinstance(error, RuntimeError) and NO_THREAD in str(error):
             return _ADVICE[errno.EAGAIN]
         error = error.__cause__ or error.__context__
     return otherwise
@@ -84,6 +92,47 @@ def check_open_files(engines: int, pid: int = 0) -> None:
             f"{runs} may open {limit} files here, and a controller needs at least "
             f"{needed}. {advice or _ADVICE[errno.EMFILE]}"
         )
+
+
+def check_processes(engines: int, controller: bool) -> None:
+    """Raise unless this user may start as many processes and threads as a cluster needs.
+
+    Parameters
+    ----------
+    engines : int
+        How many are started on this machine.
+    controller : bool
+        Whether a controller is started, too.
+
+    Raises
+    ------
+    ControllerFailed
+        If the limit is lower.
+    """
+    if sys.platform == "win32" or os.geteuid() == 0:
+        return  # without such a limit
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if limit == resource.RLIM_INFINITY:
+        return
+    needed = PROCESSES * controller + PROCESSES_EACH * engines
+    running = _threads_of(os.getuid())
+    if running + needed > limit:
+        raise ControllerFailed(
+            f"You may have {limit} processes and threads here and have {running}; about {needed} "
+            f"more are needed. {_ADVICE[errno.EAGAIN]}"
+        )
+
+
+def _threads_of(user: int) -> int:
+    """Return how many threads a user's processes have."""
+    number = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == user:
+                number += process.num_threads()
+    return number
 
 
 def check_loopback() -> None:

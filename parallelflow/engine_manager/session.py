@@ -118,6 +118,7 @@ class Session:
         engines = f"log/engines{self.record.cluster_id}.json"
         self.record.files.append(engines)
         self._add([])
+        self._coming_up = True  # also if the start ends before the launcher has told the process
         with contextlib.suppress(OSError):  # as the hub writes it, the umask would say who reads it
             make_folder((self.folder / engines).parent)
             open_lock(self.folder / engines).close()
@@ -126,7 +127,6 @@ class Session:
         """Note the controller that was started."""
         self.record.jobs.extend(self.launch.controller_jobs)
         self.record.files += self.launch.logs()
-        self._coming_up = True
         for path in self.launch.files:
             with contextlib.suppress(OSError):  # ipyparallel's own is written as the umask says
                 path.chmod(0o600)
@@ -213,14 +213,24 @@ class Session:
         list of int
             The pids that run in spite of all.
         """
+        files = self.launch.files
         self.launch.leave_cluster_file()
         left = self.record.stop()
         self.launch.forget()
-        if self._coming_up:
-            with contextlib.suppress(ProfileUnusable):  # recognised as stale by whoever comes next
-                self.launch.remove_stale_files()
+        if self._coming_up or (not left and self._is_connection_ours(files)):
+            for path in files:
+                with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
+                    path.unlink(missing_ok=True)
         self._end()
         return left
+
+    def _is_connection_ours(self, files: list[Path]) -> bool:
+        """Whether the controller of this session has left its connection file.
+
+        It removes it, unless it was killed before it could.
+        """
+        ours = self.record.connection
+        return bool(ours) and any(fingerprint(path) == ours for path in files)
 
     def leave(self) -> None:
         """Leave everything running when this session ends.

@@ -8,7 +8,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager
@@ -200,6 +202,16 @@ def test_a_controller_of_ours_that_does_not_answer_is_told_as_ours(
     from parallelflow.engine_manager.cluster import Cluster
 
     connect_to = Cluster.connect_to
-    monkeypatch.setattr(Cluster, "connect_to", lambda self, file, _: connect_to(self, file, 0.0))
+
+    def connect_to_stopped(self: Cluster, file: Any, _: float) -> Any:
+        assert self.session is not None
+        for process in self.session.record.processes:
+            if process.kind == "controller":
+                tree = psutil.Process(process.pid)
+                for each in (tree, *tree.children(recursive=True)):
+                    each.suspend()
+        return connect_to(self, file, 1.0)
+
+    monkeypatch.setattr(Cluster, "connect_to", connect_to_stopped)
     with pytest.raises(ControllerFailed, match=r"has started but does not answer at 127\.0\.0\.1"):
         manager.start_engines(1)

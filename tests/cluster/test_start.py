@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ipyparallel
+import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager, State, start
 from parallelflow.engine_manager.connection import cluster_connection as link
+from parallelflow.engine_manager.launch.cluster_launcher import ClusterLauncher
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import (
@@ -175,6 +178,27 @@ def test_a_cancelled_start_leaves_nothing(
     with pytest.raises(StartCancelled):
         manager.start_engines(engines, progress=watch, cancel=cancel)
     assert running(profile) == {} and manager.state is State.NO_CLUSTER
+    assert list(profiles.profile_folder(profile).glob("security/*")) == []
+
+
+def test_a_start_that_is_cancelled_when_the_controller_has_written_its_files(
+    manager: EngineManager, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = ClusterLauncher.start_controller
+
+    def start(self: ClusterLauncher, check: Any = None) -> None:
+        process = original(self)
+        wait_until(self.controller_up)
+        assert process is not None
+        tree = psutil.Process(process.pid)
+        for each in (*tree.children(recursive=True), tree):
+            each.kill()  # before it can remove them
+        raise StartCancelled("cancelled")
+
+    monkeypatch.setattr(ClusterLauncher, "start_controller", start)
+    with pytest.raises(StartCancelled):
+        manager.start_engines(1)
+    assert running(profile) == {}
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 
 

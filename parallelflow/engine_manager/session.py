@@ -213,24 +213,22 @@ class Session:
         list of int
             The pids that run in spite of all.
         """
-        files = self.launch.files
         self.launch.leave_cluster_file()
         left = self.record.stop()
         self.launch.forget()
-        if self._coming_up or (not left and self._is_connection_ours(files)):
-            for path in files:
-                with contextlib.suppress(OSError):  # recognised as stale by whoever comes next
-                    path.unlink(missing_ok=True)
+        if self._coming_up or (not left and self._is_connection_ours()):
+            with contextlib.suppress(ProfileUnusable):  # recognised as stale by whoever comes next
+                self.launch.remove_stale_files()
         self._end()
         return left
 
-    def _is_connection_ours(self, files: list[Path]) -> bool:
+    def _is_connection_ours(self) -> bool:
         """Whether the controller of this session has left its connection file.
 
         It removes it, unless it was killed before it could.
         """
         ours = self.record.connection
-        return bool(ours) and any(fingerprint(path) == ours for path in files)
+        return bool(ours) and any(fingerprint(path) == ours for path in self.launch.files)
 
     def leave(self) -> None:
         """Leave everything running when this session ends.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -127,13 +128,7 @@ class EngineList:
         if waiting or now - self._asked_at < self._pause:
             return
         self._asked_at = now
-        try:
-            self._question = send(client, "connection_request")
-        except Exception as e:  # closed meanwhile
-            logger.debug("the hub cannot be asked: %r", e)
-            return
-        # In the client's own thread, where it adds those that it is told of.
-        self._question.add_done_callback(lambda answer: self._add_missed(client, answer))
+        self._question = _ask(client, self._add_missed, "connection_request")
 
     def _add_missed(self, client: ipyparallel.Client, answer: Any) -> None:
         content = _answer(answer, 0)
@@ -155,13 +150,10 @@ class EngineList:
         """
         if self._left_question is not None and not self._left_question.done():
             return
-        try:
-            # Not the list of connections: the controller would write a line of it into its log.
-            self._left_question = send(client, "queue_request", targets=None, verbose=False)
-        except Exception as e:  # closed meanwhile
-            logger.debug("the hub cannot be asked: %r", e)
-            return
-        self._left_question.add_done_callback(lambda answer: self._remove_left(client, answer))
+        # Not the list of connections: the controller would write a line of it into its log.
+        self._left_question = _ask(
+            client, self._remove_left, "queue_request", targets=None, verbose=False
+        )
 
     def _remove_left(self, client: ipyparallel.Client, answer: Any) -> None:
         content = _answer(answer, 0)
@@ -174,6 +166,23 @@ class EngineList:
         for engine, identity in left.items():
             logger.debug("engine %d has left, and nothing was heard of it", engine)
             client._unregister_engine({"content": {"id": engine, "uuid": identity}})
+
+
+def _ask(
+    client: ipyparallel.Client, take: Callable[[Any, Any], object], kind: str, **content: Any
+) -> Any:
+    """Ask the hub, and return the question; None if it cannot be asked.
+
+    The client and the answer are handed to `take` in the client's own thread, where it adds and
+    removes the engines that it is told of.
+    """
+    try:
+        question = send(client, kind, **content)
+    except Exception as e:  # closed meanwhile
+        logger.debug("the hub cannot be asked: %r", e)
+        return None
+    question.add_done_callback(lambda answer: take(client, answer))
+    return question
 
 
 def _answer(future: Any, seconds: float) -> dict[str, Any] | None:

@@ -89,6 +89,7 @@ class ClusterLauncher:
             self._loop.close()
             raise
         self._profiles_own = self.cluster.engine_launcher_class
+        self._left_file = ""
 
     async def _make(self, cluster_id: str, config: Config) -> ipyparallel.Cluster:
         with wrong_values_told(self._folder):
@@ -125,7 +126,8 @@ class ClusterLauncher:
             profile_dir=self.cluster.profile_dir, cluster_id=self.cluster.cluster_id
         )
         found = [Path(path) for path in launcher.connection_files.values()]
-        return [*found, Path(self.cluster.cluster_file)] if self.cluster.cluster_file else found
+        cluster_file = self.cluster.cluster_file or self._left_file
+        return [*found, Path(cluster_file)] if cluster_file else found
 
     def remove_stale_files(self) -> None:
         """Remove what a dead cluster of the same id left, which would be taken for ours.
@@ -321,7 +323,7 @@ class ClusterLauncher:
         It would write the file again after it was removed, when it sees that the controller has
         ended and takes the engines for running, as it does those of a batch system.
         """
-        self.cluster.cluster_file = ""
+        self._left_file, self.cluster.cluster_file = self.cluster.cluster_file, ""
 
     def forget(self) -> None:
         """Take note that everything was stopped, and remove the logs."""

@@ -49,8 +49,8 @@ ICONS = {
     NOTE: QStyle.SP_MessageBoxInformation,
     TO_DO: QStyle.SP_MessageBoxWarning,
 }
-# Some findings at once; the others are scrolled to.
-FINDINGS_LINES = 6
+# Some findings at once, more where the screen has room; the others are scrolled to.
+FINDINGS_LINES = 3
 
 Trial = Callable[..., Generator[Finding, None, None]]
 

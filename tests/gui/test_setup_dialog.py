@@ -14,7 +14,7 @@ from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import StartCancelled
 from parallelflow.findings import FINE, NOTE, TO_DO, Finding
 from parallelflow.profile_setup.answers import LAUNCHERS, Answers, questions_for
-from parallelflow.profile_setup.profile_files import read_answers, write_answers
+from parallelflow.profile_setup.profile_files import Written, read_answers, write_answers
 
 pytestmark = pytest.mark.gui
 
@@ -121,8 +121,13 @@ def test_what_the_test_finds_is_listed(
 
 
 def test_a_test_that_finds_all_well_says_so(qtbot: Any, folder: Path) -> None:
-    def trial(profile: str, launcher: str, **_: Any) -> Iterator[Finding]:
+    seen = threading.Event()
+
+    def trial(profile: str, launcher: str, progress: Any, **_: Any) -> Iterator[Finding]:
         assert (profile, launcher) == (PROFILE, "slurm")
+        # A folder whose name takes several lines must not push the form off the screen.
+        progress(Written(Path("/home", *["some-project"] * 14), (Path("ipcluster_config.py"),), ()))
+        assert seen.wait(60)
         yield Finding(FINE, "node1: an engine has joined after 4 s")
         yield Finding(NOTE, "node1: another Python", ("more",))
 
@@ -130,11 +135,14 @@ def test_a_test_that_finds_all_well_says_so(qtbot: Any, folder: Path) -> None:
     choose(dialog, "slurm")
     answer(dialog, address=HERE)
     dialog.test_button.click()
+    qtbot.waitUntil(lambda: dialog.text.height() > 3 * dialog.fontMetrics().height())
+    assert dialog.height() <= 560  # of a screen of 1024 x 600
+    seen.set()
     wait(qtbot, dialog)
     assert dialog.states() == [FINE, NOTE]
     assert dialog.findings.item(1).text() == "node1: another Python\nmore"
     assert dialog.text.text().startswith("It works: Slurm")
-    assert dialog.height() <= 560 and dialog.width() <= 720  # of a screen of 1024 x 600
+    assert dialog.height() <= 560 and dialog.width() <= 720
     assert read_answers(PROFILE) is not None
 
 

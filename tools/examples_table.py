@@ -46,6 +46,25 @@ ADDRESS = re.compile(r'\bval="(?:https?|ftp)://([^/"]+)')
 #: Where the data are that `download.php` of VisTrails' site gives.
 SITE = re.compile(r"https?://(www\.vistrails\.org)/download")
 
+#: What examples need that neither VisTrails brings nor one of their parameters names.
+NEEDED = {
+    "api/simplemath.vt": "two numbers from the program that opens it",
+    "hadoop-nodeinfo.vt": "a Hadoop cluster",
+    "lung.vt": "a data file that VisTrails does not bring",
+    "mongodb.vt": "a MongoDB server",
+    "tej-primes.vt": "a machine that takes jobs through ssh",
+    "tensorflow_mandelbrot.vt": "TensorFlow before 1.0, which is for no Python from 3.10 on",
+    **dict.fromkeys(
+        (
+            "vtk_examples/GUI/VolumeRenderWithBoxWidget.vt",
+            "vtk_examples/Medical/Medical1.vt",
+            "vtk_examples/Medical/Medical2.vt",
+            "vtk_examples/Medical/Medical3.vt",
+        ),
+        "data files of VTK that VisTrails does not bring",
+    ),
+}
+
 #: What VTK writes of an error, which ends no workflow.
 VTK_ERROR = re.compile(r"ERR\| (\w+) .*?: (.*?)(?:\x1b|$)")
 
@@ -117,9 +136,9 @@ def run_example(start: WarmStart, path: Path, name: str, limit: float, keep: Pat
             reason = f"did not end within {limit:.0f} s"
         else:
             reason = _reason(code, said.read_text(errors="replace"))
-        hosts = _hosts(path) if reason else []
-        if hosts:
-            reason = f"needs {', '.join(hosts)}: {reason}"
+        needed = NEEDED.get(name) or ", ".join(_hosts(path))
+        if reason and needed:
+            reason = f"needs {needed}: {reason}"
         files = sum(file.name not in given for file in work.iterdir())
         if keep is not None:
             shutil.copytree(work, keep / Path(name).with_suffix(""), dirs_exist_ok=True)
@@ -186,7 +205,8 @@ def write_table(file: Path, results: Iterable[Result]) -> None:
         *textwrap.wrap(
             "`make examples` runs each of the examples that come with VisTrails 3.0 without a "
             "window, in a process of its own, and writes this page. One for which VTK found no "
-            "data, and drew an empty box, does not count as run. "
+            "data, and drew an empty box, does not count as run. A reason begins with what the "
+            "example needs and VisTrails does not bring, such as a web site; the message follows. "
             f"{sum(result.runs for result in results)} of {len(results)} run, with "
             f"{', '.join(versions)}.",
             110,

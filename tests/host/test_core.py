@@ -96,6 +96,9 @@ def test_nothing_is_printed_and_only_what_is_needed_is_enabled() -> None:
             "basic_modules", "abstraction", "controlflow", "parallelflow", "pythonCalc"
         }, enabled
         assert not [m for m in sys.modules if m.startswith(("PyQt5", "vistrails.gui"))]
+        # A workflow pays nothing for packages, and their repairs, that it does not need.
+        others = ("dulwich", "matplotlib", "sklearn", "vtk", "parallelflow.host.repairs.packages.")
+        assert not [m for m in sys.modules if m.startswith(others)]
         assert app.temp_configuration.executionLog
         """
     )

@@ -33,7 +33,7 @@ help:
 	@echo 'make test       linting, typing and all tests but the slow ones'
 	@echo 'make test-slow  the slow tests alone'
 	@echo 'make test-pythons  more of the tests on every Python from 3.10 to 3.15 that is here'
-	@echo 'make test-fresh  make run on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
+	@echo 'make test-fresh  make run and make test on fresh Debian and Ubuntu systems, each in a folder (root, debootstrap)'
 	@echo 'make test-fleet tests on several machines, made of namespaces: a real Slurm, real ssh servers, MPI (root)'
 	@echo 'make test-packages  the tests of VisTrails'\'' packages matplotlib, persistence, sklearn and vtk, with their libraries'
 	@echo 'make examples   run all of VisTrails'\''s own examples; a table of the results in docs/examples.md'

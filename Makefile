@@ -51,8 +51,9 @@ run: $(STAMPS)/run
 gui: $(STAMPS)/gui
 	$(BIN)/parallelflow gui
 
-# mypy has one core for a minute or two. The tests, which wait now and then, go on beside it.
-test: style $(STAMPS)/pythons
+# mypy has one core for a minute or two. The environments of other Pythons are made beside it, and
+# the tests, which wait now and then, go on beside it.
+test: style
 	@$(MAKE) --no-print-directory -j 2 typing pytest
 
 # Clusters spend half of their time waiting for each other, so two tests run at once. Each process
@@ -61,7 +62,7 @@ test: style $(STAMPS)/pythons
 pytest: $(STAMPS)/pythons
 	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
-test-slow: $(STAMPS)/pythons
+test-slow: $(STAMPS)/slow-pythons
 	$(BIN)/python -m pytest -m 'slow and not fleet' $(PYTEST_OPTIONS)
 
 test-pythons: $(STAMPS)/test
@@ -127,6 +128,10 @@ $(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
 
 $(STAMPS)/pythons: $(STAMPS)/test tools/test-pythons.sh
 	@sh tools/test-pythons.sh $(VENV) quick prepare
+	@touch $@
+
+$(STAMPS)/slow-pythons: $(STAMPS)/test tools/test-pythons.sh
+	@sh tools/test-pythons.sh $(VENV) quick prepare slow
 	@touch $@
 
 $(STAMPS)/package-%: $(STAMPS)/vistrails setup.py

@@ -1,18 +1,22 @@
 #!/bin/sh
-# usage: test-pythons.sh VENV [quick prepare|NAME]
+# usage: test-pythons.sh VENV [quick prepare [slow]|NAME]
 # Run a part of the tests on every Python from 3.10 to 3.15 that this machine has, and on the oldest
 # ipyparallel. VENV is the environment of `make test`; the others are made in it and kept.
 #
 # quick prepare: only make the environments for quick NAME: a few tests, only on NAME, a Python's version
-# or "oldest" for that ipyparallel. Exits with 77 if there is no such environment.
+# or "oldest" for that ipyparallel. Exits with 77 if there is no such environment. Those that only slow
+# tests use are made with quick prepare slow.
 set -eu
 VENV=$1
 QUICK=${2:-}
 ONLY=${3:-}
+SLOW=${4:-}
 . "$(dirname "$0")/common.sh"
 
 OLDEST_IPYPARALLEL=8.4.1
 VERSIONS="3.10 3.11 3.12 3.13 3.14 3.15"
+# Only slow tests run quickly on these.
+SLOW_VERSIONS="3.10 3.11 3.12"
 # What depends on Python and ipyparallel most: VisTrails and its repairs, Map, the api, the command.
 # In this order: a Map's cluster is found by commands that run after it.
 TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_alias.py
@@ -62,6 +66,14 @@ prepare() {
     touch "$1/ready"
 }
 
+# is_wanted VERSION: whether an environment is made with this Python.
+is_wanted() {
+    [ -n "$QUICK" ] || return 0
+    [ "$1" != "$own" ] || return 1
+    [ -z "$SLOW" ] || return 0
+    case " $SLOW_VERSIONS " in *" $1 "*) return 1 ;; esac
+}
+
 # run_tests FOLDER NAME: run the tests in an environment; remember how it went.
 run_tests() {
     say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'import ipyparallel; print(ipyparallel.__version__)')"
@@ -107,7 +119,7 @@ for version in $VERSIONS; do
     oldest_on=${oldest_on:-$python}
     if [ -z "$python" ]; then
         results="$results  Python $version: skipped, this machine has none\n"
-    elif [ -z "$QUICK" ] || [ $version != $own ]; then
+    elif is_wanted $version; then
         prepare "$FOLDER$version" "$python"
         [ -n "$QUICK" ] || run_tests "$FOLDER$version" "Python $version"
     fi

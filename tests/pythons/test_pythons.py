@@ -7,6 +7,7 @@ in others.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,11 @@ def between(name: str) -> object:
     return pytest.param(name, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize(
-    "name", [between("3.10"), between("3.11"), between("3.12"), "3.13", "3.14", "3.15", "oldest"]
-)
+# `make test-slow` alone makes environments with these.
+SLOW = ["3.10", "3.11", "3.12"]
+
+
+@pytest.mark.parametrize("name", [*map(between, SLOW), "3.13", "3.14", "3.15", "oldest"])
 def test_map_and_api_work_there(name: str) -> None:
     if name == f"{sys.version_info[0]}.{sys.version_info[1]}":
         pytest.skip("the other tests run on this one")
@@ -44,3 +47,10 @@ def test_map_and_api_work_there(name: str) -> None:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout and "failed" not in done.stdout
+
+
+def test_make_prepares_environments_for_the_tests_that_it_runs() -> None:
+    """One that is not made would be taken for a Python that this machine has not."""
+    script = (ROOT / "tools" / "test-pythons.sh").read_text()
+    [versions] = re.findall(r'^SLOW_VERSIONS="(.*)"$', script, re.MULTILINE)
+    assert versions.split() == SLOW

@@ -282,6 +282,7 @@ def test_the_policy_holds_where_a_map_goes_on_in_this_process(
     workflow = Workflow(parts, workflow.connections)
     decline(cluster, monkeypatch)
     client = cluster.connect()
+    engines = list(client.ids)
     before = [psutil.Process(pid) for pid in pids(client)]
     ours = run(workflow, PARALLEL_FLOW, view=Progress(kill_mux))
     kind, text = ours.errors[0]
@@ -294,8 +295,10 @@ def test_the_policy_holds_where_a_map_goes_on_in_this_process(
         assert text.endswith("\n  the same: element 79 (80)")
         assert iterations_of(ours) == list(range(99))
     failures = ours.raw.errors[0].elements
-    expected = [(39, None), (79, None)]
-    assert [(f.index, f.engine) for f in failures] == expected[: 1 if policy == "stop" else 2]
+    assert [f.index for f in failures] == [39, 79][: 1 if policy == "stop" else 2]
+    # On a busy machine an engine may have come to the first before the loss was noticed.
+    assert failures[0].engine in (None, *engines)
+    assert all(failure.engine is None for failure in failures[1:])
     assert ours.raw.errors[0].errorTrace.startswith("Element 39 of 99: 40\n")
     monkeypatch.undo()
     # The next execution goes on where this one has ended. An engine of the cluster that was lost

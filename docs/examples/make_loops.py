@@ -1,16 +1,17 @@
 """Make ``loops.vt``, the example of loops other than Map and of branches, with VisTrails itself.
 
 The logistic map x -> rate * x * (1 - x) is regular for some rates and chaotic for others; its
-Lyapunov exponent, which is above zero where it is chaotic, tells which. Five versions:
+Lyapunov exponent, which is above zero where it is chaotic, tells which. Six versions:
 
 ``list``      a list of rates goes into the module of one rate, which VisTrails runs for each
 ``filter``    a Filter keeps the rates that are chaotic
 ``for``       a For runs a Monte Carlo estimate of pi with the seeds 1 to 8
 ``branches``  two modules without a loop, which need nothing of each other, estimate pi
 ``nested``    as ``list``, but for each rate there is a list of rates near it: lists of lists
+``stations``  the temperatures of two weather stations are read, and the days above a limit counted
 
-In each the module that loops, or is a branch, is marked to run on engines. The alias ``rates``
-sets the list, and ``terms`` what the branches have to do.
+In each but the last the module that loops, or is a branch, is marked to run on engines. The alias
+``rates`` sets the list, ``terms`` what the branches have to do, and ``limit`` which days count.
 
 Run it as ``python make_loops.py [FILE]``; the file comes out the same, byte for byte,
 wherever and whenever it is made.
@@ -85,11 +86,24 @@ print('at the same time' if both > 0 else 'one after the other')
 text = 'by throws %.3f, by a series %.3f' % (throws, series)
 """
 
+# Reading waits, and computes nothing: it takes a second on every machine.
+STATION = """\
+import math, time
+time.sleep(1.2)  # until the archive of the station answers
+temperatures = [mean - 10 * math.cos(2 * math.pi * day / 365) for day in range(365)]
+cache_this()
+"""
+
+WARM = """\
+days = [sum(each > limit for each in station) for station in (north, south)]
+text = 'north %d, south %d' % tuple(days)
+"""
+
 MARK = ("run_on_engines", "true")
 
 
 def build_versions(controller: VistrailController) -> None:
-    """Make the five versions, each from an empty workflow."""
+    """Make the six versions, each from an empty workflow."""
     add_list(Builder(controller))
     name_version(controller, "list", "A list that iterates by itself.")
     controller.change_selected_version(0)
@@ -104,6 +118,9 @@ def build_versions(controller: VistrailController) -> None:
     controller.change_selected_version(0)
     add_nested(Builder(controller))
     name_version(controller, "nested", "Lists of lists that iterate by themselves.")
+    controller.change_selected_version(0)
+    add_stations(Builder(controller))
+    name_version(controller, "stations", "Two slow modules that are not marked.")
 
 
 def mark(build: Builder, module: Any) -> None:
@@ -189,6 +206,20 @@ def add_nested(build: Builder) -> None:
     row = build.source("row", (-60, -40), ROW, {"exponents": "List"}, {"text": "String"})
     build.connect(exponent, "exponent", row, "exponents")
     add_output(build, row, "text")
+
+
+def add_stations(build: Builder) -> None:
+    """Read two stations, and count the days above a limit."""
+    given = {"north": "List", "south": "List", "limit": "Float"}
+    count = build.source(
+        "warm days", (0, 0), WARM, given, {"text": "String"}, {"limit": 20}, {"limit": "limit"}
+    )
+    for name, x, mean in (("north", -120, 9), ("south", 120, 14)):
+        station = build.source(
+            name, (x, 120), STATION, {"mean": "Float"}, {"temperatures": "List"}, {"mean": mean}
+        )
+        build.connect(station, "temperatures", count, name)
+    add_output(build, count, "text")
 
 
 def add_output(build: Builder, module: Any, port: str) -> None:

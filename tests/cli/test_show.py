@@ -31,7 +31,7 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     assert {"name": "rates", "type": "List"}.items() <= told["aliases"][0].items()
     assert told["version"]["tag"] == "filter" and not told["version"]["latest"]
     names = [tag["name"] for tag in told["tags"]]
-    assert names == ["list", "filter", "for", "branches", "nested"]
+    assert names == ["list", "filter", "for", "branches", "nested", "stations"]
     [loop] = [loop for loop in told["loops"] if loop["module"] == "Filter"]
     assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
 

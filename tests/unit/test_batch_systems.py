@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ Job Id: 14[].head
     exit_status = 127
 
 """
-# Grid Engine 8.1, `qstat -xml`.
+# Grid Engine 8.1, `qstat -r -xml`.
 SGE = """<?xml version='1.0'?>
 <job_info  xmlns:xsd="http://www.w3.org/2001/XMLSchema">
   <queue_info>
@@ -59,19 +60,27 @@ SGE = """<?xml version='1.0'?>
   </job_info>
 </job_info>
 """
-# LSF 10, `bjobs -noheader -o "jobid stat exit_code pend_reason delimiter='|'"`.
+# LSF 10, `bjobs -noheader -o` with the fields of `LSF_FIELDS`.
 LSF = """\
-31|PEND|-|Job slot limit reached;
-32|RUN|-|-
-33|EXIT|127|-
-34|PSUSP|-|-
+31|PEND|-|60.0|-|Job slot limit reached;
+32|RUN|-|60.0|48 second(s)|-
+33|EXIT|127|60.0|3 second(s)|-
+34|PSUSP|-|-|-|-
 """
-# HTCondor 10, `condor_q -af:t ClusterId JobStatus HoldReasonCode HoldReason`.
+# HTCondor 10, `condor_q -af:t ClusterId JobStatus HoldReasonCode HoldReason` and `CONDOR_TIMES`.
 CONDOR = (
-    "41\t1\tundefined\tundefined\n42\t2\tundefined\tundefined\n"
-    "43\t5\t6\tFailed to execute '/opt/python': No such file or directory\n"
-    "44\t5\t1\tvia condor_hold (by user me)\n"
+    "41\t1\tundefined\tundefined\t3600\tundefined\t1795716000\n"
+    "42\t2\tundefined\tundefined\t3600\t1795715952\t1795716000\n"
+    "43\t5\t6\tFailed to execute '/opt/python': No such file or directory"
+    "\tundefined\tundefined\t1795716000\n"
+    "44\t5\t1\tvia condor_hold (by user me)\tundefined\tundefined\t1795716000\n"
 )
+# A job of Grid Engine by when it began, and what it has asked for.
+SGE_RUNNING = """<job_info><queue_info><job_list state="running">
+<JB_job_number>3</JB_job_number><state>r</state><JAT_start_time>{}</JAT_start_time>
+<hard_request name="h_vmem" resource_contribution="0.000000">2G</hard_request>{}
+</job_list></queue_info></job_info>"""
+SGE_LIMIT = '<hard_request name="h_rt" resource_contribution="0.000000">{}</hard_request>'
 PRINTED = {"slurm": SLURM, "pbs": PBS, "sge": SGE, "lsf": LSF, "htcondor": CONDOR}
 
 
@@ -177,7 +186,14 @@ def test_jobs_of_two_systems_are_asked_by_their_own_commands(
             3000.0,
             600.0,
         ),
-        ("lsf", "3|RUN|-|-", None, None),
+        ("lsf", "3|RUN|-|60.0|48 second(s)|-", 3552.0, 48.0),
+        ("lsf", "3|RUN|-|1.5/hostA|48 second(s)|-", 42.0, 48.0),
+        ("lsf", "3|RUN|-|01:00:00|00:00:48|-", 3552.0, 48.0),
+        ("lsf", "3|RUN|-|-|48 second(s)|-", None, 48.0),
+        ("lsf", "3[1]|RUN|-|60.0|48 second(s)|-\n3[2]|RUN|-|60.0|8 second(s)|-", 3592.0, 8.0),
+        ("htcondor", "3\t2\tundefined\tundefined\t3600\t1000\t1048", 3552.0, 48.0),
+        ("htcondor", "3\t2\tundefined\tundefined\tundefined\t1000\t1048", None, 48.0),
+        ("htcondor", "3\t2\tundefined\tundefined", None, None),
     ],
 )
 def test_how_much_wall_time_is_left_is_read(
@@ -185,6 +201,23 @@ def test_how_much_wall_time_is_left_is_read(
 ) -> None:
     status = BATCH_SYSTEMS[system].read(["3"], printed, "", 0)["3"]
     assert status.state is JobState.RUNNING and (status.left, status.used) == (left, used)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [(SGE_LIMIT.format("3600"), 3600.0), (SGE_LIMIT.format("1:00:00"), 3600.0), ("", None)],
+)
+def test_grid_engine_tells_when_a_job_began(asked: str, limit: float | None) -> None:
+    began = datetime.now() - timedelta(seconds=600)
+    printed = SGE_RUNNING.format(began.isoformat(timespec="seconds"), asked)
+    status = BATCH_SYSTEMS["sge"].read(["3"], printed, "", 0)["3"]
+    assert status.used is not None and 600 <= status.used < 1200
+    assert status.left == (None if limit is None else limit - status.used)
+
+
+def test_a_time_that_cannot_be_read_is_none() -> None:
+    status = BATCH_SYSTEMS["sge"].read(["3"], SGE_RUNNING.format("soon", ""), "", 0)["3"]
+    assert status.state is JobState.RUNNING and (status.left, status.used) == (None, None)
 
 
 @pytest.mark.parametrize(

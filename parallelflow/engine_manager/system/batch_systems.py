@@ -8,10 +8,20 @@ cancels one. A further system is one more row of `BATCH_SYSTEMS`.
 from __future__ import annotations
 
 import enum
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+
+from .job_times import (
+    clock_seconds,
+    lsf_limit_seconds,
+    lsf_run_seconds,
+    number_of,
+    remaining,
+    seconds_since,
+)
 
 __all__ = ["BATCH_SYSTEMS", "BatchSystem", "JobState", "JobStatus"]
 
@@ -125,19 +135,11 @@ class BatchSystem:
 def _of_tasks(tasks: Sequence[JobStatus]) -> JobStatus:
     """Return the state of a job whose tasks have several: of those that may still do something."""
     for state in (JobState.RUNNING, JobState.WAITING, JobState.BLOCKED):
-        for status in tasks:
-            if status.state is state:
-                return status
+        found = [status for status in tasks if status.state is state]
+        if found:
+            # Of tasks that began one after the other: none is near its end before the last is.
+            return max(found, key=lambda one: math.inf if one.left is None else one.left)
     return next((status for status in tasks if status.reason), tasks[0])
-
-
-def _clock_seconds(text: str) -> float | None:
-    """Return the seconds of a time such as ``1-02:03:04`` or ``59:12``, None if it is none."""
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())
-    if found is None:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds
 
 
 # -- Slurm ---------------------------------------------------------------------------------
@@ -186,7 +188,7 @@ def _parse_slurm(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif word in SLURM_ENDED:
             yield job, JobStatus(JobState.ENDED, ", ".join(filter(None, [word, reason])))
         else:  # COMPLETING, CONFIGURING, SUSPENDED, ...
-            left, used = (*map(_clock_seconds, fields[3:]), None, None)[:2]
+            left, used = (*map(clock_seconds, fields[3:]), None, None)[:2]
             yield job, JobStatus(JobState.RUNNING, "" if word == "RUNNING" else word, left, used)
 
 
@@ -227,10 +229,9 @@ def _parse_pbs(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif state is JobState.ENDED:
             code = fields.get("exit_status", fields.get("Exit_status", ""))
             reason = f"exit status {code}" if code else comment
-        limit = _clock_seconds(fields.get("Resource_List.walltime", ""))
-        used = _clock_seconds(fields.get("resources_used.walltime", ""))
-        left = None if limit is None or used is None else limit - used
-        yield number.group(), JobStatus(state, reason, left, used)
+        limit = clock_seconds(fields.get("Resource_List.walltime", ""))
+        used = clock_seconds(fields.get("resources_used.walltime", ""))
+        yield number.group(), JobStatus(state, reason, remaining(limit, used), used)
 
 
 # -- Grid Engine ---------------------------------------------------------------------------
@@ -248,22 +249,30 @@ def _parse_sge(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif "q" in word or "w" in word:
             yield number, JobStatus(JobState.WAITING, "" if word == "qw" else word)
         else:
-            yield number, JobStatus(JobState.RUNNING, "" if word == "r" else word)
+            used = seconds_since(job.findtext("JAT_start_time", ""))
+            left = remaining(_sge_limit(job), used)
+            yield number, JobStatus(JobState.RUNNING, "" if word == "r" else word, left, used)
+
+
+def _sge_limit(job: ElementTree.Element) -> float | None:
+    """Return the wall time that a job has asked for, seconds."""
+    text = job.findtext("hard_request[@name='h_rt']", "")
+    return clock_seconds(text) if ":" in text else number_of(text)
 
 
 # -- LSF -----------------------------------------------------------------------------------
 
-LSF_FIELDS = "jobid stat exit_code pend_reason delimiter='|'"
+LSF_FIELDS = "jobid stat exit_code runtimelimit run_time pend_reason delimiter='|'"
 LSF_WAITING = {"PEND", "PSUSP", "WAIT", "PROV"}
 LSF_ENDED = {"DONE", "EXIT", "ZOMBI"}
 
 
 def _parse_lsf(output: str) -> Iterable[tuple[str, JobStatus]]:
     for line in output.splitlines():
-        fields = [field.strip() for field in line.split("|", 3)]
-        if len(fields) != 4 or not fields[0].partition("[")[0].isdigit():
+        fields = [field.strip() for field in line.split("|", 5)]
+        if len(fields) != 6 or not fields[0].partition("[")[0].isdigit():
             continue
-        job, word, code, reason = fields
+        job, word, code, limit, run_time, reason = fields
         job = job.partition("[")[0]
         if word in LSF_WAITING:
             told = "" if reason == "-" else reason
@@ -271,7 +280,9 @@ def _parse_lsf(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif word in LSF_ENDED:
             yield job, JobStatus(JobState.ENDED, f"{word}{'' if code == '-' else f', code {code}'}")
         else:
-            yield job, JobStatus(JobState.RUNNING, "" if word == "RUN" else word)
+            used = lsf_run_seconds(run_time)
+            left = remaining(lsf_limit_seconds(limit), used)
+            yield job, JobStatus(JobState.RUNNING, "" if word == "RUN" else word, left, used)
 
 
 # -- HTCondor ------------------------------------------------------------------------------
@@ -284,6 +295,8 @@ CONDOR_STATES = {
     "6": (JobState.RUNNING, "transferring its output"),
     "7": (JobState.RUNNING, "suspended"),
 }
+# What it says of a job's wall time: its limit, when this run of it began, and what time it is.
+CONDOR_TIMES = ("AllowedJobDuration", "JobCurrentStartDate", "ServerTime")
 # HTCondor's number for a job that its user holds; all others are faults.
 HELD_BY_USER = "1"
 
@@ -294,11 +307,13 @@ def _parse_condor(output: str) -> Iterable[tuple[str, JobStatus]]:
         if len(fields) < 2 or not fields[0].isdigit():
             continue
         job, number, code, reason = (*fields, "", "")[:4]
+        limit, began, now = map(number_of, (*fields[4:], "", "", "")[:3])
         if number == "5":
             state = JobState.WAITING if code == HELD_BY_USER else JobState.BLOCKED
             yield job, JobStatus(state, f"held: {reason}")
         elif number in CONDOR_STATES:
-            yield job, JobStatus(*CONDOR_STATES[number])
+            used = remaining(now, began)
+            yield job, JobStatus(*CONDOR_STATES[number], remaining(limit, used), used)
 
 
 BATCH_SYSTEMS = {
@@ -309,7 +324,9 @@ BATCH_SYSTEMS = {
         r"unknown job id|job has finished",
         ("qdel",),
     ),
-    "sge": BatchSystem(lambda ids: ["qstat", "-xml"], _parse_sge, r"do(es)? not exist", ("qdel",)),
+    "sge": BatchSystem(
+        lambda ids: ["qstat", "-r", "-xml"], _parse_sge, r"do(es)? not exist", ("qdel",)
+    ),
     "lsf": BatchSystem(
         lambda ids: ["bjobs", "-noheader", "-o", LSF_FIELDS, *ids],
         _parse_lsf,
@@ -319,7 +336,7 @@ BATCH_SYSTEMS = {
     "htcondor": BatchSystem(
         lambda ids: [
             *("condor_q", *ids, "-allusers"),
-            *("-af:t", "ClusterId", "JobStatus", "HoldReasonCode", "HoldReason"),
+            *("-af:t", "ClusterId", "JobStatus", "HoldReasonCode", "HoldReason", *CONDOR_TIMES),
         ],
         _parse_condor,
         r"$^",

@@ -138,6 +138,7 @@ def _ourselves() -> Iterator[Finding]:
 
 def _vistrails() -> Iterator[Finding]:
     from parallelflow.host import find_vistrails, repairs, start_core
+    from parallelflow.host.installation import UNKNOWN_VERSION
 
     try:
         installation = find_vistrails()
@@ -146,7 +147,7 @@ def _vistrails() -> Iterator[Finding]:
     except VistrailsNotFound as e:
         yield Finding(TO_DO, str(e))
         return
-    version = "" if installation.version == "unknown" else f" {installation.version}"
+    version = "" if installation.version == UNKNOWN_VERSION else f" {installation.version}"
     yield Finding(FINE, f"VisTrails{version} in {_short(installation.path)}; its core starts")
     for repair in repairs.REPAIRS:
         if repair.instead is not None:  # it stands in only for what cannot be found

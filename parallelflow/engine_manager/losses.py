@@ -317,7 +317,7 @@ class LossInquiry:
                 self._running_since.pop(job, None)
             lines.append(f"{job.text} {status.text}")
         unasked = len(states) < len(jobs)
-        return "; ".join(lines) or ("the batch system is being asked" if unasked else "")
+        return "; ".join(lines) or ("batch jobs, whose state is being asked" if unasked else "")
 
 
 def _job_of(told: str) -> JobRecord | None:

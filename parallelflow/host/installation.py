@@ -15,6 +15,8 @@ HOW_TO_GET_IT = (
     '"vistrails @ git+https://github.com/VisTrails/VisTrails@python3-pyqt5"\'.'
 )
 
+UNKNOWN_VERSION = "unknown"
+
 
 @dataclass(frozen=True)
 class VistrailsInstallation:
@@ -25,7 +27,7 @@ class VistrailsInstallation:
     path : Path
         Folder of the ``vistrails`` package.
     version : str
-        The version its distribution states, or ``"unknown"``.
+        The version its distribution states, or `UNKNOWN_VERSION`: Debian's package states none.
     """
 
     path: Path
@@ -54,5 +56,5 @@ def find_vistrails() -> VistrailsInstallation:
     try:
         version = importlib.metadata.version("vistrails")
     except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
+        version = UNKNOWN_VERSION
     return VistrailsInstallation(path, version)

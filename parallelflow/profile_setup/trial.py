@@ -19,6 +19,7 @@ from parallelflow.engine_manager.monitor import own_versions
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import EnginesFailed, ParallelFlowError, StartCancelled
 from parallelflow.findings import FINE, NOTE, TO_DO, Finding
+from parallelflow.host.installation import UNKNOWN_VERSION
 from parallelflow.system.safe_files import replace_text
 
 from .answers import own_addresses
@@ -236,7 +237,8 @@ def _versions(host: str, told: Mapping[str, Any], executable: str) -> Finding:
     for name, title in NAMES.items():
         there, here = str(told[name]), own[name]
         if there == here:
-            parts.append(f"{title} {there}" if there else f"no {title}, here neither")
+            version = "" if there == UNKNOWN_VERSION else f" {there}"
+            parts.append(f"{title}{version}" if there else f"no {title}, here neither")
             continue
         parts.append(f"{title} {there}, here {here}" if there else f"no {title}, here {here}")
         short = slice(2) if name == "python" else slice(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -61,6 +62,8 @@ def test_jobs_come_with_the_work_and_go_when_they_are_idle(slurm: Slurm) -> None
     wait_until(finished, 240)
     assert "RESULT " in session.text, session.text
     assert elastic.begun() == list(range(24)) and len(seen) == 3
+    waits = re.findall(r"the work waits for those of (.*)\.", session.text)
+    assert all(re.match(r"job \d+ \(slurm\) |batch jobs, whose ", each) for each in waits), waits
     # The session is still there; its engines are given back all the same.
     wait_until(lambda: not slurm.jobs(), 100)
     assert session.process.poll() is None

@@ -43,6 +43,7 @@ def test_a_setup_for_slurm_works_and_leaves_nothing_running(slurm: Slurm) -> Non
     assert has(found, "fine", "the home folder is shared with this machine")
     assert has(found, "fine", rf"reaches the controller at {HEAD}:\d+")
     assert {state for state, _ in found} == {"fine"} and "It works" in command.text
+    assert "unknown" not in command.text  # a VisTrails whose distribution states no version
     wait_until(lambda: not slurm.jobs())
     folder = slurm.machines.home("head") / ".ipython" / "profile_slurm"
     assert not list(folder.glob("setup-test-*")) and not list(folder.glob("security/*.json"))

@@ -149,9 +149,20 @@ class ControllerProcesses:
                 yield f"its {ROLES[role]} has ended"
 
     def _is_settled(self) -> bool:
-        """Return True if every process of the controller has had the time to start."""
+        """Return True if every process of the controller has had the time to start.
+
+        They begin when the connection files have been written. On a machine where many engines
+        start, too, the main process may have taken longer than that to come so far.
+        """
         assert self.main is not None
-        return time.time() - self.main.created > STARTING_SECONDS
+        now = time.time()
+        if now - self.main.created <= STARTING_SECONDS:
+            return False
+        try:
+            age = now - self._connection.path.stat().st_mtime
+        except OSError:
+            return True
+        return not 0 <= age <= STARTING_SECONDS  # a file server's clock may be ahead
 
     def _state(self, record: ProcessRecord, stopped_seconds: float) -> str:
         """Return what is wrong with a process, empty if nothing is."""

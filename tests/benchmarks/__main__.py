@@ -23,9 +23,10 @@ from tests.benchmarks.measure import Row, say
 from tests.support.home import make_home
 
 ALL = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "P14",
-       "P15", "P17", "P18", "P19", "A1"]  # fmt: skip
+       "P15", "P16", "P17", "P18", "P19", "A1"]  # fmt: skip
 # Rows that start clusters or windows of their own, in files of their own.
-OWN = {"P7": "bench_start", "P13": "bench_start", "A1": "bench_start", "P11": "bench_window"}
+OWN = {"P7": "bench_start", "P13": "bench_start", "A1": "bench_start", "P11": "bench_window",
+       "P16": "bench_scale"}  # fmt: skip
 
 
 def main() -> None:

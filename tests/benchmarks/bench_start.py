@@ -127,11 +127,11 @@ def rows(wanted: Iterable[str] = ("P7", "P13", "A1")) -> list[dict[str, Any]]:
 def _start(compiled: str) -> Row:
     say("P7 two engines from nothing, against ipyparallel's Cluster and a plain VisTrails start")
     for code in (OURS, OTHER):
-        _in_fresh_process(code, compiled)
+        run_in_fresh_process(code, compiled)
     ours, other = [], []
     for number in range(REPEATS):
-        ours.append(float(_in_fresh_process(OURS, compiled)))
-        other.append(float(_in_fresh_process(OTHER, compiled)))
+        ours.append(float(run_in_fresh_process(OURS, compiled)))
+        other.append(float(run_in_fresh_process(OTHER, compiled)))
         say(f"   {number + 1}: {ours[-1]:.2f} s, {other[-1]:.2f} s")
     against = "ipyparallel.Cluster + VisTrails' own start"
     mine, theirs = statistics.median(ours), statistics.median(other)
@@ -141,7 +141,7 @@ def _start(compiled: str) -> Row:
 def _idle(compiled: str) -> Row:
     say("P13 an idle cluster of two engines, held open")
     code = IDLE.replace("{seconds}", str(IDLE_SECONDS))
-    alone, looked_at = json.loads(_in_fresh_process(code, compiled))
+    alone, looked_at = json.loads(run_in_fresh_process(code, compiled))
     say(f"   client {alone[0]:.2f} %, controller, engines and guard {alone[1]:.2f} %")
     say(f"   with information each second: {looked_at[0]:.2f} %, {looked_at[1]:.2f} %")
     what = "idle cluster with information each second, client"
@@ -150,18 +150,32 @@ def _idle(compiled: str) -> Row:
 
 def _ask(compiled: str) -> Row:
     say("A1 get_client(ask=False) on a profile whose controller has gone")
-    _in_fresh_process(ASK, compiled)
-    turns = [json.loads(_in_fresh_process(ASK, compiled)) for _ in range(REPEATS)]
+    run_in_fresh_process(ASK, compiled)
+    turns = [json.loads(run_in_fresh_process(ASK, compiled)) for _ in range(REPEATS)]
     first, again, mute = (1000 * statistics.median(turn) for turn in zip(*turns, strict=True))
     say(f"   first call {first:.0f} ms, second {again:.1f} ms, port that is mute {mute:.0f} ms")
     what = "get_client(ask=False), stale profile, a process' first call"
     return Row("A1", what, first, 0.0, "ms", "", 100.0)
 
 
-def _in_fresh_process(code: str, compiled: str) -> str:
+def run_in_fresh_process(code: str, compiled: str, limit: float = LIMIT_SECONDS) -> str:
     """Run a program with a home of its own; return its last line.
 
     Both sides run from compiled files, as an installation has them.
+
+    Parameters
+    ----------
+    code : str
+        The program.
+    compiled : str
+        A folder for compiled files.
+    limit : float
+        How long it may take, seconds.
+
+    Raises
+    ------
+    RuntimeError
+        With what it wrote to its standard error, if it failed.
     """
     with tempfile.TemporaryDirectory(prefix="pf-bench-", ignore_cleanup_errors=True) as home:
         forget = (*FORGET, "PYTHONDONTWRITEBYTECODE")
@@ -174,7 +188,7 @@ def _in_fresh_process(code: str, compiled: str) -> str:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=LIMIT_SECONDS,
+            timeout=limit,
             check=False,
         )
     if done.returncode != 0:

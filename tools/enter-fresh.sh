@@ -25,7 +25,12 @@ ln -s /proc/self/fd "$ROOT/dev/fd"
 for number in 0:stdin 1:stdout 2:stderr; do
     ln -s "/proc/self/fd/${number%%:*}" "$ROOT/dev/${number##*:}"
 done
+# The root of this mount namespace, not a chroot's: a process that enters the namespace of another one comes to
+# the namespace's root, which in a chroot is this machine's. The old root is on top of it, and then unmounted.
+cd "$ROOT"
+pivot_root . .
+umount -l .
 # Not exec: this shell is the first process of its namespace, which must reap what loses its parent.
 env -i HOME=/root USER=root LOGNAME=root TERM=dumb LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    chroot "$ROOT" sh -c "cd /root && $COMMAND"
+    sh -c "cd /root && $COMMAND"

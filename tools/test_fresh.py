@@ -180,8 +180,8 @@ def without_debian(name: str, root: Path) -> Iterator[tuple[str, str, str]]:
 def find_mirror(system: System) -> str:
     """Return the archive's address, "" for debootstrap's choice, or raise Skipped."""
     if os.geteuid() != 0:
-        raise Skipped("it takes root's rights, for chroot and mount")
-    for program in ("debootstrap", "unshare", "setpriv", "chroot", "mount"):
+        raise Skipped("it takes root's rights, for mounts")
+    for program in ("debootstrap", "unshare", "setpriv", "pivot_root", "mount"):
         if shutil.which(program) is None:
             raise Skipped(f"there is no {program} here: apt-get install debootstrap util-linux")
     if not system.keyring.is_file():

@@ -27,8 +27,11 @@ OF_PACKAGES = {codepath: load_package_repairs(codepath) for codepath in packages
 ALL = (*REPAIRS, *(repair for repairs in OF_PACKAGES.values() for repair in repairs))
 SYMPTOMS = symptoms.load()
 
-#: Guards against deadlocks; a symptom takes one or two seconds.
-LIMIT = 120
+#: Seconds, a guard against deadlocks. A symptom takes one or two; the first of VTK has all of its
+#: classes looked at, for which a busy machine needs minutes, and one that is killed starts anew.
+LIMIT = 600
+
+pytestmark = pytest.mark.timeout(2 * LIMIT)
 
 #: Faults whose check spoils the process for another one's.
 ALONE = {

@@ -116,11 +116,18 @@ class Packing:
 
 
 @no_collection()
-def unpack(frames: Sequence[Frame]) -> Any:
+def unpack(frames: Sequence[Frame], held: list[Frame] | None = None) -> Any:
     """Return the value of frames that a `Packing` gave.
 
     It may be written to as the original could be: what is in a file is copied where it is
     written to, what comes in a message once, since received messages are read-only.
+
+    Parameters
+    ----------
+    frames : sequence of bytes-like
+        The frames.
+    held : list, optional
+        Gets what keeps a file's memory mapped after the value has gone.
 
     Raises
     ------
@@ -134,6 +141,8 @@ def unpack(frames: Sequence[Frame]) -> Any:
     layout = layout_of(frames)
     if layout is not None and layout.file is not None:
         data, *buffers = read_buffers(layout.file)
+        if held is not None:
+            held.append(data)
     elif layout is not None:
         data, *buffers = map(_copied, _cut(frames[1:], layout.sizes))
     return pickle.loads(data, buffers=buffers)

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ import pytest
 
 from parallelflow.data import parcel, shared_values
 from parallelflow.data.shared_folder import folder_states
+from parallelflow.engine import payload, runner, session_state
+from parallelflow.engine.main_module import main_facts
+from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
+from parallelflow.engine_manager.connection.requests import send_request
 from parallelflow.work import chunks, mapping, worker
 from parallelflow.work.sendable import with_constants
 from tests.support.waiting import meet, wait_until
@@ -265,6 +270,39 @@ def test_a_failing_element_and_a_cancel_leave_nothing(map_: Any) -> None:
     wait_until(lambda: not lying())
 
 
+def test_a_reply_does_not_wait_until_its_elements_memory_is_given_back(client: Any) -> None:
+    """That is done when the next chunk begins, or its run's function is dropped."""
+    key, engine = uuid.uuid4().hex, client.ids[0]
+    shared = shared_values.SharedValues(shared_values.session_folder(), key)
+
+    def ask(function: Callable[..., Any], *arguments: Any) -> Any:
+        return send_request(client, engine, function, arguments).get(120)
+
+    def run_chunk(*elements: Any) -> None:
+        frames = shared.frames(payload.pack(list(elements)), one_reader=True)
+        views = [memoryview(frame) for frame in frames]
+        ask(runner.run_chunk, key, 0, True, None, None, None, False, *views)
+
+    def mapped() -> int:
+        lines = client[engine].apply(eval, "list(open('/proc/self/maps'))").get(120)
+        return sum(key in line for line in lines)
+
+    function = payload.dump((plain_function, (len, False, main_facts())))
+    state, *views = [memoryview(each) for each in (session_state.capture().dump(), *function)]
+    told = ask(runner.setup, key, state, shared.offer, False, *views)
+    assert told["failure"] is None and mapped() == 0
+    run_chunk((np.zeros(MEGABYTES_8),), (np.zeros(MEGABYTES_8),))
+    assert mapped() == 1
+    run_chunk((np.ones(MEGABYTES_8),))
+    assert mapped() == 1
+    run_chunk((1,))
+    assert mapped() == 0
+    run_chunk((np.ones(MEGABYTES_8),))
+    ask(runner.drop, key)
+    assert mapped() == 0
+    shared.close()
+
+
 def test_an_engine_that_dies_leaves_nothing(client: Any, tmp_path: Path) -> None:
     """Its elements run again; the file that it did not open is removed."""
     elements = [(np.full(MEGABYTES_8, float(i)),) for i in range(8)]
@@ -347,7 +385,7 @@ def test_an_engine_with_another_shared_memory_gets_and_gives_messages(
     client: Any, tmp_path: Path
 ) -> None:
     """Names would not tell it."""
-    assert client[client.ids[0]].apply(move_away).get(30)
+    assert client[client.ids[0]].apply(move_away).get(120)
     big = np.arange(3.0 * MEGABYTES_8)
     function, elements = with_constants(
         lambda i, big: (meet(tmp_path), big[i : i + 1_000_000].copy()),
@@ -377,8 +415,8 @@ def test_a_constant_crosses_once_to_each_machine(
     client: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first, second = (client[engine] for engine in client.ids)
-    pid = first.apply(move_away).get(30)
-    other = second.apply(follow, pid).get(30)
+    pid = first.apply(move_away).get(120)
+    other = second.apply(follow, pid).get(120)
     sent: list[int] = []
     original = worker.send_request
 
@@ -387,6 +425,7 @@ def test_a_constant_crosses_once_to_each_machine(
         return original(client, engine, function, arguments)
 
     monkeypatch.setattr(worker, "send_request", count)
+    monkeypatch.setattr(worker, "SETUP_SECONDS", 600)  # what is late would be sent again
     big = np.arange(8.0 * MEGABYTES_8)
 
     def function(i: int, big: Any) -> tuple[int, float, float]:
@@ -406,7 +445,7 @@ def test_a_constant_crosses_once_to_each_machine(
     assert run() == {pid, other}
     assert big.nbytes <= sum(sent) < 1.1 * big.nbytes
     # The run has ended: of the engine that kept it there is the folder, with nothing in it.
-    [(folder, files)] = first.apply(lying_there).get(30)
+    [(folder, files)] = first.apply(lying_there).get(120)
     assert files == ["owner"] and lying() == []
 
     # An engine that is killed while it keeps something: whoever keeps the next removes its folder.
@@ -414,9 +453,9 @@ def test_a_constant_crosses_once_to_each_machine(
     survivor = second if keeper == pid else first
     os.kill(keeper, signal.SIGKILL)
     wait_until(lambda: len(client.ids) == 1)
-    assert [path for path, _ in survivor.apply(lying_there).get(30)] == [folder]
+    assert [path for path, _ in survivor.apply(lying_there).get(120)] == [folder]
     assert len(run()) == 1
-    assert folder not in [path for path, _ in survivor.apply(lying_there).get(30)]
+    assert folder not in [path for path, _ in survivor.apply(lying_there).get(120)]
     os.kill(pid if keeper == other else other, signal.SIGKILL)
     wait_until(lambda: not client.ids)
 
@@ -438,7 +477,7 @@ def test_the_nanny_of_a_killed_engine_removes_its_folder(client: Any) -> None:
         assert values.offer is not None
         return os.getpid(), values.offer[0]
 
-    pid, folder = client[client.ids[0]].apply(make).get(30)
+    pid, folder = client[client.ids[0]].apply(make).get(120)
     assert len([*Path(folder).iterdir()]) == 2
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not Path(folder).exists())

@@ -206,6 +206,8 @@ def _run_chunk(
     except BaseException as e:
         # The client sends the elements again one by one, to find those that cannot be read.
         result.unreadable = failure_of(e, "input")
+        # With a branch, which is an element, its packages are read, whose failure has a stage.
+        result.unreadable.stage = "input"
         elements = []
     begin = time.perf_counter()
     around = getattr(function, "during_chunk", contextlib.nullcontext)

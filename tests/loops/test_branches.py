@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import parallelflow
 from tests.map.test_table import same_values
 from tests.support.loops import Jobs
 from tests.support.workflows import (
@@ -338,6 +339,15 @@ def test_a_value_that_cannot_travel_is_computed_here(branched: Any, capfd: Any) 
     result, _ = branched(workflow)
     assert result.values[3] == ([0, 1, 2, 3, 4, 5], 6)
     assert "stays in this process" in capfd.readouterr().err
+
+
+def test_a_branch_whose_packages_an_engine_lacks_is_computed_here(
+    branched: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallelflow, "version", "9.9.9")  # of all that is asked for, the cheapest
+    result, sent = branched(diamond(marked(source("o = -i")), source("o = i")))
+    assert sent == 1 and result.errors == {} and result.values[3] == (-6, 6)
+    assert "give both the same version" in capfd.readouterr().err
 
 
 def test_functions_of_maps_and_what_an_if_leaves_out_do_not_run_early(

@@ -58,8 +58,10 @@ test: style
 
 # Clusters spend half of their time waiting for each other, so two tests run at once. Each process
 # has half of the tests, in their order, since neighbours share clusters; one that has finished takes
-# half of what the other has left.
+# half of what the other has left. What is not compiled is compiled by each of the processes that are
+# started, hundreds of them, where Python is told not to keep that.
 pytest: $(STAMPS)/pythons
+	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q parallelflow tests
 	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 2 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/slow-pythons

@@ -85,7 +85,7 @@ class AskDialog(PlainDialog):
         self.start_button.clicked.connect(lambda: self._accept(False))
         self.always_button.clicked.connect(lambda: self._accept(True))
         self.not_now_button.clicked.connect(self.reject)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.start_button.setDefault(True)
         self.warning = label()
         self.column.insertWidget(2, self.warning)
@@ -129,7 +129,7 @@ class StartingDialog(PlainDialog):
         buttons = QDialogButtonBox()
         self.cancel_button = buttons.addButton(QDialogButtonBox.Cancel)
         self.cancel_button.clicked.connect(self.reject)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.resize(460, 240)
 
     def reject(self) -> None:

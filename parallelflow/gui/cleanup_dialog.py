@@ -112,7 +112,7 @@ class CleanupDialog(PlainDialog):
         for button in (self.stop_button, self.leave_button):
             button.setEnabled(False)
             button.setAutoDefault(False)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.cancel_button.setDefault(True)
         self.resize(600, 320)
 

@@ -26,11 +26,13 @@ from PyQt5.QtWidgets import (
 from parallelflow.engine_manager.model import Origin, State
 from parallelflow.engine_manager.model.information import ClusterInfo, EngineInfo
 from parallelflow.errors import EngineUnreachable, ParallelFlowError
+from parallelflow.wording import count
 
 from .cluster_manager import ClusterManager
 from .engine_table import COLUMNS, EngineModel, EngineOrder
 from .parts import Roomy, copy, label, sentence, text_of
 from .runs_view import RunsView
+from .scrolled_page import ScrolledPage, grow
 from .tasks import Task
 from .wording import controller_line, state_line
 
@@ -39,6 +41,9 @@ __all__ = ["ClusterWindow"]
 REFRESH_MS = 1000
 # A cluster that somebody else starts is found after this many refreshes.
 CONNECT_EVERY = 5
+
+# More engines do not fit a question on a small screen; the others are counted.
+NAMED = 6
 
 NO_ENGINES = "No engines."
 
@@ -93,7 +98,9 @@ class ClusterWindow(QWidget):
     # -- its parts ----------------------------------------------------------------------------
 
     def _build(self, entries: Sequence[QAction]) -> None:
-        column = QVBoxLayout(self)
+        rows = QVBoxLayout(self)
+        self._page = page = ScrolledPage()
+        column = page.column
         self.state = label("Looking for the cluster ...", bold=True)
         self.controller = label()
         self.warnings = label()
@@ -103,10 +110,15 @@ class ClusterWindow(QWidget):
         column.addWidget(self.warnings)
         column.addWidget(self._table(), 1)
         column.addWidget(self.runs)
-        column.addLayout(self._buttons(entries))
         self.said = label()
         self.said.hide()
         column.addWidget(self.said)
+        rows.addWidget(page, 1)
+        rows.addLayout(self._buttons(entries))
+        page.changed.connect(self._grow)
+
+    def _grow(self) -> None:
+        grow(self, self._page)
 
     def _table(self) -> QTableView:
         self.model = EngineModel()
@@ -345,6 +357,11 @@ class ClusterWindow(QWidget):
     def _say(self, text: str) -> None:
         self.said.setText(text)
         self.said.setVisible(bool(text))
+        if text:
+            QTimer.singleShot(0, self._scroll_to_said)
+
+    def _scroll_to_said(self) -> None:
+        self._page.scroll_to(self.said)
 
 
 def _why_not(engines: Sequence[EngineInfo]) -> str:
@@ -354,12 +371,15 @@ def _why_not(engines: Sequence[EngineInfo]) -> str:
     if not busy and not foreign:
         return ""
     lines = []
-    for engine in engines:
+    for engine in engines[:NAMED]:
         about = ["it is working at a task"] if engine in busy else []
         if engine in foreign:
             about.append(engine.origin.value if engine.origin else "it is not known who started it")
         what = f": {', '.join(about)}" if about else ""
         lines.append(f"Engine {engine.id} on {engine.host or 'an unknown host'}{what}.")
+    others = len(engines) - NAMED
+    if others > 0:
+        lines.append(f"And {count(others, 'other engine')}.")
     return "\n".join(lines)
 
 

@@ -11,7 +11,8 @@ from PyQt5.QtWidgets import QDialogButtonBox, QWidget
 from parallelflow.runs.table import RunTable
 from parallelflow.system.memory import shown_bytes
 
-from .parts import LARGEST, PlainDialog, code, copy
+from .parts import PlainDialog, code, copy
+from .scrolled_page import LARGEST
 
 __all__ = ["ElementDialog", "describe"]
 
@@ -90,5 +91,5 @@ class ElementDialog(PlainDialog):
         self.module_button.setEnabled(go_to_module is not None)
         if go_to_module is not None:
             self.module_button.clicked.connect(lambda: (go_to_module(), self.accept()))
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.resize(LARGEST.width() - 200, LARGEST.height() - 60)

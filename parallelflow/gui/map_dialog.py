@@ -47,7 +47,7 @@ class MapDialog(PlainDialog):
         self.make_button.setDefault(True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.form.changed.connect(self._look)
         self.form.show_choice(suggested_choice(inputs, outputs), inputs, outputs)
         self.resize(480, 380)

@@ -13,7 +13,6 @@ from PyQt5.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -21,6 +20,7 @@ from parallelflow.loops.map_editing import MapChoice, PortName
 from parallelflow.settings import POLICIES, settings
 
 from .parts import label
+from .scrolled_page import Column
 from .wording import policy
 
 __all__ = ["MapForm"]
@@ -68,7 +68,7 @@ class MapForm(QWidget):
         form.addRow("If an &element fails:", self.errors)
         form.addRow("&List:", self.elements)
         self.title = label("Inputs that take an element of the list:", bold=True)
-        column = QVBoxLayout(self)
+        column = Column(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.title)
         column.addWidget(self.inputs, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PyQt5.QtCore import QSize, Qt, QTimer
+from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtGui import (
     QFont,
     QFontDatabase,
@@ -20,7 +20,6 @@ from PyQt5.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QLayout,
     QPlainTextEdit,
     QProgressBar,
     QPushButton,
@@ -34,6 +33,8 @@ from PyQt5.QtWidgets import (
 )
 
 from parallelflow.errors import ClusterError
+
+from .scrolled_page import LARGEST, Column, ScrolledPage, grow
 
 __all__ = [
     "Busy",
@@ -51,12 +52,8 @@ __all__ = [
     "text_of",
 ]
 
-# A dialog fits a screen of 1024 x 600, with room for the window's frame and a panel.
-LARGEST = QSize(960, 520)
 # Lines of an error's text or a log that are shown without scrolling.
 FEW_LINES = 6
-# What an error's text does not have of its dialog's width, pixels.
-ICON_AND_MARGINS = 80
 
 
 def label(text: str = "", bold: bool = False) -> QLabel:
@@ -159,7 +156,7 @@ class Busy(QProgressBar):
 
 
 class PlainDialog(QDialog):
-    """A dialog of ours: it goes when it is closed and fits a small screen.
+    """A dialog of ours: it goes when it is closed and fits a small screen, whatever it shows.
 
     Parameters
     ----------
@@ -174,21 +171,32 @@ class PlainDialog(QDialog):
         self.setAttribute(Qt.WA_DeleteOnClose)
         self.setWindowFlag(Qt.WindowContextHelpButtonHint, False)
         self.setWindowTitle(title)
-        self.column = QVBoxLayout(self)
+        self.page = ScrolledPage()
+        self.column = self.page.column
+        self._rows = QVBoxLayout(self)
+        self._rows.addWidget(self.page, 1)
+        self.page.changed.connect(self._grow)
+
+    def add_buttons(self, box: QDialogButtonBox) -> None:
+        """Put the buttons below the page, where they stay in sight."""
+        self._rows.addWidget(box)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Let Tab reach each button: Qt does not go past a box whose first one is not there."""
         super().showEvent(event)
+        self._grow()
         for box in self.findChildren(QDialogButtonBox):
             box.setFocusProxy(None)
 
+    def _grow(self) -> None:
+        grow(self, self.page)
+
     def refit(self) -> None:
-        """Grow to what the layout needs, within bounds, once it is known."""
+        """Grow to what the parts would like, within bounds, once it is known."""
         QTimer.singleShot(0, self._refit)
 
     def _refit(self) -> None:
-        self.layout().activate()
-        self.resize(self.size().expandedTo(self.sizeHint()).boundedTo(LARGEST))
+        grow(self, self.page, roomy=True)
 
 
 class LogDialog(PlainDialog):
@@ -210,7 +218,7 @@ class LogDialog(PlainDialog):
         buttons.rejected.connect(self.reject)
         self.copy_button = buttons.addButton("&Copy", QDialogButtonBox.ActionRole)
         self.copy_button.clicked.connect(lambda: copy(text))
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.resize(LARGEST)
         show_end(self.text)
 
@@ -234,9 +242,8 @@ class ErrorPanel(QWidget):
         buttons.addStretch()
         buttons.addWidget(self.read_button)
         buttons.addWidget(self.copy_button)
-        column = QVBoxLayout(self)
+        column = Column(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSizeConstraint(QLayout.SetMinimumSize)
         column.addLayout(row)
         column.addWidget(self.tail, 1)
         column.addLayout(buttons)
@@ -252,10 +259,16 @@ class ErrorPanel(QWidget):
         show_end(self.tail)
         for part in (self.tail, self.read_button, self.copy_button):
             part.setVisible(bool(self._log))
-        # What the panel is in does not ask how high the wrapped text gets.
-        width = self.window().width() - ICON_AND_MARGINS
-        self.message.setMinimumHeight(self.message.heightForWidth(width))
         self.show()
+        # Once the parts have their places: of a long page the error is what is to be read.
+        QTimer.singleShot(0, self._come_into_sight)
+
+    def _come_into_sight(self) -> None:
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, ScrolledPage):
+            parent = parent.parentWidget()
+        if parent is not None and self.isVisible():
+            parent.scroll_to(self)
 
     def _read(self) -> None:
         LogDialog(self._log, self.window()).open()

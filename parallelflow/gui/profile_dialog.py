@@ -104,7 +104,7 @@ class ProfileDialog(PlainDialog):
         self.column.addLayout(row)
         self.column.addWidget(self.hint)
         self.column.addWidget(self.error)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.use_button.setDefault(True)
         self.setTabOrder(self.table, self.name)
         self.setTabOrder(self.name, self.create_button)

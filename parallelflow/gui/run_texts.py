@@ -8,10 +8,12 @@ from parallelflow.runs.figures import figures
 from parallelflow.runs.table import ElementState, RunTable
 from parallelflow.wording import count
 
-__all__ = ["events_of", "numbers_of", "results_of"]
+__all__ = ["events_of", "numbers_of", "results_of", "without_middle"]
 
 #: Lines of results; nobody reads more of them, and Qt takes its time for many.
 MOST_RESULTS = 1000
+#: Of the line beside the buttons; with more, the panel would be too high for a small screen.
+MOST_CHARACTERS = 160
 
 
 def numbers_of(run: Progress) -> str:
@@ -24,6 +26,12 @@ def numbers_of(run: Progress) -> str:
         f"{count(len(numbers.engines), 'engine')}, idle {idle:.0%} of the time; {numbers.work:.1f} "
         f"s of work in {numbers.wall:.1f} s: {numbers.speed_up:.1f} times as fast so far."
     )
+
+
+def without_middle(text: str) -> str:
+    """Return a text as it is, or begin and end of a long one: a path may have 4 000 characters."""
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
 
 
 def events_of(run: Progress | None) -> str:

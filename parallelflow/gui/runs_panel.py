@@ -35,7 +35,7 @@ from . import past_runs
 from .element_dialog import ElementDialog
 from .parts import Roomy, code, copy, label, table
 from .run_model import RunModel
-from .run_texts import events_of, numbers_of, results_of
+from .run_texts import events_of, numbers_of, results_of, without_middle
 from .timeline import Timeline
 from .wording import run_line
 
@@ -71,6 +71,7 @@ class RunsPanel(QWidget):
         self._go_to = go_to
         self._run_all = run_all
         self.run: Progress | None = None
+        self._shown_text = ""
         self.setWindowTitle("Runs - Parallel Flow")
         self.model = RunModel()
         self.timer = QTimer(self)
@@ -203,6 +204,7 @@ class RunsPanel(QWidget):
     def show_run(self, run: Progress | None) -> None:
         """Show a run, None for none."""
         self.run = run
+        self._shown_text = ""
         self.model.show_run(run)
         self._list_runs()
         self.refresh()
@@ -250,7 +252,9 @@ class RunsPanel(QWidget):
             text = run_line(snapshot)
             if snapshot.state is RunState.CANCELLED:
                 text += "; executing the workflow again goes on"
-            self.line.setText(text)
+            if text != self._shown_text:  # what has been said since stays until there is news
+                self._shown_text = text
+                self._say(text)
             self.bar.setRange(0, max(snapshot.total, 1))
             self.bar.setValue(snapshot.done + snapshot.failed)
         self.model.refresh()
@@ -298,7 +302,7 @@ class RunsPanel(QWidget):
         """Show the module that runs for each element, in the workflow."""
         place = self.run.trace.place if self.run is not None else None
         if place is not None and not self._go_to(place):
-            self.line.setText("The workflow of this run is not open any more.")
+            self._say("The workflow of this run is not open any more.")
 
     def _run_all_again(self) -> None:
         place = self.run.trace.place if self.run is not None else None
@@ -327,9 +331,14 @@ class RunsPanel(QWidget):
             else:
                 write_trace(path, [self.run])
         except OSError as e:
-            self.line.setText(f"'{path}' could not be written: {e.strerror or e}.")
+            self._say(f"'{path}' could not be written: {e.strerror or e}.")
         else:
-            self.line.setText(f"'{path}' was written.")
+            self._say(f"'{path}' was written.")
+
+    def _say(self, text: str) -> None:
+        """Show a text in the line beside the buttons."""
+        self.line.setText(without_middle(text))
+        self.line.setToolTip("" if self.line.text() == text else text)
 
     def showEvent(self, event: object) -> None:
         """Refresh while it can be seen."""

@@ -154,7 +154,7 @@ class SetupDialog(PlainDialog):
         self.column.addWidget(self.busy)
         self.column.addWidget(self.error)
         self.column.addStretch()
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.save_button.setDefault(True)
 
     def _add(self, title: str, field: QWidget, hint: str) -> None:

@@ -51,7 +51,7 @@ class ShutdownDialog(PlainDialog):
         self.shutdown_button.setAutoDefault(False)
         self.shutdown_button.clicked.connect(self._begin)
         self.cancel_button.clicked.connect(self.reject)
-        self.column.addWidget(buttons)
+        self.add_buttons(buttons)
         self.cancel_button.setDefault(True)
         self.resize(520, 180)
         task = Task(self._look)

@@ -16,8 +16,6 @@ from PyQt5.QtWidgets import (
     QLabel,
     QPushButton,
     QSpinBox,
-    QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -29,6 +27,7 @@ from parallelflow.system.memory import free_memory
 from .cluster_manager import ClusterManager
 from .limits_row import LimitsRow
 from .parts import Busy, ErrorPanel, PlainDialog, code, label, text_of
+from .scrolled_page import Column
 from .start_view import StartView
 from .tasks import Task
 from .wording import machine_line, too_many
@@ -68,11 +67,12 @@ class StartDialog(PlainDialog):
         self._start: Task | None = None
         self._preview_number = 0
         self.under_way = False
-        self.pages = QStackedWidget()
-        self.pages.addWidget(self._question())
-        self.pages.addWidget(self._progress())
-        self.column.addWidget(self.pages, 1)
-        self.column.addWidget(self._buttons())
+        # Not a stack, which is as high as the highest of its pages.
+        self.asking, self.starting = self._question(), self._progress()
+        self.starting.hide()
+        self.column.addWidget(self.asking, 1)
+        self.column.addWidget(self.starting, 1)
+        self.add_buttons(self._buttons())
         self.start_button.setDefault(True)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -89,7 +89,7 @@ class StartDialog(PlainDialog):
 
     def _question(self) -> QWidget:
         page = QWidget()
-        column = QVBoxLayout(page)
+        column = Column(page)
         column.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.ExpandingFieldsGrow)
@@ -115,15 +115,15 @@ class StartDialog(PlainDialog):
         title.setBuddy(self.number)
         form.addRow(title, numbers)
         form.addRow("", self.machine)
-        form.addRow("", self.warning)
         form.addRow("&Launcher:", self.launcher)
         column.addLayout(form)
+        column.addWidget(self.warning)
         self.what_button = QPushButton("&What is run...")
         self.what_button.setCheckable(True)
         self.what_button.setAutoDefault(False)
         self.what_button.setToolTip("Show the commands, or the job script, before they are run")
         box = QWidget()
-        inside = QVBoxLayout(box)
+        inside = Column(box)
         inside.setContentsMargins(0, 0, 0, 0)
         self.preview = code(lines=4)
         self.notes = label()
@@ -261,7 +261,7 @@ class StartDialog(PlainDialog):
 
     def _progress(self) -> QWidget:
         page = QWidget()
-        column = QVBoxLayout(page)
+        column = Column(page)
         column.setContentsMargins(0, 0, 0, 0)
         self.view = StartView()
         self.error = ErrorPanel()
@@ -291,7 +291,8 @@ class StartDialog(PlainDialog):
         choice, n, manager = self.chosen(), self.number.value(), self._manager
         name = choice.name if choice is not None else None
         limits = self.follow.limits(n, name)
-        self.pages.setCurrentIndex(1)
+        self.asking.hide()
+        self.starting.show()
         self.start_button.hide()
         self.hide_button.show()
         self.error.hide()
@@ -334,7 +335,8 @@ class StartDialog(PlainDialog):
 
     def _go_back(self) -> None:
         """Ask again after a start that has failed."""
-        self.pages.setCurrentIndex(0)
+        self.starting.hide()
+        self.asking.show()
         self.back_button.hide()
         self.error.hide()
         self.cancel_button.setText("Cancel")

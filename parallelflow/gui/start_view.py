@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PyQt5.QtWidgets import QProgressBar, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QProgressBar, QTreeWidget, QTreeWidgetItem, QWidget
 
 from parallelflow.engine_manager.model import EngineStart, Stage, StartSnapshot
 
 from .parts import label, numbers, table
+from .scrolled_page import Column
 from .wording import start_line
 
 __all__ = ["StartView"]
@@ -29,7 +30,7 @@ class StartView(QWidget):
         self.bar.setTextVisible(False)
         self.table = table(TITLES, lines=2)
         self.table.setSelectionMode(QTreeWidget.NoSelection)
-        column = QVBoxLayout(self)
+        column = Column(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.line)
         column.addWidget(self.bar)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.host import window_steps as base
-
 #: More parts than any of our windows has.
 MOST_TABS = 60
 
@@ -16,7 +14,9 @@ FRAME_HEIGHT = 30
 
 def look_at(widget: Any, size: tuple[int, int]) -> None:
     """Fail if a window does not fit a screen, cuts a text or has a part that keys do not reach."""
-    base.app().processEvents()
+    from PyQt5.QtWidgets import QApplication
+
+    QApplication.processEvents()
     window = widget.window()
     faults = list(_cut(widget))
     if window.width() > size[0] or window.height() > size[1] - FRAME_HEIGHT:
@@ -37,7 +37,9 @@ def _parts(widget: Any) -> Iterator[Any]:
         if not isinstance(child, Q.QWidget) or child.isWindow() or not child.isVisible():
             continue
         yield child
-        if not isinstance(child, whole):
+        if type(child).__name__ == "ScrolledPage":  # what is not in sight is scrolled to
+            yield from _parts(child.widget())
+        elif not isinstance(child, whole):
             yield from _parts(child)
 
 
@@ -70,7 +72,7 @@ def _not_reached(widget: Any) -> list[str]:
 
     window = widget.window()
     window.activateWindow()
-    base.app().processEvents()
+    Q.QApplication.processEvents()
     wanted = [
         part
         for part in _parts(widget)

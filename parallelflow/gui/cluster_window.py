@@ -323,7 +323,9 @@ class ClusterWindow(QWidget):
             for engine in engines:
                 try:
                     if now.get(engine.id) != (engine.pid, engine.host):
-                        raise EngineUnreachable(f"engine {engine.id} is not there any more.")
+                        raise EngineUnreachable(
+                            f"There is no engine {engine.id} in the cluster any more."
+                        )
                     action(engine.id)
                 except ParallelFlowError as e:
                     troubles.append(e)

@@ -102,7 +102,9 @@ class ScrolledPage(QScrollArea):
         least = self.column.minimumSize()
         width, height = max(width, least.width()), least.height()
         if self.column.hasHeightForWidth():
-            height = self.column.minimumHeightForWidth(width)
+            # Qt takes a scroll bar away only where all fits beside it.
+            beside = width - self.verticalScrollBar().sizeHint().width()
+            height = self.column.minimumHeightForWidth(max(beside, least.width()))
         if roomy:
             height = max(height, self.column.sizeHint().height())
             width = max(width, self.column.sizeHint().width())

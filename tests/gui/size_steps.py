@@ -181,7 +181,7 @@ def the_start_and_its_error() -> Iterator[None]:
     yield from gone("LogDialog")
     file.unlink()
     asked.activateWindow()
-    yield
+    yield from until(asked.isActiveWindow, "the dialog in front")
     QTest.keyClick(asked, Qt.Key_B, Qt.AltModifier)
     yield from until(lambda: asked.start_button.isVisible(), "the question again")
     asked.start_button.setFocus()

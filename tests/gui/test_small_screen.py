@@ -112,9 +112,10 @@ def starting() -> StartSnapshot:
 def questions_before_work(qtbot: Any, manager: FakeManager) -> States:
     from parallelflow.gui.ask_dialog import AskDialog, StartingDialog
 
-    for state in (State.NO_CLUSTER, State.CONTROLLER):
-        asked = AskDialog(PROFILE, 999, state)
+    for state, profile in ((State.NO_CLUSTER, "default"), (State.CONTROLLER, PROFILE)):
+        asked = AskDialog(profile, 999, state)
         asked.open()
+        qtbot.waitUntil(lambda asked=asked: not asked.page.verticalScrollBar().maximum())
         yield state.value, asked
         asked.close()
         asked.deleteLater()

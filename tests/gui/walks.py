@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,9 +57,14 @@ def walk(home: Path, *steps: str, vistrail: bool = False, program: str = "window
     assert not lines, f"{out}\n{err}"
 
 
+#: Told once for a home, and only where a busy machine takes more than 5 s for it.
+FONT_CACHE = re.compile(r".* WARNING:\nMatplotlib is building the font cache; .*\n")
+
+
 def printed(err: str) -> list[str]:
     """Return what came on stderr, without what Qt says of a window that is on no screen."""
-    return [line for line in err.splitlines() if not line.startswith("This plugin does not")]
+    lines = FONT_CACHE.sub("", err).splitlines()
+    return [line for line in lines if not line.startswith("This plugin does not")]
 
 
 def clusters(others: set[leaks.Left]) -> list[str]:

@@ -3,6 +3,7 @@
 Standard library only. Runs whose sessions have the same content of their own modules share one
 `ModuleSet`; for another content, or another path, there is another. ``sys.modules`` holds the set
 of the run that works now. What is installed, and what the engine itself is made of, is common.
+It is one file, though a long one: a set, and the finder and loaders that fill it from there.
 """
 
 from __future__ import annotations

@@ -54,6 +54,13 @@ class _RepairingLoader:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        from importlib.machinery import ExtensionFileLoader
+
+        from . import repairs
+
+        if isinstance(self._loader, ExtensionFileLoader):  # most of its import is done here
+            with repairs.around_creation(spec.name):
+                return self._loader.create_module(spec)
         return self._loader.create_module(spec)  # type: ignore[attr-defined]
 
     def exec_module(self, module: ModuleType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,21 @@ def qt_takes_floats_for_integers() -> None:
         pass
     else:
         raise AssertionError("nonsense is accepted")
+
+
+@symptom("qt-imports", r"AssertionError: it ended with -11")
+def a_module_of_qt_is_imported_while_views_are_destroyed() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.host.late_import"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, f"it ended with {ended.returncode}"
+    assert ended.stdout == "imported\n", ended
 
 
 @symptom(

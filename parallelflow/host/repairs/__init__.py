@@ -7,6 +7,7 @@ and applies them when the modules they belong to are imported.
 from .registry import REPAIRS as REPAIRS
 from .registry import SKIP_VARIABLE as SKIP_VARIABLE
 from .registry import applied as applied
+from .registry import around_creation as around_creation
 from .registry import around_import as around_import
 from .registry import find_standin as find_standin
 from .registry import has_repairs as has_repairs

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from .repair import Repair
+from .repair import Repair, always
 
 _WINDOW = ("vistrails.gui",)
 
@@ -25,6 +27,36 @@ _TAKE_INTEGERS = {
     "QtWidgets.QProgressDialog": ("setValue",),
     "QtWidgets.QWidget": ("setMaximumSize",),
 }
+
+
+#: Modules of PyQt5 that VisTrails does not load at its start: whoever uses one imports it later.
+_LATER = (
+    *(
+        "QAxContainer",
+        "QtBluetooth",
+        "QtDBus",
+        "QtDesigner",
+        "QtHelp",
+        "QtLocation",
+        "QtMultimedia",
+    ),
+    *("QtMultimediaWidgets", "QtNetwork", "QtNfc", "QtOpenGL", "QtPositioning", "QtPrintSupport"),
+    *("QtQml", "QtQuick", "QtQuick3D", "QtQuickWidgets", "QtRemoteObjects", "QtSensors"),
+    *("QtSerialPort", "QtSql", "QtSvg", "QtTest", "QtTextToSpeech", "QtWebChannel", "QtWebEngine"),
+    *("QtWebEngineCore", "QtWebEngineWidgets", "QtWebKit", "QtWebKitWidgets", "QtWebSockets"),
+    *("QtX11Extras", "QtXml", "QtXmlPatterns", "Qsci"),
+)
+
+
+@contextlib.contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _has_qt() -> bool:
@@ -94,6 +126,17 @@ def _give_button_none() -> None:
 
 
 REPAIRS = (
+    Repair(
+        name="qt-imports",
+        symptom="the window ends with a segmentation fault, now and then",
+        cause="a module of PyQt5 that is half imported is asked for the class of each object that "
+        "Qt tells VisTrails' event filter of; a search for garbage at that moment destroys views, "
+        "which Qt tells it of",
+        affected="PyQt5 5.15",
+        modules=tuple(f"PyQt5.{name}" for name in _LATER),
+        needed=always,
+        around=_no_search_for_garbage,
+    ),
     Repair(
         name="qt-floats",
         symptom="TypeError: arguments did not match any overloaded call ... 'float'",

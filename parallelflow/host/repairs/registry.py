@@ -145,6 +145,23 @@ def around_import(module: str) -> Iterator[None]:
     _repair_module(module)
 
 
+@contextmanager
+def around_creation(module: str) -> Iterator[None]:
+    """Enter the contexts of a module's repairs; the body creates the module, which is compiled.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    """
+    with ExitStack() as stack:
+        for repair in _repairs_of(module):
+            if repair.around is not None and _is_needed(repair, "around"):
+                stack.enter_context(repair.around())
+                _record(repair)
+        yield
+
+
 def find_standin(module: str) -> ModuleSpec | None:
     """Return the spec of what stands in for a missing module.
 

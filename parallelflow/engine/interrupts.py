@@ -20,7 +20,7 @@ from parallelflow.system import forks
 
 from .place import is_engine
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "ignore"]
 
 
 class Interrupts:
@@ -66,7 +66,7 @@ class Interrupts:
         if self._ours:
             # Until the reply has been sent; then ipykernel (`post_handler_hook`) has its own back.
             # A handler, and not SIG_IGN, which programs would inherit that a thread starts.
-            signal.signal(signal.SIGINT, _ignore)
+            signal.signal(signal.SIGINT, ignore)
 
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
@@ -97,8 +97,8 @@ def _take(number: int, frame: FrameType | None) -> None:
     interrupts.pending = True
 
 
-def _ignore(number: int, frame: FrameType | None) -> None:
-    pass
+def ignore(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing."""
 
 
 def _keep_handlers_from_children() -> None:
@@ -108,7 +108,7 @@ def _keep_handlers_from_children() -> None:
         return
     _kept = True
     forks.keep_what_is_set(_is_set_by_python)
-    for handler in (_take, _ignore):
+    for handler in (_take, ignore):
         forks.keep_from_children(signal.SIGINT, handler, signal.default_int_handler)
 
 

@@ -17,6 +17,7 @@ from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.connection import user_interrupts
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
+from parallelflow.names import QUIET_REQUEST
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.work.chunks import SHARED_BYTES
 from parallelflow.work.policy import ElementPolicy
@@ -200,6 +201,30 @@ def test_a_cancel_at_any_moment_finds_the_engines_answering(client: Any) -> None
         while time.monotonic() < end:
             run.poll(0.05)
         assert run.cancel() == [], number
+
+
+def interrupt_before_chunks(on: bool) -> None:
+    """Let SIGINT hit this engine each time that it has begun to handle a request of ours."""
+    from IPython import get_ipython
+
+    kernel = get_ipython().kernel
+
+    def hit(stream: Any, ident: Any, parent: Any) -> Any:
+        if parent["metadata"].get("label") == QUIET_REQUEST:
+            os.kill(os.getpid(), signal.SIGINT)
+        return kernel.apply_request(stream, ident, parent)
+
+    kernel.shell_handlers["apply_request"] = hit if on else kernel.apply_request
+
+
+@on_real
+def test_an_interrupt_before_a_chunk_begins_does_not_lose_it(client: Any) -> None:
+    client[:].apply(interrupt_before_chunks, True).get(BUSY_SECONDS)
+    try:
+        run = run_of(client, lambda i: -i, range(20), chunk_size=2)
+        assert run.values == [-i for i in range(20)]
+    finally:
+        client[:].apply(interrupt_before_chunks, False).get(BUSY_SECONDS)
 
 
 @on_both

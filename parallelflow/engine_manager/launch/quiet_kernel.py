@@ -8,12 +8,14 @@ thread, although nothing has been written. What elements write travels in the re
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from ipykernel.iostream import OutStream
 from ipyparallel.engine import app
 from ipyparallel.engine.kernel import IPythonParallelKernel
 
+from parallelflow.engine.interrupts import ignore
 from parallelflow.names import QUIET_REQUEST
 
 __all__ = ["QuietKernel", "QuietStream", "install"]
@@ -21,6 +23,24 @@ __all__ = ["QuietKernel", "QuietStream", "install"]
 
 class QuietKernel(IPythonParallelKernel):
     """ipyparallel's kernel, which publishes nothing about requests that say so."""
+
+    _next_is_quiet = False
+
+    def should_handle(self, stream: Any, msg: Any, idents: Any) -> Any:
+        """Return whether a request is to be handled, which follows at once."""
+        self._next_is_quiet = _is_quiet(msg)
+        return super().should_handle(stream, msg, idents)
+
+    def pre_handler_hook(self) -> None:
+        """Prepare for SIGINT while a request is handled.
+
+        The kernel's own raises KeyboardInterrupt from here on. Until the function of ours that was
+        sent looks to it (`parallelflow.engine.interrupts`), that would end the request without a
+        reply. Whoever interrupts an engine does it again if that has had no effect.
+        """
+        super().pre_handler_hook()
+        if self._next_is_quiet:
+            signal.signal(signal.SIGINT, ignore)
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
         if not _is_quiet(parent or self.get_parent(channel)):

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,7 @@ def test_what_has_finished_is_written_after_ctrl_c(running: str, cases: Path, fo
         told += line
         if line.startswith("[row 1] rested 0"):
             break
+    time.sleep(1)  # what a row writes is shown a moment before the row has finished
     os.kill(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=SECONDS)[1]
     assert process.returncode == 130, told + rest

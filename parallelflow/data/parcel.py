@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from .collection import no_collection
+from parallelflow.system.collection import no_collection
+
 from .shared_file import FileReference, read_buffers
 
 __all__ = ["Frame", "Layout", "Packing", "layout_of", "share_received", "unpack", "unpack_own"]

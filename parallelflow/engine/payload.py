@@ -10,9 +10,9 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from parallelflow.data.collection import no_collection
 from parallelflow.data.parcel import Frame, Packing, layout_of, unpack_own
 from parallelflow.data.parcel import unpack as load
+from parallelflow.system.collection import no_collection
 
 __all__ = ["Frame", "Pickled", "dump", "load", "no_collection", "pack", "travelled", "unpack_own"]
 

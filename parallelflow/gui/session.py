@@ -10,10 +10,10 @@ from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtWidgets import QApplication, QDialog, QWidget
 from vistrails.core.interpreter.cached import CachedInterpreter
 
-from parallelflow.data.collection import leave_start_out
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.interaction import ConsoleInteraction
 from parallelflow.settings import remember
+from parallelflow.system.collection import leave_start_out
 
 from . import main_window, package_reload, tasks
 from .assistant import ParallelAssistant

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from parallelflow.data.collection import no_collection
 from parallelflow.engine import runner
 from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager.connection.client_cache import forget
 from parallelflow.engine_manager.connection.requests import send_request
 from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import SetupFailed
+from parallelflow.system.collection import no_collection
 from parallelflow.work import worker
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive, on_real

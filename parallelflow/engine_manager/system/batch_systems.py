@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from .job_times import (
     clock_seconds,
     lsf_limit_seconds,
-    lsf_run_seconds,
     number_of,
     remaining,
+    seconds_of,
     seconds_since,
 )
 
@@ -250,14 +250,9 @@ def _parse_sge(output: str) -> Iterable[tuple[str, JobStatus]]:
             yield number, JobStatus(JobState.WAITING, "" if word == "qw" else word)
         else:
             used = seconds_since(job.findtext("JAT_start_time", ""))
-            left = remaining(_sge_limit(job), used)
+            limit = seconds_of(job.findtext("hard_request[@name='h_rt']", ""))
+            left = remaining(limit, used)
             yield number, JobStatus(JobState.RUNNING, "" if word == "r" else word, left, used)
-
-
-def _sge_limit(job: ElementTree.Element) -> float | None:
-    """Return the wall time that a job has asked for, seconds."""
-    text = job.findtext("hard_request[@name='h_rt']", "")
-    return clock_seconds(text) if ":" in text else number_of(text)
 
 
 # -- LSF -----------------------------------------------------------------------------------
@@ -280,7 +275,7 @@ def _parse_lsf(output: str) -> Iterable[tuple[str, JobStatus]]:
         elif word in LSF_ENDED:
             yield job, JobStatus(JobState.ENDED, f"{word}{'' if code == '-' else f', code {code}'}")
         else:
-            used = lsf_run_seconds(run_time)
+            used = seconds_of(run_time)
             left = remaining(lsf_limit_seconds(limit), used)
             yield job, JobStatus(JobState.RUNNING, "" if word == "RUN" else word, left, used)
 

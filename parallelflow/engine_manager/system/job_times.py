@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-__all__ = ["clock_seconds", "lsf_limit_seconds", "lsf_run_seconds", "number_of", "remaining",
+__all__ = ["clock_seconds", "lsf_limit_seconds", "number_of", "remaining", "seconds_of",
            "seconds_since"]  # fmt: skip
 
 
@@ -38,15 +38,15 @@ def remaining(limit: float | None, used: float | None) -> float | None:
     return None if limit is None or used is None else limit - used
 
 
-# LSF prints both as hours, minutes and seconds where it is configured so (LSB_HMS_TIME_FORMAT).
+def seconds_of(text: str) -> float | None:
+    """Return the seconds of a time that is a clock's or a number, such as ``16038 second(s)``."""
+    return clock_seconds(text) if ":" in text else number_of(text)
 
 
 def lsf_limit_seconds(text: str) -> float | None:
-    """Return the seconds of LSF's ``runtimelimit``: minutes, such as ``90.0`` or ``3.0/hostA``."""
+    """Return the seconds of LSF's ``runtimelimit``: minutes, such as ``90.0`` or ``3.0/hostA``.
+
+    Where it is configured so (LSB_HMS_TIME_FORMAT) it is a clock's.
+    """
     minutes = number_of(text)
     return clock_seconds(text) if ":" in text else None if minutes is None else 60 * minutes
-
-
-def lsf_run_seconds(text: str) -> float | None:
-    """Return the seconds of LSF's ``run_time``, such as ``16038 second(s)``."""
-    return clock_seconds(text) if ":" in text else number_of(text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+
+from parallelflow.system.collection import no_collection
 
 from .repair import Repair, always
 
@@ -46,17 +46,6 @@ _LATER = (
     *("QtWebEngineCore", "QtWebEngineWidgets", "QtWebKit", "QtWebKitWidgets", "QtWebSockets"),
     *("QtX11Extras", "QtXml", "QtXmlPatterns", "Qsci"),
 )
-
-
-@contextlib.contextmanager
-def _no_search_for_garbage() -> Iterator[None]:
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _has_qt() -> bool:
@@ -135,7 +124,7 @@ REPAIRS = (
         affected="PyQt5 5.15",
         modules=tuple(f"PyQt5.{name}" for name in _LATER),
         needed=always,
-        around=_no_search_for_garbage,
+        around=no_collection,
     ),
     Repair(
         name="qt-floats",

@@ -1,4 +1,4 @@
-"""Python's search for garbage, kept off where it would only take time."""
+"""Python's search for garbage, kept off where it would only take time, or do harm."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ __all__ = ["leave_start_out", "no_collection"]
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage while very many objects are made that stay.
+    """Keep Python from looking for garbage within the block.
 
-    It would look at all of them again and again: half of the time of reading a large pickle.
+    Where very many objects are made that stay, it would look at all of them again and again: half
+    of the time of reading a large pickle.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -14,6 +14,7 @@ from parallelflow.checkpoints import folder
 from parallelflow.engine.workflow_results import title
 from parallelflow.engine_manager import get_manager
 from parallelflow.wording import count
+from parallelflow.work.python_value import NO_LITERAL
 
 from . import peek
 from .engines import chosen_launcher, configure_engines
@@ -129,7 +130,7 @@ def _length(module: Any, port: str, aliases: Mapping[str, str]) -> int | None:
         if function.name == port and len(function.params) == 1:
             parameter = function.params[0]
             text = aliases.get(parameter.alias, parameter.strValue)
-            with contextlib.suppress(ValueError, SyntaxError, TypeError):
+            with contextlib.suppress(*NO_LITERAL):
                 return len(ast.literal_eval(text))
     return None
 

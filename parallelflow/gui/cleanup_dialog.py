@@ -189,7 +189,10 @@ class CleanupDialog(PlainDialog):
             self.accept()
             return
         pids = [pid for pid in left if isinstance(pid, int)]
-        lines = [f"{job} could not be stopped; the messages say why." for job in left[len(pids) :]]
+        lines = [
+            sentence(f"{job} could not be stopped; the messages say why.")
+            for job in left[len(pids) :]
+        ]
         if pids:
             lines.append(
                 f"{count(len(pids), 'process', 'processes')} did not stop, even when killed "

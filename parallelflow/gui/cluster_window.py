@@ -309,6 +309,7 @@ class ClusterWindow(QWidget):
         box = QMessageBox(QMessageBox.Question, title, text, parent=self)
         agree = box.addButton(word, QMessageBox.DestructiveRole)
         box.setDefaultButton(box.addButton(QMessageBox.Cancel))
+        box.setTextFormat(Qt.PlainText)  # hosts name themselves
         box.setAttribute(Qt.WA_DeleteOnClose)
         agree.clicked.connect(lambda: self._do(doing, chosen, action))
         box.open()

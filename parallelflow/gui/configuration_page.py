@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from PyQt5.QtWidgets import QLabel
@@ -19,6 +21,9 @@ from parallelflow.work.python_value import python_value
 from .parts import label, sentence
 
 __all__ = ["ConfigurationPage", "explanations", "problem"]
+
+#: What a setting can be, by the type of its value.
+KINDS = {int: "a whole number", float: "a number", bool: "True or False"}
 
 INTRODUCTION = (
     "Select a setting to read what it does. Double-click its value to change it; changes hold "
@@ -41,7 +46,7 @@ def problem(name: str, value: Any) -> str:
     """Return why a setting cannot have a value, empty if it can."""
     default = getattr(Settings(), name, None)
     number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    if number and not float(value) >= 0:
+    if number and not 0 <= value < math.inf:
         return f"'{name}' cannot be {value}: it is 0 or more."
     try:
         if name == "profile":
@@ -66,9 +71,9 @@ class ConfigurationPage:
         from vistrails.gui.preferences import QPackageConfigurationDialog
 
         self._owner: Any = QPackageConfigurationDialog
-        self._make, self._note = make, note = (
+        self._make, self._reset = make, reset = (
             QPackageConfigurationDialog.__init__,
-            QPackageConfigurationDialog.configuration_changed,
+            QPackageConfigurationDialog.reset_configuration,
         )
 
         @functools.wraps(make)
@@ -76,40 +81,30 @@ class ConfigurationPage:
             make(dialog, parent, package)
             if package.identifier == IDENTIFIER:
                 _explain(dialog)
+                _check_changes(dialog)
 
-        @functools.wraps(note)
-        def note_checked(dialog: Any, item: Any, value: Any) -> None:
-            if not hasattr(dialog, "kept") or _check(dialog, item):
-                note(dialog, item, value)
+        @functools.wraps(reset)
+        def reset_checked(dialog: Any) -> None:
+            reset(dialog)
+            if hasattr(dialog, "about"):  # the tree is made again
+                _check_changes(dialog)
 
         self._owner.__init__ = make_explained
-        self._owner.configuration_changed = note_checked
+        self._owner.reset_configuration = reset_checked
 
     def close(self) -> None:
         """Leave the dialog as VisTrails has it."""
-        self._owner.__init__, self._owner.configuration_changed = self._make, self._note
+        self._owner.__init__, self._owner.reset_configuration = self._make, self._reset
 
 
 def _explain(dialog: Any) -> None:
-    tree = dialog._configuration_widget._tree.treeWidget
-    about = explanations()
+    tree, about = dialog._configuration_widget._tree.treeWidget, explanations()
     for text in dialog._configuration_widget.findChildren(QLabel):
         if text.text().startswith("Set configuration variables"):
             text.setText("The settings of Parallel Flow:")
     dialog.about = label(INTRODUCTION)
     dialog.about.setMinimumHeight(3 * dialog.about.fontMetrics().lineSpacing())
     dialog.layout().insertWidget(1, dialog.about)
-    dialog.kept = {
-        name: getattr(dialog._configuration_object, name)
-        for name in about
-        if hasattr(dialog._configuration_object, name)
-    }
-    top = tree.topLevelItem(0)
-    tree.blockSignals(True)  # a tip is a change of the item, too
-    for item in map(top.child, range(top.childCount())):
-        for column in range(3):
-            item.setToolTip(column, about.get(item.name, ""))
-    tree.blockSignals(False)
 
     def show(item: Any, _: Any = None) -> None:
         name = getattr(item, "name", "")
@@ -119,17 +114,32 @@ def _explain(dialog: Any) -> None:
     dialog.resize(640, 480)
 
 
-def _check(dialog: Any, item: Any) -> bool:
-    """Return True if a value can be kept; else say why, and put the one before back."""
-    name, configuration = item.name, dialog._configuration_object
-    wrong = problem(name, getattr(configuration, name))
+def _check_changes(dialog: Any) -> None:
+    """Give the tree's items their tips, and have what is typed into them checked."""
+    tree, about = dialog._configuration_widget._tree.treeWidget, explanations()
+    top = tree.topLevelItem(0)
+    tree.blockSignals(True)  # a tip is a change of the item, too
+    for item in map(top.child, range(top.childCount())):
+        for column in range(3):
+            item.setToolTip(column, about.get(item.name, ""))
+        item.change_value = functools.partial(_change, dialog, item, item.change_value)
+    tree.blockSignals(False)
+
+
+def _change(dialog: Any, item: Any, change: Callable[[str], None], text: str) -> None:
+    """Change a setting if it can have the value; else say why, and show the one there is."""
+    now = getattr(item._parent_obj, item.name)
+    try:
+        wrong = problem(item.name, item._obj_type(text))
+    except (TypeError, ValueError):
+        kind = KINDS.get(type(now), "of another kind")
+        wrong = f"'{item.name}' cannot be '{text}': it is {kind}."
     if not wrong:
-        dialog.kept[name] = getattr(configuration, name)
-        return True
-    setattr(configuration, name, dialog.kept[name])
+        change(text)
+        dialog.about.setText(f"{item.name}: {explanations().get(item.name, '')}")
+        return
     tree = item.treeWidget()
     tree.blockSignals(True)
-    item.setText(1, str(dialog.kept[name]))
+    item.setText(1, str(now))
     tree.blockSignals(False)
     dialog.about.setText(f"Not changed. {wrong}")
-    return False

@@ -18,6 +18,8 @@ __all__ = ["ElementDialog", "describe"]
 
 #: A text in which nothing can be found any more; Qt takes seconds for much more.
 MOST_CHARACTERS = 200_000
+#: Of a value, and in how many containers within each other; one may be in itself.
+MOST_PARTS, MOST_DEPTH = 20_000, 50
 
 
 def describe(table: RunTable, index: int) -> str:
@@ -49,13 +51,41 @@ def describe(table: RunTable, index: int) -> str:
 def _whole(look_up: Callable[[int], Any] | None, index: int, otherwise: str) -> str:
     if look_up is None:
         return otherwise
+    left = [MOST_PARTS]
     try:
-        text = pprint.pformat(look_up(index), width=100)
+        text = pprint.pformat(_begin_of(look_up(index), left), width=100)
     except Exception as e:
         return f"<cannot be shown: {type(e).__name__}: {e}>"
-    if len(text) > MOST_CHARACTERS:
-        return f"{text[:MOST_CHARACTERS]} ... ({len(text)} characters in all)"
+    if len(text) > MOST_CHARACTERS or left[0] <= 0:
+        return f"{text[:MOST_CHARACTERS]} ... (the begin of a larger value)"
     return text
+
+
+def _begin_of(value: Any, left: list[int], depth: int = 0) -> Any:
+    """Return a value without what is too much of it: the formatting of millions takes minutes.
+
+    Parameters
+    ----------
+    value : object
+        What is to be shown.
+    left : list of int
+        How many parts may be taken still; what is taken is subtracted.
+    depth : int
+        How many containers the value is in.
+    """
+    kind = type(value)
+    if kind in (str, bytes) and len(value) > MOST_CHARACTERS:
+        left[0] = 0
+        return value[:MOST_CHARACTERS]
+    if depth >= MOST_DEPTH or kind not in (list, tuple, set, frozenset, dict):
+        return value
+    taken = []
+    for part in value.items() if kind is dict else value:
+        if left[0] <= 0:
+            break
+        left[0] -= 1
+        taken.append(_begin_of(part, left, depth + 1))
+    return kind(taken)
 
 
 class ElementDialog(PlainDialog):

@@ -134,7 +134,7 @@ class EngineModel(QAbstractTableModel):
         if role == Qt.TextAlignmentRole and column.number:
             return int(Qt.AlignRight | Qt.AlignVCenter)
         if role == Qt.ToolTipRole and value is None:
-            return "not known (yet), or not from here"
+            return "Not known (yet), or not from here"
         return None
 
     def headerData(

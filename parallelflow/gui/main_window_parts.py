@@ -30,7 +30,7 @@ GUIDE = "Parallel Flow"
 
 def engines_line(profile: str, state: State, engines: int) -> str:
     """Return the profile and the engines in a few words."""
-    return f"{profile}: {WORDS.get(state) or count(engines, 'engine')}"
+    return f"Profile '{profile}': {WORDS.get(state) or count(engines, 'engine')}"
 
 
 class MainWindowParts:

@@ -131,5 +131,6 @@ def _tell(text: str) -> None:
     box = QMessageBox(
         QMessageBox.Information, "Parallel Flow", text, parent=main_window.parent_for_dialogs()
     )
+    box.setTextFormat(Qt.PlainText)
     box.setAttribute(Qt.WA_DeleteOnClose)
     box.open()

@@ -18,8 +18,9 @@ from PyQt5.QtWidgets import (
 
 from parallelflow.loops.map_editing import MapChoice, PortName
 from parallelflow.settings import POLICIES, settings
+from parallelflow.work.python_value import NO_LITERAL
 
-from .parts import label
+from .parts import label, tip
 from .scrolled_page import Column
 from .wording import policy
 
@@ -61,7 +62,7 @@ class MapForm(QWidget):
             box.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(16)
         self.elements = QLineEdit()
-        self.elements.setPlaceholderText("[1, 2, 3], or empty if a connection gives it")
+        self.elements.setPlaceholderText("[1, 2, 3], or by a connection")
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.AllNonFixedFieldsGrow)
         form.addRow("&Result from:", self.output)
@@ -135,7 +136,8 @@ class MapForm(QWidget):
         for port, place in places.items():
             source = self._fixed.get(port)
             place.setEnabled(source is None)
-            place.setToolTip(f"'{port}' has its value from the module '{source}'" if source else "")
+            text = f"'{port}' has its value from the module '{source}'" if source else ""
+            place.setToolTip(tip(text))
         if "InputList" in self._fixed:
             self.elements.setText(f"from the module '{self._fixed['InputList']}'")
 
@@ -175,7 +177,7 @@ class MapForm(QWidget):
             try:
                 if not isinstance(ast.literal_eval(text), (list, tuple)):
                     raise ValueError
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
+            except NO_LITERAL:
                 return "The list is not one that Python reads, such as [1, 2] or ['a', 'b']."
         return ""
 

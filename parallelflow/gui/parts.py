@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtGui import (
@@ -47,13 +48,19 @@ __all__ = [
     "icon_label",
     "label",
     "numbers",
+    "plain",
     "sentence",
     "table",
     "text_of",
+    "tip",
 ]
 
 # Lines of an error's text or a log that are shown without scrolling.
 FEW_LINES = 6
+# What a tool tip holds, in characters, and a line of it: Qt wraps HTML only.
+MOST_IN_TIP, WIDTH = 2500, 100
+# Between a "<" and a tag's name, so that it is none.
+NO_SPACE = "\u200b"
 
 
 def label(text: str = "", bold: bool = False) -> QLabel:
@@ -105,6 +112,21 @@ def show_end(shown: QPlainTextEdit) -> None:
     shown.moveCursor(QTextCursor.StartOfBlock)
 
 
+def plain(text: str) -> str:
+    """Return a text that Qt takes for a plain one, also where somebody's value looks like HTML."""
+    if not Qt.mightBeRichText(text):
+        return text
+    return text.replace("<", f"<{NO_SPACE}").replace("&lt;", f"&{NO_SPACE}lt;")
+
+
+def tip(text: str) -> str:
+    """Return what somebody's value or error is in a tool tip: wrapped, and no longer than one."""
+    lines = [part for line in text[:MOST_IN_TIP].splitlines() for part in wrap(line, WIDTH) or [""]]
+    if len(text) > MOST_IN_TIP:
+        lines.append("...")
+    return plain("\n".join(lines))
+
+
 def copy(text: str) -> None:
     """Put a text into the clipboard."""
     clipboard = QGuiApplication.clipboard()
@@ -130,6 +152,7 @@ def table(titles: Sequence[str], lines: int = 6) -> QTreeWidget:
     made.setAllColumnsShowFocus(True)
     made.setItemDelegate(Roomy(made))
     made.header().setSectionResizeMode(QHeaderView.ResizeToContents)
+    made.header().setStretchLastSection(False)  # else the last one is cut where it is not stretched
     made.setMinimumHeight(made.fontMetrics().lineSpacing() * (lines + 1))
     return made
 

@@ -8,17 +8,30 @@ from pathlib import Path
 from PyQt5.QtWidgets import QTreeWidget, QTreeWidgetItem
 
 from parallelflow.runs.detached import all_runs
+from parallelflow.runs.history import history_file
 from parallelflow.system.memory import shown_bytes
 
-__all__ = ["TITLES", "fill"]
+from .parts import tip
+
+__all__ = ["TITLES", "fill", "stamp"]
 
 TITLES = (
     "Began", "Workflow", "Run", "State", "Elements", "Failed", "Time", "Engines", "Peak memory",
 )  # fmt: skip
 
 
+def stamp() -> object:
+    """Return what is another thing when a run has been added since; costs next to nothing."""
+    try:
+        found = history_file().stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def fill(tree: QTreeWidget) -> None:
     """Show the runs in a table, the latest first."""
+    tree.clear()
     for past in reversed(all_runs()):
         shown = (
             time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began)),
@@ -31,4 +44,7 @@ def fill(tree: QTreeWidget) -> None:
             str(past.engines),
             shown_bytes(past.memory),
         )
-        tree.addTopLevelItem(QTreeWidgetItem(list(shown)))
+        item = QTreeWidgetItem(list(shown))
+        for column, text in ((1, past.workflow), (3, past.first_error)):
+            item.setToolTip(column, tip(text))
+        tree.addTopLevelItem(item)

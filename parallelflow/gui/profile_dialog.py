@@ -22,7 +22,7 @@ from parallelflow.errors import ProfileError
 
 from .cleanup_dialog import Choice, CleanupDialog
 from .cluster_manager import ClusterManager
-from .parts import Busy, ErrorPanel, PlainDialog, label, table
+from .parts import Busy, ErrorPanel, PlainDialog, label, table, tip
 from .setup_dialog import SetupDialog
 from .tasks import Task
 
@@ -133,6 +133,7 @@ class ProfileDialog(PlainDialog):
             configured = "yes" if profile.configured else "no"
             item = QTreeWidgetItem([name, clusters(profile), configured, _short(profile.folder)])
             item.setData(0, Qt.UserRole, profile.name)
+            item.setToolTip(3, tip(str(profile.folder)))
             self.table.addTopLevelItem(item)
             if profile.name == self._select:
                 self.table.setCurrentItem(item)

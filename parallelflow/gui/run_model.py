@@ -12,7 +12,9 @@ from parallelflow.progress import Progress
 from parallelflow.runs.table import COLUMNS, ElementState, Row, RunTable
 from parallelflow.system.memory import shown_bytes
 
-__all__ = ["RunModel"]
+from .parts import tip
+
+__all__ = ["MOST_SEARCHED", "RunModel"]
 
 TITLES = (
     "#", "State", "Input", "Engine", "Host", "Start", "Seconds", "Peak memory",
@@ -21,8 +23,12 @@ TITLES = (
 NUMBERS = {"index", "engine", "start", "seconds", "memory", "attempt"}
 #: So many elements are searched for a text in what they show; of more, only failed ones.
 MOST_SEARCHED = 20_000
+#: Of an index; Python refuses to read numbers of thousands of digits.
+MOST_DIGITS = 19
 #: So many are sorted again while the run goes on.
 MOST_RESORTED = 50_000
+#: Characters of a cell: a message may be a megabyte, of which Qt would measure each.
+MOST_SHOWN = 500
 FAILED = QBrush(QColor(200, 50, 50))
 
 
@@ -37,6 +43,8 @@ class RunModel(QAbstractTableModel):
         self._column, self._descending = "index", False
         self._state: ElementState | None = None
         self._text = ""
+        #: Whether words have been looked for in failed elements only, as there are very many.
+        self.searched_failed = False
         self._row: tuple[int, Row] | None = None
 
     def show_run(self, progress: Progress | None) -> None:
@@ -79,7 +87,7 @@ class RunModel(QAbstractTableModel):
         self.endResetModel()
 
     def _arrange(self) -> None:
-        self._row = None
+        self._row, self.searched_failed = None, False
         self._total = 0 if self.table is None else len(self.table)
         if self.table is None:
             self._order = ()
@@ -91,9 +99,10 @@ class RunModel(QAbstractTableModel):
 
     def _search(self, found: Sequence[int]) -> list[int]:
         assert self.table is not None
-        if self._text.isdecimal() and int(self._text) in found:
+        if self._text.isdecimal() and len(self._text) < MOST_DIGITS and int(self._text) in found:
             return [int(self._text)]
         if len(found) > MOST_SEARCHED:
+            self.searched_failed = True
             found = [i for i in found if i in self.table.progress.trace.failures]
         return [i for i in found if any(self._text in text.lower() for text in self.texts(i))]
 
@@ -102,6 +111,14 @@ class RunModel(QAbstractTableModel):
     def element(self, place: int) -> int:
         """Return the index of the element in a row of the table."""
         return self._order[place]
+
+    def first_failure(self) -> str:
+        """Return what the first failed element says, to follow another text; empty without one."""
+        if self.table is None or not (failures := self.table.progress.trace.failures):
+            return ""
+        first = min(failures)
+        message = self.table.row(first).message.partition("\n")[0]
+        return f"; element {first}: {message[:MOST_SHOWN]}"
 
     def place(self, element: int) -> int | None:
         """Return the row that an element is in, None if it is not shown."""
@@ -138,8 +155,8 @@ class RunModel(QAbstractTableModel):
         if role in (Qt.DisplayRole, Qt.ToolTipRole):
             text = self._text_of(row, column)
             if role == Qt.ToolTipRole:
-                return text if column in ("input", "message") else None
-            return text.partition("\n")[0]
+                return tip(text) if column in ("input", "message") else None
+            return text.partition("\n")[0][:MOST_SHOWN]
         return None
 
     def _row_at(self, place: int) -> Row:

@@ -1,4 +1,7 @@
-"""The panel Runs: a run's elements, when each engine worked, its results, what happened."""
+"""The panel Runs: a run's elements, when each engine worked, its results, what happened.
+
+It is one file, though a long one: the parts of one panel, and what its buttons do.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ from parallelflow.trace import Place
 
 from . import past_runs
 from .element_dialog import ElementDialog
-from .parts import Roomy, code, copy, label, table
-from .run_model import RunModel
+from .parts import Roomy, code, copy, label, table, tip
+from .run_model import MOST_SEARCHED, RunModel
 from .run_texts import events_of, numbers_of, results_of, without_middle
 from .timeline import Timeline
 from .wording import run_line
@@ -72,6 +75,7 @@ class RunsPanel(QWidget):
         self._run_all = run_all
         self.run: Progress | None = None
         self._shown_text = ""
+        self._past_stamp: object = ""
         self.setWindowTitle("Runs - Parallel Flow")
         self.model = RunModel()
         self.timer = QTimer(self)
@@ -125,7 +129,7 @@ class RunsPanel(QWidget):
         self.tabs.addTab(self.events, "E&vents")
         self.past = table(past_runs.TITLES, lines=3)
         self.tabs.addTab(self.past, "&History")
-        self.tabs.currentChanged.connect(lambda _: self.refresh())
+        self.tabs.currentChanged.connect(lambda _: self._turn_page())
         column.addWidget(self.tabs, 1)
 
     def _elements(self) -> QWidget:
@@ -137,14 +141,15 @@ class RunsPanel(QWidget):
         for state in ElementState:
             self.states.addItem(state.value.capitalize(), state)
         self.text = QLineEdit()
-        self.text.setPlaceholderText("Find: an index, or words of the input or the error")
+        self.text.setPlaceholderText("Find: index or words")
+        self.text.setToolTip("An index, or words of the input or the error; then Return")
         self.text.setClearButtonEnabled(True)
         self.states.activated.connect(lambda _: self._filter())
         self.text.returnPressed.connect(self._filter)
         self.text.textChanged.connect(self._clear)
         self.copy_button = QPushButton("C&opy")
         self.copy_button.setToolTip("Copy the rows that are shown")
-        self.copy_button.clicked.connect(lambda: copy(self.model.as_text()))
+        self.copy_button.clicked.connect(self._copy)
         self.module_button = QPushButton("&Go to module")
         self.module_button.clicked.connect(self.go_to_module)
         self.report_button = QPushButton("&Save report...")
@@ -252,6 +257,9 @@ class RunsPanel(QWidget):
             text = run_line(snapshot)
             if snapshot.state is RunState.CANCELLED:
                 text += "; executing the workflow again goes on"
+            text += self.model.first_failure()
+            if self.model.searched_failed:
+                text += "; of so many elements, words are looked for in failed ones only"
             if text != self._shown_text:  # what has been said since stays until there is news
                 self._shown_text = text
                 self._say(text)
@@ -264,6 +272,10 @@ class RunsPanel(QWidget):
         else:
             self.timer.setInterval(REFRESH_MS)
 
+    def _turn_page(self) -> None:
+        self._past_stamp = ""  # runs without a terminal are no part of the file
+        self.refresh()
+
     def _show_tab(self, run: Progress | None) -> None:
         tab = self.tabs.currentIndex()
         if tab == 1:
@@ -273,7 +285,8 @@ class RunsPanel(QWidget):
             self._show_text(self.results, results_of(self.model.table))
         elif tab == 3:
             self._show_text(self.events, events_of(run))
-        elif tab == 4 and not self.past.topLevelItemCount():
+        elif tab == 4 and self._past_stamp != (stamp := past_runs.stamp()):
+            self._past_stamp = stamp
             past_runs.fill(self.past)
 
     @staticmethod
@@ -287,6 +300,7 @@ class RunsPanel(QWidget):
 
     def _filter(self) -> None:
         self.model.filter(self.states.currentData(), self.text.text())
+        self.refresh()
 
     # -- what is done -------------------------------------------------------------------------
 
@@ -309,18 +323,22 @@ class RunsPanel(QWidget):
         if place is not None:
             self._run_all(place)
 
+    def _copy(self) -> None:
+        copy(self.model.as_text())
+        if self.model.rowCount() > MOST_SEARCHED:
+            self._say(f"The first {MOST_SEARCHED} rows were copied; 'Save table' writes all.")
+
     def _save(self, kind: str) -> None:
-        run = self.run
-        if run is None:
+        if self.run is None:
             return
-        name, files = {
-            "report": ("run.html", "Web pages (*.html)"),
-            "table": ("run.csv", "Tables (*.csv)"),
-        }[kind]
-        start = str(Path.cwd() / name)
-        chosen, _ = QFileDialog.getSaveFileName(self, f"Save {kind}", start, files)
-        if chosen:
-            self.save(kind, Path(chosen))
+        suffix, files = {"report": ("html", "Web pages"), "table": ("csv", "Tables")}[kind]
+        asked = QFileDialog(self, f"Save {kind}", "", f"{files} (*.{suffix})")
+        asked.setAcceptMode(QFileDialog.AcceptSave)
+        asked.setDefaultSuffix(suffix)  # of a name that is typed without one
+        asked.selectFile(f"run.{suffix}")
+        if asked.exec_() and self.run is not None:
+            self.save(kind, Path(asked.selectedFiles()[0]))
+        asked.deleteLater()
 
     def save(self, kind: str, path: Path) -> None:
         """Write the report or the table of the run that is shown; say what came of it."""
@@ -338,7 +356,7 @@ class RunsPanel(QWidget):
     def _say(self, text: str) -> None:
         """Show a text in the line beside the buttons."""
         self.line.setText(without_middle(text))
-        self.line.setToolTip("" if self.line.text() == text else text)
+        self.line.setToolTip("" if self.line.text() == text else tip(text))
 
     def showEvent(self, event: object) -> None:
         """Refresh while it can be seen."""

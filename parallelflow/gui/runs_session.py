@@ -17,7 +17,7 @@ from parallelflow.runs.history import remember_runs
 from parallelflow.trace import Place
 
 from . import main_window, notices
-from .parts import sentence
+from .parts import plain, sentence
 from .run_again import run_all_again, run_failed_again
 from .runs_panel import RunsPanel
 
@@ -160,8 +160,8 @@ def _explain(run: Progress) -> None:
         return
     failure = failures[min(failures)]
     item = scene.modules.get(failure.detail.module) or scene.modules.get(place.function)
-    if item is not None and str(failure) not in item.toolTip():
-        item.setToolTip(sentence(str(failure)))
+    if item is not None and plain(str(failure)) not in item.toolTip():
+        item.setToolTip(plain(sentence(str(failure))))
 
 
 def _go_to(place: Place) -> bool:

@@ -16,6 +16,7 @@ from PyQt5.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QSizePolicy,
     QStyle,
     QWidget,
 )
@@ -115,6 +116,7 @@ class SetupDialog(PlainDialog):
             if question.name == "address":
                 field = QComboBox()
                 field.setEditable(True)
+                field.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Fixed)  # a name may be long
                 field.addItems([*own_addresses(), EVERYWHERE])
                 field.editTextChanged.connect(lambda _: self._check())
             else:

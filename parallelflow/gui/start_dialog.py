@@ -93,7 +93,7 @@ class StartDialog(PlainDialog):
         column.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.ExpandingFieldsGrow)
-        self.cluster = label(f"{self._manager.profile}: looking for a running cluster ...")
+        self.cluster = label(f"'{self._manager.profile}': looking for a running cluster ...")
         self.number = QSpinBox()
         self.number.setRange(0, MOST)  # 0 is said to be none, not silently made 1
         self._suggested = self._manager.suggested_engines()
@@ -182,7 +182,7 @@ class StartDialog(PlainDialog):
             self._show_trouble(error)
         connected = self._manager.state in (State.CONTROLLER, State.ENGINES)
         how = "the engines join its cluster" if connected else "a controller is started first"
-        self.cluster.setText(f"{self._manager.profile}; {how}")
+        self.cluster.setText(f"'{self._manager.profile}'; {how}")
         if self.number.value() == self._suggested:  # not what the user has typed meanwhile
             self._suggested = self._manager.suggested_engines()
             self.number.setValue(self._suggested)

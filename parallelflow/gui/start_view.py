@@ -6,7 +6,7 @@ from PyQt5.QtWidgets import QProgressBar, QTreeWidget, QTreeWidgetItem, QWidget
 
 from parallelflow.engine_manager.model import EngineStart, Stage, StartSnapshot
 
-from .parts import label, numbers, table
+from .parts import label, numbers, table, tip
 from .scrolled_page import Column
 from .wording import start_line
 
@@ -66,7 +66,7 @@ class StartView(QWidget):
         for column, text in enumerate(texts):
             item.setText(column, "" if text is None else str(text))
         numbers(item, 0, 2, 3)
-        item.setToolTip(1, state)
+        item.setToolTip(1, tip(state))
 
     def end(self) -> None:
         """Stop the bar where it stands: nothing more will come."""

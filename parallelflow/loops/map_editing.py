@@ -10,6 +10,7 @@ from typing import Any
 
 from parallelflow.engine.workflow_results import title
 from parallelflow.names import IDENTIFIER
+from parallelflow.work.python_value import NO_LITERAL
 
 __all__ = [
     "MapChoice",
@@ -161,7 +162,7 @@ def names_in(text: str) -> tuple[str, ...]:
     """
     try:
         value = ast.literal_eval(text.strip() or "[]")
-    except (SyntaxError, ValueError):
+    except NO_LITERAL:
         value = [word.strip(" '\"") for word in text.strip(" []()").split(",") if word.strip()]
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) and n for n in names):

@@ -37,10 +37,11 @@ EVERYWHERE = "0.0.0.0"
 # What a host, a queue or an account may be called: it becomes a part of a job script.
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:+/-]*")
 _MACHINE = re.compile(r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9_][A-Za-z0-9_.-]*(?::\d+)?")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]?\d)(?::([0-5]?\d))?")
-_SPAN = re.compile(r"(\d+) ?(minutes|minute|min|m|hours|hour|h|days|day|d)")
+# With more digits than anybody means, Python refuses to read them.
+_CLOCK = re.compile(r"(?:(\d{1,9})-)?(\d{1,9}):([0-5]?\d)(?::([0-5]?\d))?")
+_SPAN = re.compile(r"(\d{1,9}) ?(minutes|minute|min|m|hours|hour|h|days|day|d)")
 _SPANS = {"m": 60, "h": 3600, "d": 24 * 3600}
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?) ?([MG])i?B?", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([MG])i?B?", re.IGNORECASE)
 MOST_ENGINES = 10_000
 
 
@@ -221,7 +222,7 @@ def _machines(text: str) -> dict[str, int]:
             raise UserMistake(
                 f"{shortened(machine)} is not a machine: write HOST=ENGINES, such as node1=4."
             )
-        if equals and not (number.isdecimal() and 0 < int(number[:9]) <= MOST_ENGINES):
+        if equals and not (re.fullmatch(r"\d{1,9}", number) and 0 < int(number) <= MOST_ENGINES):
             raise UserMistake(
                 f"{shortened(number)} is not a number of engines for {machine}: 1 or more."
             )

@@ -78,7 +78,9 @@ def write_report(path: Path, about: About, runs: Sequence[Progress]) -> None:
     OSError
         If it cannot be written.
     """
-    safe_files.replace_text(path.resolve(), report(about, runs))  # a link stays one
+    # A link stays one; what is no character, as in an odd file's name, is shown as "\udcff".
+    page = report(about, runs).encode(errors="backslashreplace")
+    safe_files.replace_bytes(path.resolve(), page)
 
 
 def report(about: About, runs: Sequence[Progress]) -> str:

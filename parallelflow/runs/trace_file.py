@@ -49,7 +49,9 @@ def write_trace(path: Path, runs: Sequence[Progress]) -> None:
     writer.writerow(TITLES)
     for run in runs:
         writer.writerows(_lines(run))
-    safe_files.replace_text(path.resolve(), text.getvalue())  # a link stays one
+    # A link stays one; what is no character, as in an odd file's name, is written as "\udcff".
+    lines = text.getvalue().encode(errors="backslashreplace")
+    safe_files.replace_bytes(path.resolve(), lines)
 
 
 def _lines(run: Progress) -> Iterable[tuple[object, ...]]:

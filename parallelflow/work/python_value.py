@@ -6,7 +6,10 @@ import ast
 
 from parallelflow.errors import UserMistake, shortened
 
-__all__ = ["python_value"]
+__all__ = ["NO_LITERAL", "python_value"]
+
+NO_LITERAL = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
+"""What `ast.literal_eval` raises of what is no literal, such as a set of lists."""
 
 
 def python_value(text: str) -> object:
@@ -30,7 +33,7 @@ def python_value(text: str) -> object:
         return float(text)
     try:
         return ast.literal_eval(text)
-    except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
+    except NO_LITERAL:
         raise UserMistake(
             f"{shortened(text)} is not a value as Python writes it: a number, a text in quotes, "
             "a list of these, None, nan."

@@ -141,6 +141,7 @@ def a_failed_map_says_so() -> Iterator[None]:
     chosen = panel().view.selectedIndexes()[0].row()
     assert cell(chosen, 0) == "7" and cell(chosen, 1) == ElementState.FAILED.value
     assert cell(chosen, 9) == "ValueError: seven", cell(chosen, 9)
+    assert panel().line.text().endswith("1 failed; element 7: ValueError: seven")
     tip = base.item_of("PythonSource").toolTip()
     assert tip.startswith("Element 7 of 60, 7, failed on engine "), tip
     assert "ValueError: seven" in tip, tip
@@ -234,7 +235,7 @@ def past_runs_are_listed() -> Iterator[None]:
 def the_window_around_it() -> Iterator[None]:
     """The status bar, Help, and a window of 1024 x 600 with all that belongs to it."""
     window().resize(1024, 560)
-    yield from until(lambda: "default: no cluster" in _status(), "the status bar")
+    yield from until(lambda: "Profile 'default': no cluster" in _status(), "the status bar")
     assert window().width() == 1024, window().width()
     assert "Parallel Flow" in [a.text() for a in window().qmenus["help"].actions()]
     (examples,) = (a for a in window().qmenus["file"].actions() if a.text() == "Open Examples...")
@@ -271,6 +272,10 @@ def the_configuration_is_checked() -> Iterator[None]:
     before = {name: getattr(package.configuration, name) for name in items}
     for name, wrong, told in (
         ("engines", "-3", "'engines' cannot be -3: it is 0 or more."),
+        ("engines", "", "'engines' cannot be '': it is a whole number."),
+        ("elementTimeout", "1 h", "'elementTimeout' cannot be '1 h': it is a number."),
+        ("elementTimeout", "inf", "'elementTimeout' cannot be inf: it is 0 or more."),
+        ("askToStart", "perhaps", "'askToStart' cannot be 'perhaps': it is True or False."),
         ("profile", "a/b", "'a/b' is not a valid profile name"),
         ("launcher", "nosuch", "There is no launcher 'nosuch': choose one of local"),
         ("onError", "maybe", "'onError' cannot be 'maybe'"),
@@ -281,7 +286,14 @@ def the_configuration_is_checked() -> Iterator[None]:
         assert getattr(package.configuration, name) == before[name]
     items["engines"].setText(1, "3")
     assert package.configuration.engines == 3
-    items["engines"].setText(1, "0")
+    assert asked.about.text().startswith("engines: Engines to start")
+    asked.reset_configuration()  # as *Restore Defaults* does once it has asked
+    assert package.configuration.engines == 0
+    top = tree.topLevelItem(0)
+    items = {item.name: item for item in map(top.child, range(top.childCount()))}
+    items["engines"].setText(1, "-3")
+    assert asked.about.text().startswith("Not changed. 'engines' cannot be -3")
+    assert package.configuration.engines == 0 and items["engines"].text(1) == "0"
     assert all(item.toolTip(0) for item in items.values()), [
         n for n in items if not items[n].toolTip(0)
     ]

@@ -133,6 +133,21 @@ def preferences_fit_a_small_screen() -> None:
     assert len([box for box in pane.findChildren(QCheckBox) if box.isVisible()]) > 5
 
 
+@symptom("search-row", r"AssertionError: [0-9.]+ of the row")
+def the_choices_of_a_search_fit_a_small_screen() -> None:
+    _core()
+    qt_application()
+    from vistrails.gui.query_view import QQueryBox
+    from vistrails.gui.theme import initializeCurrentTheme
+
+    initializeCurrentTheme()
+    box: Any = QQueryBox()
+    choices = [*box.level_group.buttons(), box.editButton, box.backButton]
+    needed = sum(choice.sizeHint().width() for choice in choices)
+    share = box.minimumSizeHint().width() / needed
+    assert share < 1, f"{share:.2f} of the row"
+
+
 @symptom("job-interval", r"AssertionError: .*QCompleter")
 def the_job_monitor_has_nothing_to_say() -> None:
     _core()

@@ -81,6 +81,31 @@ def _let_the_window_be_narrow(view: Any) -> None:
     owner.__init__ = make_narrow
 
 
+def _let_the_search_be_narrow(query_view: Any) -> None:
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtWidgets import QFrame, QScrollArea, QWidget
+
+    owner = query_view.QQueryBox
+    build = owner.build_widget
+
+    @functools.wraps(build)
+    def build_scrolled(self: Any) -> None:
+        build(self)
+        row, area = QWidget(), QScrollArea()
+        row.setLayout(self.layout().takeAt(1).layout())
+        row.layout().setContentsMargins(0, 0, 0, 0)
+        area.setFrameShape(QFrame.NoFrame)
+        area.setFocusPolicy(Qt.NoFocus)
+        area.setWidgetResizable(True)
+        area.setVerticalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        area.setWidget(row)
+        beside = area.horizontalScrollBar().sizeHint().height()
+        area.setFixedHeight(row.sizeHint().height() + beside)
+        self.layout().addWidget(area)
+
+    owner.build_widget = build_scrolled
+
+
 def _let_palettes_be_low(common_widgets: Any) -> None:
     from PyQt5.QtCore import QSize, Qt
     from PyQt5.QtWidgets import QFrame, QScrollArea
@@ -214,6 +239,15 @@ REPAIRS = (
         modules=("vistrails.gui.vistrail_view",),
         needed=always,
         after=_let_the_window_be_narrow,
+    ),
+    Repair(
+        name="search-row",
+        symptom="on a screen of 1024 x 600 the words of the view Search are cut: 'Curre', 'Regu'",
+        cause="all choices and buttons are in one row",
+        affected="VisTrails 3.0",
+        modules=("vistrails.gui.query_view",),
+        needed=always,
+        after=_let_the_search_be_narrow,
     ),
     Repair(
         name="console",

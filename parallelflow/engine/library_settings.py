@@ -98,7 +98,9 @@ def write_file_types(value: FileTypes | None) -> None:
         module._db, module.inited = None, False
         return
     if module._db is None:
-        mimetypes.init()
+        # Without `mimetypes.init`, which reads the system's tables for 2 ms: all are replaced.
+        module.inited = True
+        module._db = mimetypes.MimeTypes()
     tables = module._db
     common, strict, encodings, suffixes = map(dict, value)
     tables.types_map = common, strict

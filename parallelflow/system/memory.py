@@ -96,7 +96,7 @@ def shortage() -> tuple[int, int] | None:
         when, known = _last_shortage
         if time.monotonic() - when < SHORTAGE_SECONDS:
             return known
-    known_limits = [(max(most - used, 0), most) for most, used in _limits()]
+    known_limits = [(max(most - used, 0), most) for most, used in _limits(LOW_SHARE)]
     free, total = _of_machine(), _of_machine(b"MemTotal:")
     if free is not None and total is not None:
         known_limits.append((free, total))
@@ -152,20 +152,35 @@ _VERSION_1 = (
 )
 
 
-def _limits() -> list[tuple[int, int]]:
-    """Return the limits of the process' control groups, each with what is used of it."""
+def _limits(low_share: float = 1) -> list[tuple[int, int]]:
+    """Return the limits of the process' control groups, each with what is used of it.
+
+    Parameters
+    ----------
+    low_share : float
+        What the system can drop is subtracted where less than this share of the limit is left
+        without it. Reading it takes most of the time.
+    """
     found: list[tuple[int, int]] = []
     for folder, (limit, usage, cache) in _groups(_VERSION_2, _VERSION_1):
         with suppress(OSError, ValueError):
             most = int((folder / limit).read_text())  # the word "max" is a ValueError: no limit
             used = int((folder / usage).read_text())
-            with suppress(OSError, ValueError, IndexError):
-                for line in (folder / "memory.stat").read_text().splitlines():
-                    name, _, value = line.partition(" ")
-                    if name in cache:
-                        used -= int(value)
+            if most - used < low_share * most:
+                used -= _droppable(folder, cache)
             found.append((most, used))
     return found
+
+
+def _droppable(folder: Path, parts: tuple[str, ...]) -> int:
+    """Return how many bytes of a control group's use the system drops when it needs room."""
+    droppable = 0
+    with suppress(OSError, ValueError, IndexError):
+        for line in (folder / "memory.stat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name in parts:
+                droppable += int(value)
+    return droppable
 
 
 def _groups(version_2: _T, version_1: _T) -> Iterator[tuple[Path, _T]]:

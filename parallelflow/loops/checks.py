@@ -79,7 +79,10 @@ def check_elements(module: Any, function: Any, ports: Sequence[str], elements: A
                 f"input port of this name. Its input ports: {known}.",
             )
     checks = [_PortCheck(module, function.input_specs[port], port) for port in ports]
+    passed = checks[0].known if len(checks) == 1 else {}
     for index, element in enumerate(elements):
+        if type(element) in passed:
+            continue
         try:
             _check_element(module, element, checks)
         except (ModuleError, TypeError) as e:  # the serial Map does not say which element it was
@@ -103,23 +106,29 @@ def _check_element(module: Any, element: Any, checks: Sequence[_PortCheck]) -> N
 
 
 class _PortCheck:
-    """The check of one input port, made once for each type of value."""
+    """The check of one input port, made once for each type of value.
+
+    Attributes
+    ----------
+    known : dict of type to bool
+        The types that have passed, with whether they are checked at all.
+    """
 
     def __init__(self, module: Any, spec: Any, port: str) -> None:
         self._module = module
         self._spec = spec
         self._port = port
         self._wanted = False not in module.get_type_checks(spec)
-        self._known: dict[type, bool] = {}
+        self.known: dict[type, bool] = {}
 
     def check(self, value: Any) -> bool:
         """Check a value; return False if its type is not to be checked, nor those after it."""
         kind = type(value)
-        checked = self._known.get(kind)
+        checked = self.known.get(kind)
         if checked is None:
             checked = self._check(value)
             if kind is not tuple:  # the types of a tuple's items count, too
-                self._known[kind] = checked
+                self.known[kind] = checked
         return checked
 
     def _check(self, value: Any) -> bool:

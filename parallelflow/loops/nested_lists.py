@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from vistrails.core.modules.vistrails_module import ModuleSuspended
@@ -263,11 +265,8 @@ def by_port(values: list[dict[str, Any]]) -> dict[str, Any]:
     values : list of dict
         By port, for each element.
     """
-    outputs: dict[str, list[Any]] = {}
-    for value in values:
-        for port, part in value.items():
-            outputs.setdefault(port, []).append(part)
-    return {
-        port: NOT_SENT if any(part is NOT_SENT for part in parts) else parts
-        for port, parts in outputs.items()
-    }
+    outputs: dict[str, Any] = {}
+    for port in dict.fromkeys(chain.from_iterable(values)):
+        parts = [value[port] for value in values if port in value]
+        outputs[port] = NOT_SENT if any(map(operator.is_, parts, repeat(NOT_SENT))) else parts
+    return outputs

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import vistrails.core.db.io
 from vistrails.core.configuration import get_vistrails_configuration
 from vistrails.core.interpreter.default import get_default_interpreter
 from vistrails.core.vistrail.pipeline import Pipeline
@@ -16,6 +15,7 @@ from vistrails.core.vistrail.pipeline import Pipeline
 import parallelflow
 from parallelflow.engine.workflow_spec import Given, WorkflowSpec, WorkflowsSpec
 from parallelflow.host import configuration
+from parallelflow.host.entity_xml import to_xml
 from parallelflow.loops.describe import copy_to_send, packages_of, user_packages_folder
 
 __all__ = ["BatchWorkflow", "describe", "resolve_variables"]
@@ -72,7 +72,7 @@ def describe(workflows: Sequence[BatchWorkflow], log: bool = False) -> Workflows
     return WorkflowsSpec(
         workflows=[
             WorkflowSpec(
-                pipeline=vistrails.core.db.io.serialize(pipeline),
+                pipeline=to_xml(pipeline),
                 info=_info(workflow),
                 given=workflow.given,
                 depths=_depths(workflow),

@@ -108,10 +108,11 @@ class VistrailsFunction:
 
     def _set_up_pipeline(self) -> dict[int, Any]:
         """Return the function's modules by their ids, connected and with their inputs."""
-        from vistrails.core.db.io import unserialize
         from vistrails.core.vistrail.pipeline import Pipeline
 
-        pipeline = unserialize(self._spec.pipeline, Pipeline)
+        from parallelflow.host.entity_xml import from_xml
+
+        pipeline = from_xml(self._spec.pipeline, Pipeline)
         made = self._interpreter.setup_pipeline(pipeline, reason=self._spec.info.get("reason"))
         objects, persistent_to_id, _, _, _, errors = made
         if errors:

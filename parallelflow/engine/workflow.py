@@ -114,13 +114,14 @@ class _Execution:
     """One workflow, executed again and again with other parameters."""
 
     def __init__(self, spec: WorkflowSpec) -> None:
-        from vistrails.core.db.io import unserialize
         from vistrails.core.vistrail.pipeline import Pipeline
+
+        from parallelflow.host.entity_xml import from_xml
 
         from .workflow_interpreter import WorkflowInterpreter
 
         self._spec = spec
-        self._pipeline = unserialize(spec.pipeline, Pipeline)
+        self._pipeline = from_xml(spec.pipeline, Pipeline)
         self._interpreter = WorkflowInterpreter()
 
     def run(

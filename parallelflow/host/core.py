@@ -121,6 +121,9 @@ def is_running() -> bool:
 
 
 def _running_application() -> Any:
+    loaded = sys.modules.get("vistrails.core.application")
+    if loaded is not None and (app := loaded.get_vistrails_application()) is not None:
+        return app
     activate()
     installation = find_vistrails()
     try:

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import vistrails.core.db.io
 from vistrails.core.modules.vistrails_module import Module
 from vistrails.core.packagemanager import get_package_manager
 from vistrails.core.vistrail.annotation import Annotation
@@ -20,6 +19,7 @@ import parallelflow
 from parallelflow.engine.nesting import Nesting
 from parallelflow.engine.spec import SUBWORKFLOW_KEY, FunctionSpec, PackageNeed, PortValue
 from parallelflow.host import configuration
+from parallelflow.host.entity_xml import to_xml
 
 from .package_needs import package_needs
 
@@ -80,7 +80,7 @@ def describe(
     pipeline = _pipeline(sent)
     values = list(_values(sent, functions, input_ports))
     return FunctionSpec(
-        pipeline=vistrails.core.db.io.serialize(pipeline),
+        pipeline=to_xml(pipeline),
         functions=[_id(f) for f in functions],
         values=values,
         outputs={_id(t): [p for p in t.outputPorts if p != "self"] for t in sent},

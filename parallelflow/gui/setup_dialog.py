@@ -50,6 +50,8 @@ ICONS = {
     NOTE: QStyle.SP_MessageBoxInformation,
     TO_DO: QStyle.SP_MessageBoxWarning,
 }
+# Fields are as wide as the text that says how they are answered, but fit a small screen; pixels.
+WIDEST = 700
 # Some findings at once, more where the screen has room; the others are scrolled to.
 FINDINGS_LINES = 3
 
@@ -122,6 +124,8 @@ class SetupDialog(PlainDialog):
             else:
                 field = QLineEdit()
                 field.setPlaceholderText(question.hint)
+                needed = field.fontMetrics().horizontalAdvance(f"{question.hint}MM")
+                field.setMinimumWidth(min(needed, WIDEST))
                 field.textChanged.connect(lambda _: self._check())
             self.fields[question.name] = field
             self._add(question.title, field, question.hint)

@@ -220,6 +220,7 @@ class StartDialog(PlainDialog):
         if not n:
             self._preview_number += 1  # an answer that is still to come is not waited for
             self.preview.setPlainText("")
+            self.notes.hide()  # they may be another launcher's
             self.start_button.setEnabled(False)
             return
         name, manager = choice.name, self._manager

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from parallelflow.loops.map_editing import MapChoice, PortName, names_in, suggested_choice
-from tests.gui.walks import walk
+from tests.gui.walks import clusters, walk
+from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
-pytestmark = [pytest.mark.gui]
+pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
 
-def test_a_map_is_made_configured_and_exchanged(user: Path) -> None:
+def test_a_map_is_made_configured_and_exchanged(user: Path, others: set[leaks.Left]) -> None:
     walk(
         user,
+        "the_guides_example",
         "make_the_function",
         "nothing_to_map_over_is_told",
         "map_over_by_mouse",
@@ -23,12 +25,12 @@ def test_a_map_is_made_configured_and_exchanged(user: Path) -> None:
         "configure_the_map",
         "make_it_serial_and_parallel",
         "the_menu_of_a_module",
-        "the_guides_example",
         "the_assistant_makes_a_parallel_map",
         "forget_changes",
         "quit_by_menu",
         program="map_steps",
     )
+    assert not clusters(others)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def test_what_a_launcher_is_asked_for_is_shown(qtbot: Any, folder: Path, launche
     assert asked == {question.name for question in questions_for(launcher)}
     labels = {name for name, f in dialog.fields.items() if dialog.form.labelForField(f).isVisible()}
     assert labels == asked
+    for field in dialog.fields.values():
+        if field.isVisible() and hasattr(field, "placeholderText"):
+            needed = field.fontMetrics().horizontalAdvance(field.placeholderText())
+            assert field.width() > needed, field.placeholderText()
 
 
 def test_answers_are_saved_and_shown_the_next_time(qtbot: Any, folder: Path) -> None:
@@ -142,7 +146,7 @@ def test_a_test_that_finds_all_well_says_so(qtbot: Any, folder: Path) -> None:
     assert dialog.states() == [FINE, NOTE]
     assert dialog.findings.item(1).text() == "node1: another Python\nmore"
     assert dialog.text.text().startswith("It works: Slurm")
-    assert dialog.height() <= 560 and dialog.width() <= 720
+    assert dialog.height() <= 560 and dialog.width() <= 960
     assert read_answers(PROFILE) is not None
 
 

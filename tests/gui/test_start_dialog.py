@@ -177,6 +177,7 @@ def test_none_and_more_than_there_are_cores_are_told(
     asked.number.setValue(0)
     qtbot.waitUntil(lambda: asked.warning.text().startswith("None would be started: "))
     assert asked.number.value() == 0 and not asked.start_button.isEnabled()
+    assert asked.notes.isHidden()  # they were about what would be run
     asked.number.setValue(999)
     qtbot.waitUntil(lambda: asked.warning.text().startswith("999 engines share "))
     qtbot.waitUntil(asked.start_button.isEnabled)  # it may be meant

@@ -354,6 +354,7 @@ def test_a_preview_tells_that_the_controller_listens_beyond_this_machine(
 def test_ssh_without_machines_says_how_to_list_them(folder: Path) -> None:
     preview = launchers.preview(folder, "ssh", 2, controller_runs=True)
     assert any("SSHEngineSetLauncher.engines" in note for note in preview.notes)
+    assert any("parallelflow setup ssh" in note for note in preview.notes)
     proxy = launchers.preview(folder, "sshproxy", 2, controller_runs=True)
     assert not proxy.command  # "ssh ''" would be no command
     assert any("SSHProxyEngineSetLauncher.hostname = 'host'" in note for note in proxy.notes)

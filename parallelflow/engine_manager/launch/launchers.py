@@ -210,7 +210,8 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
         command = "\n".join(_ssh_lines(launcher, n))
         if not command:
             notes.append(
-                "No machines are listed. Put a line like this one into "
+                "No machines are listed. Change profile > Set up... (at the terminal: parallelflow "
+                "setup ssh) asks for them; or put a line like this one into "
                 f"{folder / 'ipcluster_config.py'}: c.SSHEngineSetLauncher.engines = {{'host': 4}}"
             )
         elif _room(launcher.engines) < n:

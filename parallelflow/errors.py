@@ -599,11 +599,18 @@ class ElementFailure:
         return element_place(self.index, self.path)
 
     @property
+    def error(self) -> str:
+        """What was raised; of an error that VisTrails has made of an exception, the exception."""
+        if self.error_type == "ModuleError":
+            return self.message.removeprefix("Uncaught exception: ")
+        return f"{self.error_type}: {self.message}"
+
+    @property
     def reason(self) -> str:
         """Where on its way it has failed, and with what."""
         # What has happened to its engines is no exception of the element's.
-        kind = "" if self.stage in ("lost", "not run") else f"{self.error_type}: "
-        return f"{STAGES[self.stage]}{kind}{self.message}"
+        what = self.message if self.stage in ("lost", "not run") else self.error
+        return f"{STAGES[self.stage]}{what}"
 
     def __str__(self) -> str:
         place = "" if self.engine is None else f" on engine {self.engine} ({self.host})"

@@ -306,7 +306,7 @@ class _Evaluation:
             module_id = module.moduleInfo["moduleId"]
             ran = module_id in self._executed
             if module_id in self._loop.spec.functions:
-                ran = not run.failures or ran_once(run.failures)
+                ran = not run.failures or ran_once(self._loop, run.failures)
             if ran:
                 module.logging.signalSuccess(module)
 

@@ -161,10 +161,14 @@ def unsendable_input(loop: Loop) -> ModuleError | None:
     return None
 
 
-def ran_once(failures: Mapping[int, ElementFailure]) -> bool:
-    """Return True if the function ran well for an element up to the first failed one."""
+def ran_once(loop: Loop, failures: Mapping[int, ElementFailure]) -> bool:
+    """Return True if the function ran well for an element that VisTrails' loop would have run.
+
+    That ends at the first failure; a loop that goes on without failed elements runs them all.
+    """
     first = min(failures)
-    return first > 0 or failures[first].detail.function_ran
+    every = loop.leave_out is not None and len(failures) < len(loop.elements)
+    return every or first > 0 or failures[first].detail.function_ran
 
 
 def _failed_module(loop: Loop, failure: ElementFailure) -> Any:

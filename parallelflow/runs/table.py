@@ -144,7 +144,7 @@ class RunTable:
                 seconds,
                 chunk.peak(index) if chunk is not None else None,
                 chunk.attempt if chunk is not None else int(failure.engine is not None),
-                _message(failure),
+                failure.error,
             )
         if chunk is not None:
             start, seconds = _times(chunk, index)
@@ -262,13 +262,6 @@ class RunTable:
         known.sort(key=values.__getitem__, reverse=descending)
         rest = [place for place, value in enumerate(values) if value in (None, "")]
         return [chosen[place] for place in (*known, *rest)]
-
-
-def _message(failure: Any) -> str:
-    """Return why an element failed; VisTrails' own kind of error says nothing by its name."""
-    if failure.error_type == "ModuleError":
-        return str(failure.message).removeprefix("Uncaught exception: ")
-    return f"{failure.error_type}: {failure.message}"
 
 
 @functools.lru_cache(maxsize=8)  # a screen of rows is of a few chunks

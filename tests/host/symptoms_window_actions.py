@@ -159,7 +159,7 @@ def a_second_window_tells_where_its_file_is() -> None:
 
     singleton = application.VistrailsApplicationSingleton
     assert singleton.found_another_instance_running(Window(), None, ["x.vt"]) is True
-    assert said == ["VisTrails is open already: its window has been asked to go on"], said
+    assert said == ["VisTrails is open already: a file that was named opens in its window"], said
 
 
 @symptom("narrow-window", r"AssertionError: the widest page decides")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,13 +47,15 @@ def overrides() -> Iterator[Any]:
     settings.override(onError=None, elementTimeout=None, retries=None, valueForFailed=None)
 
 
-def test_a_map_goes_on_without_those_that_fail() -> None:
+def test_a_map_goes_on_without_those_that_fail(caplog: pytest.LogCaptureFixture) -> None:
     workflow = limited(HALF, [1, 2, 3, 4], instead=-1, OnError="continue")
     ours = run(workflow, PARALLEL_FLOW)
     assert not ours.errors and ours.values[1] == [1.0, -1, 1.0, -1]
     found = failures(ours)
     assert [each[:2] for each in found] == [(1, "2"), (3, "4")]
     assert "ZeroDivisionError" in found[0][2]
+    told = r"the value -1: Element 1 of 4, 2, failed on engine \d+ \(.*\): ZeroDivisionError: "
+    assert re.search(told, caplog.text), "without VisTrails' name for any exception"
     assert not ours.raw.objects[1].is_cacheable(), "executing again has to try them again"
 
 
@@ -63,7 +66,9 @@ def test_nothing_is_left_out_where_nothing_fails() -> None:
 
 
 def test_the_value_is_none_if_none_is_given() -> None:
-    assert run(limited(HALF, [2, 1], OnError="continue"), PARALLEL_FLOW).values[1] == [None, 1.0]
+    ours = run(limited(HALF, [2, 1], OnError="continue"), PARALLEL_FLOW)
+    assert ours.values[1] == [None, 1.0]
+    assert ours.raw.executed[0], "the canvas shows a function as run that ran for an element"
 
 
 def test_an_element_over_its_limit_fails_alone() -> None:

@@ -161,7 +161,7 @@ def _tell_of_the_first_window(application: Any) -> None:
         answer = self.send_message(local_socket, str(args).encode())
         if answer is True:
             application.debug.warning(
-                "VisTrails is open already: its window has been asked to go on"
+                "VisTrails is open already: a file that was named opens in its window"
             )
             return True
         if answer is not False:

@@ -13,7 +13,17 @@ from parallelflow.progress import recent
 from parallelflow.runs.table import ElementState
 from tests.gui import window_steps
 from tests.gui.map_steps import picture
-from tests.gui.window_steps import KNOWN, RUNS, click_entry, dialog, execute, later, press, until
+from tests.gui.window_steps import (
+    KNOWN,
+    RUNS,
+    answer,
+    click_entry,
+    dialog,
+    execute,
+    later,
+    press,
+    until,
+)
 from tests.host import window_steps as base
 from tests.host.window_steps import step, window
 
@@ -198,6 +208,40 @@ def _cached(module: int) -> list[Any]:
 
     objects = get_default_interpreter().get()._objects.values()
     return [one for one in objects if one.moduleInfo.get("moduleId") == module]
+
+
+@step
+def cancel_in_the_panel() -> Iterator[None]:
+    """The progress dialog takes the keys; the panel's Cancel ends the Map, and says what is next."""
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtTest import QTest
+    from PyQt5.QtWidgets import QMessageBox
+
+    def look() -> bool:
+        progress = base.controller().progress
+        if progress is None or "left" not in progress.labelText():
+            return False
+        progress.activateWindow()
+        if not progress.isActiveWindow():
+            return False
+        QTest.keyClick(progress, Qt.Key_R, Qt.ControlModifier | Qt.ShiftModifier)
+        own = dialog("RunsPanel")
+        own.refresh()
+        press(own.cancel_button)
+        return True
+
+    later(look)
+    answer("QMessageBox", lambda box: press(box.button(QMessageBox.Yes)))
+    execute("endless")
+    yield
+    own = dialog("RunsPanel")
+    own.refresh()
+    assert own.line.text().endswith("cancelled; executing the workflow again goes on")
+    own.close()
+    base.trigger("pipeline")
+    yield
+    tip = base.item_of("Map").toolTip()
+    assert tip.startswith("Cancelled when ") and "goes on from them" in tip, tip
 
 
 @step

@@ -25,6 +25,7 @@ def test_a_run_is_looked_at(user: Path, others: set[leaks.Left]) -> None:
         "the_timeline_and_the_report",
         "a_failed_map_says_so",
         "run_again",
+        "cancel_in_the_panel",
         "a_run_that_goes_on_is_no_failure",
         "past_runs_are_listed",
         "forget_changes",

@@ -57,7 +57,7 @@ def test_every_entry_does_what_it_says(user: Path, others: set[leaks.Left]) -> N
         "change_back_to_the_profile_default",
         "information_tells_what_was_left_running",
         "stop_them",
-        "start_two_engines",
+        "start_two_engines_in_the_background",
         "leave_them_running",
         "stop_them",
         "start_two_engines",
@@ -73,6 +73,7 @@ def test_a_map_asks_shows_its_progress_and_is_cancelled(
 ) -> None:
     walk(
         user,
+        "a_wrong_output_is_told_before_engines_start",
         "not_now",
         "cancel_while_engines_start",
         "always_start_two",

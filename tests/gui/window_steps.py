@@ -221,6 +221,22 @@ def start_two_engines() -> Iterator[None]:
 
 
 @step
+def start_two_engines_in_the_background() -> Iterator[None]:
+    """The dialog is hidden; the status bar says when all of them are there."""
+    yield from click_entry(START)
+    yield from opened("StartDialog")
+    asked = dialog("StartDialog")
+    yield from until(asked.start_button.isEnabled, "the launchers")
+    asked.number.setValue(2)
+    press(asked.start_button)
+    press(asked.hide_button)
+    yield from gone("StartDialog")
+    said = window().statusBar().currentMessage
+    yield from until(lambda: said() == "Parallel Flow: All 2 engines are ready.", "the message")
+    assert len(engines()) == 2
+
+
+@step
 def cancel_a_start() -> Iterator[None]:
     before = set(get_manager().started())
     yield from click_entry(START)
@@ -464,6 +480,20 @@ def answer(kind: str, respond: Callable[[Any], None]) -> None:
         return bool(found)
 
     later(attempt)
+
+
+@step
+def a_wrong_output_is_told_before_engines_start() -> Iterator[None]:
+    """With the ports that there are, and without the question for engines."""
+    select("quick")
+    (made,) = (m for m in base.controller().current_pipeline.module_list if m.name == "Map")
+    base.controller().update_function(made, "OutputPort", ["nope"])
+    yield
+    (result,), _ = base.controller().execute_current_workflow()
+    (error,) = result.errors.values()
+    assert error.msg.endswith("Its output ports: o, self."), error.msg
+    assert get_manager().state is State.NO_CLUSTER
+    yield
 
 
 @step

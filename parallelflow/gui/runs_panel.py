@@ -12,6 +12,7 @@ from pathlib import Path
 from PyQt5.QtCore import QModelIndex, Qt, QTimer
 from PyQt5.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
@@ -343,6 +344,7 @@ class RunsPanel(QWidget):
     def save(self, kind: str, path: Path) -> None:
         """Write the report or the table of the run that is shown; say what came of it."""
         assert self.run is not None
+        QApplication.setOverrideCursor(Qt.WaitCursor)  # the table of a million rows takes seconds
         try:
             if kind == "report":
                 write_report(path, About(self.run.label), [self.run])
@@ -352,6 +354,8 @@ class RunsPanel(QWidget):
             self._say(f"'{path}' could not be written: {e.strerror or e}.")
         else:
             self._say(f"'{path}' was written.")
+        finally:
+            QApplication.restoreOverrideCursor()
 
     def _say(self, text: str) -> None:
         """Show a text in the line beside the buttons."""

@@ -103,8 +103,7 @@ class StartDialog(PlainDialog):
         self.warning = label()
         self.warning.hide()
         self.launcher = QComboBox()
-        self.launcher.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
-        self.launcher.setMinimumContentsLength(30)
+        self.launcher.setSizeAdjustPolicy(QComboBox.AdjustToContents)
         self.launcher.addItem("looking for launchers ...")
         form.addRow("Profile:", self.cluster)
         self.follow = LimitsRow()
@@ -197,6 +196,8 @@ class StartDialog(PlainDialog):
             self.launcher.addItem(f"{choice.title}{missing}", choice)
             if choice.name == chosen or (not chosen and choice.default):
                 self.launcher.setCurrentIndex(self.launcher.count() - 1)
+        # Qt keeps the least width of when there was but one entry.
+        self.launcher.setMinimumWidth(self.launcher.sizeHint().width())
         self.busy.hide()
         self.start_button.setEnabled(True)
         self._ask_preview()

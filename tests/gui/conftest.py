@@ -39,6 +39,7 @@ LAUNCHERS = [
     LauncherChoice("local", "this machine", "", True, True),
     LauncherChoice("ssh", "other machines, by ssh", "ssh", True, False),
     LauncherChoice("slurm", "Slurm (sbatch)", "sbatch", False, False),
+    LauncherChoice("htcondor", "HTCondor (condor_submit)", "condor_submit", False, False),
 ]
 
 

@@ -212,7 +212,7 @@ def _cached(module: int) -> list[Any]:
 
 @step
 def cancel_in_the_panel() -> Iterator[None]:
-    """The progress dialog takes the keys; the panel's Cancel ends the Map, and says what is next."""
+    """The progress dialog takes the keys; the panel's Cancel ends the Map and says what is next."""
     from PyQt5.QtCore import Qt
     from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import QMessageBox

@@ -23,12 +23,15 @@ def asked(qtbot: Any, manager: FakeManager) -> Any:
     return dialog
 
 
-def test_it_shows_the_machine_the_launchers_and_what_is_run(asked: Any) -> None:
+def test_it_shows_the_machine_the_launchers_and_what_is_run(qtbot: Any, asked: Any) -> None:
     assert asked.number.value() == 3
     assert "3 not yet used by engines" in asked.machine.text()
     assert "a controller is started first" in asked.cluster.text()
     titles = [asked.launcher.itemText(n) for n in range(asked.launcher.count())]
     assert titles[0] == "this machine" and "no sbatch on this machine" in titles[2]
+    # An arrow is beside the text.
+    needed = max(map(asked.launcher.fontMetrics().horizontalAdvance, titles)) + 20
+    qtbot.waitUntil(lambda: asked.launcher.width() > needed)
     assert asked.preview.toPlainText() == "ipcontroller\nipengine x 3 by local"
     assert asked.notes.text() == "a note"
 

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .alias import activate as activate
     from .core import enable_packages as enable_packages
+    from .core import load_engine_core as load_engine_core
     from .core import start_core as start_core
     from .core import start_engine_core as start_engine_core
     from .core import stop_core as stop_core
@@ -24,6 +25,7 @@ _HOME = {
     "find_vistrails": "installation",
     "VistrailsInstallation": "installation",
     "start_core": "core",
+    "load_engine_core": "core",
     "start_engine_core": "core",
     "stop_core": "core",
     "enable_packages": "core",
@@ -35,6 +37,7 @@ __all__ = [
     "activate",
     "enable_packages",
     "find_vistrails",
+    "load_engine_core",
     "run_window",
     "start_core",
     "start_engine_core",

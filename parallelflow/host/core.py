@@ -112,6 +112,17 @@ def start_engine_core(packages: Iterable[str] = (), *, user_packages: Path | Non
     return app
 
 
+def load_engine_core() -> None:
+    """Load what `start_engine_core` needs, and start nothing: for a process that forks engines.
+
+    Raises
+    ------
+    VistrailsNotFound
+        This Python has no VisTrails 3.0.
+    """
+    _running_application()
+
+
 _started = False
 
 

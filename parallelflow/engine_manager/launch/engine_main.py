@@ -2,7 +2,8 @@
 
 It is started together with the controller and loads ipyparallel and VisTrails while the
 controller comes up; then it registers as any engine does. Only local engines start this
-way; other launchers start ``python -m ipyparallel.engine``.
+way; those by ssh are forked (`host_engines`), other launchers start ``python -m
+ipyparallel.engine``.
 
 Run as ``python -m parallelflow.engine_manager.launch.engine_main FILE [ARGUMENTS]``: the
 connection file, then arguments of ipengine.
@@ -22,7 +23,7 @@ from typing import Any, NoReturn
 from parallelflow.engine import place, start_environment
 from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
-__all__ = ["main"]
+__all__ = ["leave", "main", "run"]
 
 # Longer than a session waits for its controller, with many engines: the session stops what it has
 # started when it gives up.
@@ -50,11 +51,19 @@ def main(arguments: list[str]) -> None:
     os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
     if pipes is not None:  # else ipyparallel starts a nanny, which needs them too
         start_environment.restore()
-    _leave(_run(engine_class, rest))
+    leave(run(engine_class, rest))
 
 
-def _run(engine_class: Any, arguments: list[str]) -> int:
-    """Run the engine to its end; return its exit code."""
+def run(engine_class: Any, arguments: list[str]) -> int:
+    """Run an engine to its end; return its exit code.
+
+    Parameters
+    ----------
+    engine_class : type of IPEngine
+        ipyparallel's, or one that derives from it.
+    arguments : list of str
+        What ``ipengine`` takes.
+    """
     try:
         engine_class.launch_instance(arguments)
     except SystemExit as e:
@@ -79,11 +88,16 @@ def _tell_of_exit(error: SystemExit, code: int) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
-def _leave(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """End the process as Python does, but for taking the interpreter down piece by piece.
 
     That takes 0.25 s of computing, with all that an engine has loaded, and joins threads that
     a task may have left.
+
+    Parameters
+    ----------
+    code : int
+        The exit code.
     """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

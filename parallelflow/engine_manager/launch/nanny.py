@@ -23,7 +23,7 @@ from parallelflow.data.shared_folder import remove_abandoned
 
 from .quiet_kernel import QuietStream
 
-__all__ = ["NAME", "engine_with", "fork"]
+__all__ = ["NAME", "LocalEngine", "QuietEngine", "engine_with", "fork"]
 
 NAME = "ipengine-nanny"
 """What the system calls the process; at most 15 characters."""
@@ -82,27 +82,34 @@ def _run(read: int, write: int) -> None:
     remove_abandoned()  # what a killed engine has kept in shared memory
 
 
-def engine_with(pipes: Pipes | None) -> type[IPEngine]:
+class QuietEngine(IPEngine):
+    """An engine whose standard output and error are waited for only if they have something."""
+
+    out_stream_factory = Type(QuietStream, config=True)
+
+
+class LocalEngine(QuietEngine):
+    """An engine that leaves sooner when its controller has gone, and waits longer for it."""
+
+    max_heartbeat_misses = Integer(HEARTBEAT_MISSES, config=True)
+    timeout = Float(REGISTRATION_SECONDS, config=True)
+
+
+def engine_with(pipes: Pipes | None, engine_class: type[IPEngine] = LocalEngine) -> type[IPEngine]:
     """Return the engine's class.
 
     Parameters
     ----------
     pipes : tuple of int, or None
         What `fork` returned: it uses that nanny; None for ipyparallel's own way.
+    engine_class : type of IPEngine
+        What it is beside that.
     """
-
-    class Engine(IPEngine):
-        """An engine that leaves sooner when its controller has gone, and waits longer for it."""
-
-        max_heartbeat_misses = Integer(HEARTBEAT_MISSES, config=True)
-        timeout = Float(REGISTRATION_SECONDS, config=True)
-        out_stream_factory = Type(QuietStream, config=True)
-
     if pipes is None:
-        return Engine
+        return engine_class
     write, read = pipes
 
-    class EngineWithNanny(Engine):
+    class EngineWithNanny(engine_class):
         """An engine whose nanny is there already."""
 
         def start_nanny(self, control_url: str) -> tuple[str, Any]:

@@ -2,13 +2,15 @@
 
 ipyparallel 9.2 opens nine connections for each engine, one after the other. Here a host is sent
 one script, which makes the profile's folder, writes the connection file and starts the host's
-engines; another one tells which of them still run.
+engines; another one tells which of them still run. They are forked by `host_engines`, which loads
+their libraries once; where that cannot be run, each is a program of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -36,7 +38,10 @@ __all__ = [
 
 # A host that is up answers within a second or two; through several hops in some more.
 CONNECT_SECONDS = 20
-# What a host's script does takes a second; a home on a slow file server may take much longer.
+# What a host's script does takes a second or two; libraries and a home on a slow file server may
+# take much longer.
+START_SECONDS = 180.0
+# To look at engines takes less: nothing is loaded.
 HOST_SECONDS = 90.0
 # Hosts that are asked at once.
 MOST_AT_ONCE = 64
@@ -44,6 +49,9 @@ MOST_AT_ONCE = 64
 LOOK_SECONDS = 3.0
 LOG_BYTES = 6000
 
+ENGINE = ["-m", "ipyparallel.engine"]
+HOST_ENGINES = "parallelflow.engine_manager.launch.host_engines"
+END = "END_OF_OUTPUTS"
 STARTED = re.compile(r"__started (\d+) (\d+)__")
 ENDED = re.compile(r"__ended (\d+)__\n(.*?)__end__", re.DOTALL)
 NO_PYTHON = "__no_python__"
@@ -149,10 +157,10 @@ class _HostStart:
                 text=True,
                 errors="replace",
             )
-            output, error = self._process.communicate(script, HOST_SECONDS)
+            output, error = self._process.communicate(script, START_SECONDS)
         except subprocess.TimeoutExpired:
             self.give_up()
-            return f"{self._name}: it has not answered for {HOST_SECONDS:.0f} s"
+            return f"{self._name}: it has not answered for {START_SECONDS:.0f} s"
         except OSError as e:
             return f"{self._name}: {e}"
         for number, pid in STARTED.findall(output):
@@ -183,14 +191,32 @@ def _start_script(engines: Sequence[Any]) -> str:
     lines.append(f"mkdir -p {shlex.join(folders)} || exit 1")
     for local, remote in first.to_send:
         lines += _written(Path(local), remote)
+    lines += _forked(engines)
     for number, engine in enumerate(engines):
         command = shlex.join([*engine.program, *engine.program_args])
-        given = shlex.join(["env", *(f"{k}={v}" for k, v in engine.get_env().items())])
+        given = _environment(engine)
         lines.append(
             f"nohup {given} {command} > {shlex.quote(engine.remote_output_file)} 2>&1 "
             f"</dev/null & echo __started {number} $!__"
         )
     return "\n".join([*lines, ""])
+
+
+def _forked(engines: Sequence[Any]) -> list[str]:
+    """Return shell that starts them by `host_engines`, and goes on if that cannot be."""
+    first = engines[0]
+    python, *module = first.program
+    if module != ENGINE:
+        return []  # the profile has a command of its own
+    command = shlex.join([python, "-m", HOST_ENGINES, module[-1], *first.program_args])
+    outputs = json.dumps([engine.remote_output_file for engine in engines])
+    start = f"nohup {_environment(first)} {command} 2>/dev/null"
+    return [f"{start} <<'{END}' && exit", outputs, END]
+
+
+def _environment(engine: Any) -> str:
+    """Return the beginning of a command that gives a program an engine's environment."""
+    return shlex.join(["env", *(f"{k}={v}" for k, v in engine.get_env().items())])
 
 
 def _written(local: Path, remote: str) -> list[str]:

@@ -175,7 +175,7 @@ class RunsPanel(QWidget):
         view.verticalHeader().setSectionResizeMode(QHeaderView.Fixed)
         view.verticalHeader().setDefaultSectionSize(view.fontMetrics().lineSpacing() + 6)
         # Not to the contents: that would ask for many rows each time.
-        widths = (7, 15, 16, 8, 10, 10, 12, 14, 9)
+        widths = (7, 18, 16, 8, 10, 10, 12, 14, 9)
         for number, width in enumerate(widths):
             view.setColumnWidth(number, width * view.fontMetrics().averageCharWidth())
         view.horizontalHeader().setStretchLastSection(True)

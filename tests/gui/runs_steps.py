@@ -85,7 +85,8 @@ def the_rows_of_a_run() -> Iterator[None]:
     assert cell(3, 3) in ("0", "1") and float(cell(3, 6)) >= 0.02
     assert cell(3, 7).endswith(" MB")
     view = panel().view
-    wanted = view.fontMetrics().horizontalAdvance(ElementState.KNOWN.value)
+    known = view.itemDelegate().displayText(ElementState.KNOWN.value, view.locale())
+    wanted = view.fontMetrics().horizontalAdvance(known)
     assert view.columnWidth(1) > wanted + 8, "a state is read whole"
     assert "200 of 200 elements, done" in panel().line.text()
 

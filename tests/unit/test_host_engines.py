@@ -82,6 +82,8 @@ def test_forked_engines_run_and_write_into_files_of_their_own(tmp_path: Path) ->
     ends = "Registration timed out after 0.2 seconds"
     wait_until(lambda: all(ends in text_of(output) for output in outputs))
     wait_until(lambda: not running(tmp_path))
+    # That is for files of the user's.
+    assert not any("has ended the engine" in text_of(output) for output in outputs)
 
 
 @linux_only

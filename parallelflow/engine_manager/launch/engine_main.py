@@ -82,6 +82,8 @@ def _tell_of_exit(error: SystemExit, code: int) -> None:
     """Write into the log what has ended the engine: a configuration file may call sys.exit."""
     lines = [] if isinstance(error.code, int) else [str(error.code)]
     for last in traceback.extract_tb(error.__traceback__)[-1:]:
+        if "ipyparallel" in Path(last.filename).parts:
+            continue  # it has written why
         lines.append(
             f"{last.filename}, line {last.lineno} has ended the engine (exit code {code})."
         )

@@ -26,7 +26,7 @@ from parallelflow.progress import RunState
 from parallelflow.system import safe_files
 
 from .detached_progress import read_progress
-from .history import PastRun, history_file, past_run, past_runs
+from .history import LAST_SECONDS, PastRun, history_file, past_run, past_runs
 
 __all__ = [
     "DetachedRun",
@@ -38,9 +38,6 @@ __all__ = [
     "read_detached",
     "remove_folder",
 ]
-
-LAST_SECONDS = 2.0**32
-"""No run begins or ends later: February 2106, in seconds since the epoch."""
 
 MOST_ENDED = 50
 """Ended runs whose folders are kept; a new run removes the older ones."""

@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from parallelflow.progress import Progress, RunState, Snapshot
 from parallelflow.system import safe_files
 
-__all__ = ["PastRun", "history_file", "past_run", "past_runs", "remember_runs"]
+__all__ = ["LAST_SECONDS", "PastRun", "history_file", "past_run", "past_runs", "remember_runs"]
 
 #: Runs that are kept, and the largest file that is read: a line has some hundred bytes.
 MOST_RUNS = 500
 MAX_BYTES = 4 * 2**20
+#: No run begins or ends later: February 2106, in seconds since the epoch.
+LAST_SECONDS = 2.0**32
+#: No other number is as large, such as bytes.
+LARGEST = 2.0**63
+#: What a value of a line may be, by the type of its field.
+TEXT = (str,)
+KINDS = {"str": TEXT, "int": (int,), "float": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,22 @@ def past_runs() -> list[PastRun]:
         return []
     found = []
     for line in text.splitlines():
-        with contextlib.suppress(ValueError, TypeError):
-            found.append(PastRun(**json.loads(line)))
+        with contextlib.suppress(RecursionError, TypeError, ValueError):
+            run = PastRun(**json.loads(line))
+            if _is_whole(run):
+                found.append(run)
     return found
+
+
+def _is_whole(run: PastRun) -> bool:
+    """Return True if what a line says is what such a line may say."""
+    values = [(getattr(run, each.name), KINDS[str(each.type)]) for each in fields(run)]
+    return (
+        all(type(value) in kinds for value, kinds in values)
+        and all(0 <= value < LARGEST for value, kinds in values if kinds != TEXT)
+        and run.began < LAST_SECONDS
+        and run.seconds < LAST_SECONDS
+    )
 
 
 def remember_runs(runs: list[Progress], workflow: str = "", number: int = 0) -> bool:

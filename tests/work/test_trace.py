@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import time
 from html.parser import HTMLParser
@@ -154,7 +155,13 @@ def test_runs_are_remembered_and_a_broken_line_is_left_out(
     assert run.progress in recent() and not history.past_runs()
     assert history.remember_runs([run.progress], "sweep.vt:final")
     with history.history_file().open("a") as stream:
-        stream.write("{broken\n")
+        stream.write("{broken\n[1]\n" + "[" * 100_000 + "\n")
+        common = {"workflow": "", "label": "", "state": "done"}
+        for began in ("x", None, True, math.nan, 1e300, -1):
+            stream.write(json.dumps({**common, "began": began}) + "\n")
+        for name, value in (("workflow", 5), ("label", ["<b>"]), ("seconds", "9"), ("total", 1.5)):
+            stream.write(json.dumps({**common, "began": 1.7e9, name: value}) + "\n")
+        stream.write(json.dumps({**common, "began": 1.7e9, "memory": 10**400}) + "\n")
     assert history.remember_runs([run.progress])
     first, second = history.past_runs()
     assert (first.workflow, first.label, first.total, first.failed) == (

@@ -28,7 +28,7 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # What a fork would break, or its children share.
 SAFE = """
-import asyncio, os, threading
+import os, threading
 before = os.listdir("/proc/self/fd")
 from parallelflow.engine_manager.launch import host_engines
 assert host_engines.can_fork()
@@ -40,7 +40,6 @@ from traitlets.config import Application
 from vistrails.core.application import get_vistrails_application
 assert zmq.Context._instance is None and get_ipython() is None
 assert not Application.initialized() and get_vistrails_application() is None
-assert asyncio.get_event_loop_policy()._local._loop is None
 done = threading.Event()
 threading.Thread(target=done.wait).start()
 assert not host_engines.can_fork()

@@ -320,6 +320,41 @@ def the_menu_of_a_module() -> Iterator[None]:
 
 
 @step
+def map_over_a_group() -> Iterator[None]:
+    """A Group, whose label nobody expects, is mapped over as a module is."""
+    yield from make_the_function()
+    (source,) = modules("PythonSource")
+    taking, giving = drop(BASIC, "InputPort", 0, 100), drop(BASIC, "OutputPort", 0, -100)
+    yield
+    for port, name in ((taking, "trials"), (giving, "pi")):
+        controller().update_function(port, "name", [name])
+    controller().add_connection(taking.id, "InternalPipe", source.id, "trials")
+    controller().add_connection(source.id, "pi", giving.id, "InternalPipe")
+    controller().updatePipelineScene()
+    yield
+    pipeline = controller().current_pipeline
+    group = controller().create_group(list(pipeline.modules), list(pipeline.connections))
+    base.scene().setupScene(controller().current_pipeline)
+    yield
+    label = "[*] <b>&x</b> '\"$HOME \u4e2d"
+    controller().add_annotation(("__desc__", label), group.id)
+    controller().updatePipelineScene()
+    yield
+    yield from click_module("Group")
+    yield from click_entry(MAP_OVER)
+    yield from opened("MapDialog")
+    asked = dialog("MapDialog")
+    assert asked.windowTitle() == f"Map '{label}' over a list"
+    assert asked.form.inputs.item(0).text() == "trials   (Integer)"
+    assert asked.form.output.currentText() == "pi   (Float)"
+    picture("map_over_a_group")
+    press(asked.make_button)
+    yield from gone("MapDialog")
+    assert wires() == {("Group", "self", "Map", "FunctionPort")}
+    assert parameters(modules("Map")[0]) == {"InputPort": "['trials']", "OutputPort": "pi"}
+
+
+@step
 def the_assistant_makes_a_parallel_map() -> Iterator[None]:
     """Ports are clicked in VisTrails' dialog; the Map in the Group that it makes is ours."""
     from PyQt5.QtCore import Qt

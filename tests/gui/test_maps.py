@@ -25,6 +25,7 @@ def test_a_map_is_made_configured_and_exchanged(user: Path, others: set[leaks.Le
         "configure_the_map",
         "make_it_serial_and_parallel",
         "the_menu_of_a_module",
+        "map_over_a_group",
         "the_assistant_makes_a_parallel_map",
         "forget_changes",
         "quit_by_menu",

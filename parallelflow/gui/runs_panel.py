@@ -62,6 +62,8 @@ class RunsPanel(QWidget):
         Called with a `Place`: executes the workflow again with all elements of the loop there.
     go_to : callable
         Called with a `Place`: shows the module there; returns whether it could be found.
+    about : callable
+        Called with a run: returns what its report tells of the workflow.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class RunsPanel(QWidget):
         run_failed: Callable[[], object],
         run_all: Callable[[Place], object],
         go_to: Callable[[Place], bool],
+        about: Callable[[Progress], About] = lambda run: About(run.label),
     ) -> None:
         super().__init__()
+        self._about = about
         self._go_to = go_to
         self._run_all = run_all
         self.run: Progress | None = None
@@ -347,7 +351,7 @@ class RunsPanel(QWidget):
         QApplication.setOverrideCursor(Qt.WaitCursor)  # the table of a million rows takes seconds
         try:
             if kind == "report":
-                write_report(path, About(self.run.label), [self.run])
+                write_report(path, self._about(self.run), [self.run])
             else:
                 write_trace(path, [self.run])
         except OSError as e:

@@ -14,10 +14,12 @@ from PyQt5.QtWidgets import QAction, QApplication, QDockWidget
 
 from parallelflow.progress import MOST_RECENT, Progress, RunState, Snapshot, listen, recent
 from parallelflow.runs.history import remember_runs
+from parallelflow.runs.report import About
 from parallelflow.trace import Place
 
 from . import main_window, notices
 from .parts import plain, sentence
+from .run_about import about_run
 from .run_again import run_all_again, run_failed_again
 from .runs_panel import RunsPanel
 
@@ -46,6 +48,7 @@ class RunsSession(QObject):
         self.own: RunsPanel | None = None
         self._notices = notices.Notices()
         self._ended: deque[int] = deque(maxlen=MOST_RECENT)
+        self._abouts: dict[int, About] = {}
         self._over.connect(self._end, Qt.QueuedConnection)
         self._stop_listening = listen(self._take)
 
@@ -87,7 +90,16 @@ class RunsSession(QObject):
         return panel
 
     def _panel(self) -> RunsPanel:
-        return RunsPanel(_cancel, run_failed_again, run_all_again, _go_to)
+        return RunsPanel(_cancel, run_failed_again, run_all_again, _go_to, self._about_run)
+
+    def _about_run(self, run: Progress) -> About:
+        """Return what the report of a run tells of its workflow, as it was when the run ended."""
+        known = self._abouts.get(run.run)
+        if known is None:
+            known = About(run.label)
+            with contextlib.suppress(Exception):  # the vistrail may be closed
+                known = about_run(run, _controller())
+        return known
 
     # -- the end of a run ---------------------------------------------------------------------
 
@@ -115,6 +127,9 @@ class RunsSession(QObject):
         with contextlib.suppress(Exception):  # a session without a file
             workflow = str(_controller().locator.name) if run.trace.place is not None else ""
         remember_runs([run], workflow)
+        kept = {other.run for other in recent()}
+        self._abouts = {n: about for n, about in self._abouts.items() if n in kept}
+        self._abouts[run.run] = self._about_run(run)  # another vistrail may be in front later
         if notices.wanted(snapshot):
             self._notices.show(snapshot, workflow)
             window = main_window.main_window()

@@ -40,7 +40,7 @@ from parallelflow.profile_setup.answers import (
 from parallelflow.profile_setup.profile_files import Written, read_answers, write_answers
 from parallelflow.profile_setup.trial import try_setup
 
-from .parts import Busy, ErrorPanel, PlainDialog, label
+from .parts import Busy, ErrorPanel, PlainDialog, label, sentence
 from .tasks import Task
 
 __all__ = ["SetupDialog"]
@@ -282,7 +282,9 @@ class SetupDialog(PlainDialog):
             self.text.setText("\n".join([done, *told.hidden]))
             self.written.emit()
             return
-        item = QListWidgetItem("\n".join([told.text, *told.more]))
+        of_host = told.text.partition(" ")[0].endswith(":")
+        text = told.text if of_host else sentence(told.text)
+        item = QListWidgetItem("\n".join([text, *told.more]))
         item.setIcon(self.style().standardIcon(ICONS[told.state]))
         item.setData(Qt.UserRole, told.state)
         self.findings.addItem(item)

@@ -104,7 +104,7 @@ class StartDialog(PlainDialog):
         self.warning.hide()
         self.launcher = QComboBox()
         self.launcher.setSizeAdjustPolicy(QComboBox.AdjustToContents)
-        self.launcher.addItem("looking for launchers ...")
+        self.launcher.addItem("Looking for launchers ...")
         form.addRow("Profile:", self.cluster)
         self.follow = LimitsRow()
         numbers = QHBoxLayout()

@@ -138,7 +138,11 @@ def the_timeline_and_the_report() -> Iterator[None]:
     picture("results")
     file = Path.home() / "run.html"
     shown.save("report", file)
-    assert "<svg" in file.read_text(encoding="utf-8") and "was written" in shown.line.text()
+    page = file.read_text(encoding="utf-8")
+    assert "<svg" in page and "was written" in shown.line.text()
+    assert "Report of maps.vt:quick" in page and "maps.vt, version quick" in page
+    assert "mapped.OutputPort = o" in page and "mapped.InputList = [0, 1, 2, 3" in page
+    assert "ipyparallel</dt>" in page
     shown.save("table", Path("/nowhere/run.csv"))
     assert "could not be written" in shown.line.text()
     shown.tabs.setCurrentIndex(0)

@@ -134,6 +134,7 @@ def test_a_test_that_finds_all_well_says_so(qtbot: Any, folder: Path) -> None:
         assert seen.wait(60)
         yield Finding(FINE, "node1: an engine has joined after 4 s")
         yield Finding(NOTE, "node1: another Python", ("more",))
+        yield Finding(NOTE, "the rest is as it should be")
 
     dialog = shown(qtbot, trial=trial)
     choose(dialog, "slurm")
@@ -143,8 +144,9 @@ def test_a_test_that_finds_all_well_says_so(qtbot: Any, folder: Path) -> None:
     assert dialog.height() <= 560  # of a screen of 1024 x 600
     seen.set()
     wait(qtbot, dialog)
-    assert dialog.states() == [FINE, NOTE]
+    assert dialog.states() == [FINE, NOTE, NOTE]
     assert dialog.findings.item(1).text() == "node1: another Python\nmore"
+    assert dialog.findings.item(2).text() == "The rest is as it should be"
     assert dialog.text.text().startswith("It works: Slurm")
     assert dialog.height() <= 560 and dialog.width() <= 960
     assert read_answers(PROFILE) is not None

@@ -128,6 +128,21 @@ def test_an_interrupt_ends_the_cell_and_nothing_else(notebook: Notebook) -> None
     assert told["stdout"] == "[4, 3, 2, 1] [0, 1]\n"
 
 
+def test_an_interrupted_cell_goes_on_from_its_checkpoint(notebook: Notebook) -> None:
+    cell = (
+        "def noted(i):\n"
+        "    time.sleep(0.1)\n"
+        "    print(f'<{i}>')\n"
+        "    return i\n"
+        "print(len(api.parallel_map(noted, range(3000)[:N], checkpoint='a cell')))"
+    )
+    told = notebook.run("import time\n" + cell.replace("N", "3000"), interrupt_at="<8>")
+    assert "KeyboardInterrupt" in told["error"].splitlines()[-1]
+    told = notebook.run(cell.replace("N", "20"))
+    assert told["stdout"].endswith("\n20\n") and "<19>" in told["stdout"]
+    assert "<0>" not in told["stdout"], "what had finished was kept"
+
+
 def test_progress_is_a_bar(notebook: Notebook) -> None:
     told = notebook.run("x = api.parallel_map(slow, range(8), progress=True); print(x)")
     assert told["stdout"] == "[0, 1, 2, 3, 4, 5, 6, 7]\n"

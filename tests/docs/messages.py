@@ -76,6 +76,15 @@ def messages() -> Iterator[Message]:
                     break
 
 
+def texts() -> Iterator[str]:
+    """Yield all texts in the package's source, on one line, what is put in left out."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            known = [part.value for part in parts if isinstance(part, ast.Constant)]
+            yield " ".join("\0".join(map(str, known)).split())
+
+
 def _texts(call: ast.Call) -> Iterator[ast.expr]:
     """Yield the arguments that are sentences."""
     for argument in call.args:

@@ -12,7 +12,7 @@ import parallelflow
 from parallelflow import troubleshooting
 from parallelflow.cli import main
 from parallelflow.errors import HEADINGS, STAGES, ControllerFailed, ParallelFlowError
-from tests.docs.messages import PREFIX, ROOT, messages
+from tests.docs.messages import PREFIX, ROOT, messages, texts
 
 TEXT = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SHOWN = [
@@ -65,6 +65,20 @@ def test_no_message_is_there_that_nobody_raises() -> None:
     patterns += [r"(PyQt5 lacks|There is no display|Qt cannot open)"]
     left = [line for line in SHOWN if not any(re.match(p, line) for p in patterns)]
     assert not left, "\n".join(left)
+
+
+# Where a text that is told is put together: at placeholders, signs, and words that vary.
+PUT_IN = r"\b[A-Z]{2,}\b|[;.()\n]|\d|\belsewhere\b|\balone, when\b|\belements (?=so short)|\bwas\b"
+
+
+def test_what_is_told_and_not_raised_is_in_the_source() -> None:
+    """Its words between the placeholders: blocks of tildes are of no error's text."""
+    said = "\n".join(texts())
+    blocks = re.findall(r"~~~text\n(.*?)~~~", TEXT, flags=re.DOTALL)
+    parts = [part.strip(" '\":,") for block in blocks for part in re.split(PUT_IN, block)]
+    phrases = [part for part in parts if part.count(" ") >= 2]
+    assert len(blocks) == TEXT.count("~~~text") >= 10 and len(phrases) > 20
+    assert not [phrase for phrase in phrases if phrase not in said]
 
 
 # Parts of a sentence that others begin, or Python's and VisTrails' own ways of saying it.

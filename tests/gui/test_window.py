@@ -114,9 +114,8 @@ def test_a_signal_in_the_middle_of_a_map_leaves_nothing(
     assert not leaks.wait_until_gone(run, known=others, seconds=seconds)
 
 
-# From the start of the process: the window opens, starts engines, stops them, starts others and
-# runs a Map, in about this time on two cores.
-LIFE_SECONDS = 14.0
+# The window opens, starts engines, stops them, starts others and runs a Map.
+LIFE = ("start_two_engines", "stop_them", "start_two_engines", "run_until_a_signal")
 
 
 @pytest.mark.slow
@@ -126,17 +125,20 @@ def test_the_window_killed_at_any_moment_leaves_nothing(
 ) -> None:
     chance = random.Random(seed)
     run = os.environ[leaks.VARIABLE]
-    reached = set()
-    for _ in range(5):
-        life = ("start_two_engines", "stop_them", "start_two_engines", "run_until_a_signal")
-        process = start(user, *life, vistrail=True)
-        time.sleep(chance.uniform(2.0, LIFE_SECONDS))
+    life_seconds = 0.0
+    for number in range(5):
+        begun = time.monotonic()
+        process = start(user, *LIFE, vistrail=True)
+        if number == 0:  # the whole of it, which takes two or three times as long on a busy machine
+            assert process.stdout is not None
+            assert any(line == "running\n" for line in iter(process.stdout.readline, ""))
+            life_seconds = time.monotonic() - begun
+        else:
+            time.sleep(chance.uniform(0.15, 1.0) * life_seconds)
         process.kill()
         out, _ = process.communicate(timeout=LIMIT)
-        reached |= set(out.split())
         assert process.returncode == -signal.SIGKILL, out
         assert not leaks.wait_until_gone(run, known=others, seconds=30), out
-    assert "passed" in reached, "every moment came before the first engines had started"
     walk(user, "start_two_engines", "quit_by_menu")
     assert not clusters(others)
 

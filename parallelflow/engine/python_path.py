@@ -34,8 +34,10 @@ def is_installed(path: str) -> bool:
     """
     if any(f"{os.sep}{name}" in path for name in SITE_FOLDERS):
         return True
-    if path in _library_archives():
-        return True
+    return path in _library_archives() or _is_in_libraries(path)
+
+
+def _is_in_libraries(path: str) -> bool:
     return any(path == folder or path.startswith(folder + os.sep) for folder in _libraries())
 
 
@@ -85,8 +87,12 @@ def path_here(session: list[tuple[str, bool]], own: list[str], same_machine: boo
         of its ``PYTHONPATH``.
     """
     installed = [folder for folder in own if is_installed(folder)]
-    if {folder for folder, belongs in session if belongs} <= set(installed):
+    # A library may have added a folder of its own when it was imported, as setuptools does, which
+    # only one of the two has done: the session's are of this Python, too, and the engine's are not
+    # the session's.
+    if all(f in installed or _is_in_libraries(f) for f, belongs in session if belongs):
         found = [folder for folder, _ in session]
+        installed = [folder for folder in installed if not _is_of_library(folder)]
     else:
         found, done = [], False
         for folder, belongs in session:
@@ -104,3 +110,8 @@ def path_here(session: list[tuple[str, bool]], own: list[str], same_machine: boo
         if folder not in found and not (folder in needed and is_installed(folder)):
             found.append(folder)
     return found
+
+
+def _is_of_library(folder: str) -> bool:
+    """Return True for a folder within one of installed libraries, as in an egg."""
+    return any(f"{os.sep}{name}{os.sep}" in folder for name in SITE_FOLDERS)

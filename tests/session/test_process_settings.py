@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -27,6 +28,7 @@ import pytest
 
 from parallelflow.engine import session_state
 from parallelflow.engine.process_settings import SETTINGS
+from parallelflow.engine.python_path import is_installed, path_here
 from parallelflow.engine.stream_text import write_stream_text
 from parallelflow.errors import SetupFailed, WorkingDirectoryGone
 from parallelflow.work.mapping import map_here, map_on_cluster
@@ -164,6 +166,25 @@ def test_elements_find_the_sessions_settings(client: Any, session: Path, name: s
         os.environ.pop("TZ")
         time.tzset()
     assert both(client, everything, 1, 2)[0][name] == before[name]
+
+
+def test_a_folder_that_a_library_has_added_in_the_session_is_there(
+    client: Any, session: Path
+) -> None:
+    site = sysconfig.get_path("purelib")
+    sys.path.insert(sys.path.index(site), f"{site}/added/vendor")
+    paths = both(client, lambda _: list(sys.path), 1, 2)
+    assert paths[0] == sys.path
+    sent = [(folder, is_installed(folder)) for folder in sys.path if "vendor" not in folder]
+    assert path_here(sent, [*sys.path, f"{site}/of_engine"], same_machine=True) == [
+        f for f, _ in sent
+    ]
+
+
+def test_of_another_installation_nothing_is_taken() -> None:
+    site = sysconfig.get_path("purelib")
+    sent = [("/project", False), ("/other/site-packages", True), ("/other/dist-packages", True)]
+    assert path_here(sent, ["/of/engine", site], same_machine=True)[:2] == ["/project", site]
 
 
 def write_and_read(text: str) -> tuple[str, str]:

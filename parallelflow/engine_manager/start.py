@@ -342,8 +342,12 @@ class StartTransaction:
                 f"The controller of the profile {self._cluster.profile!r} went away while engines "
                 f"were starting{why}. Start new engine processes to start another one."
             )
-            # Another session's ends with it: this one starts its own then.
-            gone.passing = self._controller_before
+            # Another session's ends with it: this one starts its own then. One of its own may have
+            # chosen a port that somebody else took in that moment.
+            session = self._cluster.session
+            gone.passing = self._controller_before or (
+                session is not None and session.launch.has_met_taken_port()
+            )
             raise gone
         dead = [p for p in self._engines.processes if not p.alive()]
         for number, engine in enumerate(self._progress.snapshot.engines):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -121,7 +122,11 @@ class ControllerProcesses:
         for role in ROLES:
             if role == HUB or role in self._found:
                 continue
-            records = [record_of(pids[port], role) for port in ports[role] if port in pids]
+            records = [
+                record_of(pids[port], role)
+                for port in ports[role]
+                if port in pids and _belong_together(pids[port], main.pid)
+            ]
             if records and None not in records and len(records) == len(ports[role]):
                 # One for clients and one for engines are mostly the same process.
                 self._found[role] = [r for r in dict.fromkeys(records) if r is not None]
@@ -176,6 +181,17 @@ class ControllerProcesses:
                 return f"is stopped (kill -CONT {record.pid} lets it go on)" if stopped else ""
         self._stopped_since.pop(record, None)
         return ""
+
+
+def _belong_together(pid: int, other: int) -> bool:
+    """Return True if two processes can be of one controller, which are all of one session.
+
+    A port that a controller has chosen may have been taken by somebody else in that moment.
+    """
+    try:
+        return os.getsid(pid) == os.getsid(other)
+    except (OSError, AttributeError):  # one has ended, or the system has no sessions
+        return True
 
 
 def engine_ports(connection: ConnectionFile) -> dict[str, object]:

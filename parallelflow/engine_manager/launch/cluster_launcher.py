@@ -48,6 +48,9 @@ LAUNCH_SECONDS = 120.0
 # Each host has a bound of its own, and they are asked side by side.
 SSH_SECONDS = 3600.0
 
+# In a controller's log: ipcontroller chooses its ports before it takes them.
+TAKEN_PORT = "Address already in use"
+
 COMPLETE = "Check that ipyparallel is installed completely (python -m ipyparallel.controller)."
 CONFIGURED = "Check the launcher, which the profile's ipcluster_config.py configures."
 
@@ -206,7 +209,7 @@ class ClusterLauncher:
                 f"The controller of {self._name()} ended at once (exit code {status}).",
                 log_of(controller),
             )
-            error.passing = "Address already in use" in error.log
+            error.passing = TAKEN_PORT in error.log
             raise error
         return False
 
@@ -217,6 +220,10 @@ class ClusterLauncher:
     def controller_log(self) -> str:
         """Return the controller's log so far."""
         return log_of(self.cluster.controller)
+
+    def has_met_taken_port(self) -> bool:
+        """Whether the controller's log says that a port was taken when a part of it began."""
+        return TAKEN_PORT in self.controller_log()
 
     # -- engines --------------------------------------------------------------------------
 

@@ -8,10 +8,12 @@ told, costs no other row, and makes the exit code 1.
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import json
 import os
 import platform
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -39,7 +41,8 @@ def main() -> None:
     unknown = set(wanted) - set(ALL)
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    make_home()
+    # Registered first, it runs last: what others do at the end needs the folder.
+    atexit.register(shutil.rmtree, make_home(), ignore_errors=True)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     failed: dict[str, str] = {}
     rows = [*_on_one_cluster(wanted, failed), *_on_their_own(wanted, failed)]

@@ -78,9 +78,8 @@ def write_report(path: Path, about: About, runs: Sequence[Progress]) -> None:
     OSError
         If it cannot be written.
     """
-    # A link stays one; what is no character, as in an odd file's name, is shown as "\udcff".
-    page = report(about, runs).encode(errors="backslashreplace")
-    safe_files.replace_bytes(path.resolve(), page)
+    # A link stays one; what is no character is shown as "\udcff".
+    safe_files.replace_text(path.resolve(), report(about, runs), errors="backslashreplace")
 
 
 def report(about: About, runs: Sequence[Progress]) -> str:

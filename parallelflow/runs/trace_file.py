@@ -49,9 +49,8 @@ def write_trace(path: Path, runs: Sequence[Progress]) -> None:
     writer.writerow(TITLES)
     for run in runs:
         writer.writerows(_lines(run))
-    # A link stays one; what is no character, as in an odd file's name, is written as "\udcff".
-    lines = text.getvalue().encode(errors="backslashreplace")
-    safe_files.replace_bytes(path.resolve(), lines)
+    # A link stays one; what is no character is written as "\udcff".
+    safe_files.replace_text(path.resolve(), text.getvalue(), errors="backslashreplace")
 
 
 def _lines(run: Progress) -> Iterable[tuple[object, ...]]:

@@ -236,15 +236,26 @@ def read_json(path: os.PathLike[str] | str, *, links: bool = True, own: bool = F
     return parse_json(read_text(path, links=links, own=own))
 
 
-def replace_text(path: Path, text: str, private: bool = True) -> None:
+def replace_text(path: Path, text: str, private: bool = True, errors: str = "strict") -> None:
     """Write a file of text (UTF-8) in one step; see `replace_bytes`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        What it is to hold.
+    private : bool
+        As of `replace_bytes`.
+    errors : str
+        What becomes of what is no character, as in an odd file's name: as of `str.encode`.
 
     Raises
     ------
     OSError
         As `replace_bytes`.
     """
-    replace_bytes(path, text.encode(), private)
+    replace_bytes(path, text.encode(errors=errors), private)
 
 
 def replace_bytes(path: Path, data: bytes, private: bool = True) -> None:

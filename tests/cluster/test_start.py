@@ -18,6 +18,8 @@ import pytest
 
 from parallelflow.engine_manager import EngineManager, State, start
 from parallelflow.engine_manager.connection import cluster_connection as link
+from parallelflow.engine_manager.connection.connection_files import connections
+from parallelflow.engine_manager.connection.controller_processes import ControllerProcesses
 from parallelflow.engine_manager.launch.cluster_launcher import ClusterLauncher
 from parallelflow.engine_manager.model import Stage, StartSnapshot
 from parallelflow.engine_manager.system import profiles
@@ -432,3 +434,27 @@ def test_a_controller_whose_port_was_taken_in_that_moment_is_started_once_more(
     client = manager.connect()
     assert client is not None and client[:].apply_sync(abs, -1) == [1]
     assert "Trying it once more" in caplog.text
+
+
+def test_a_part_of_the_controller_that_found_its_port_taken_is_no_end_of_a_start(
+    manager: EngineManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so; the part has ended, as if somebody had killed it."""
+    folder = profiles.ensure_folder(manager.profile)
+    killed: list[int] = []
+
+    def end_the_heart(snapshot: StartSnapshot) -> None:
+        if killed or not snapshot.count(Stage.STARTED):
+            return
+        found = [ControllerProcesses(file).pids() for file in connections(manager.profile)]
+        for pid in found[0].get("hb_ping", ()) if found else ():
+            [log] = folder.glob("log/ipcontroller-*.log")
+            with log.open("a") as stream:
+                stream.write("zmq.error.ZMQError: Address already in use\n")
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    manager.start_engines(1, progress=end_the_heart)
+    assert killed and "its heart monitor" in caplog.text and "Trying it once more" in caplog.text
+    client = manager.connect()
+    assert client is not None and client[:].apply_sync(abs, -1) == [1]

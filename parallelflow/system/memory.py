@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ REMEMBER_SECONDS = 0.1
 SHORTAGE_SECONDS = 0.25
 
 CGROUP = Path("/sys/fs/cgroup")
+
+# More than the files have that `_beginning` reads, or what is read of them.
+FILE_BYTES = 16_384
 
 # With less of it free, the system soon ends processes; it is also what the system itself needs.
 LOW_SHARE = 0.05
@@ -55,7 +59,7 @@ def available_memory() -> int | None:
         when, known = _last
         if time.monotonic() - when < REMEMBER_SECONDS:
             return known
-    found = [_of_machine(), *_of_groups()]
+    found = [*_of_machine("MemAvailable:"), *_of_groups()]
     least = min((one for one in found if one is not None), default=None)
     with _lock:
         _last = time.monotonic(), least
@@ -96,8 +100,8 @@ def shortage() -> tuple[int, int] | None:
         when, known = _last_shortage
         if time.monotonic() - when < SHORTAGE_SECONDS:
             return known
-    known_limits = [(max(most - used, 0), most) for most, used in _limits(LOW_SHARE)]
-    free, total = _of_machine(), _of_machine(b"MemTotal:")
+    free, total = _of_machine("MemAvailable:", "MemTotal:")
+    known_limits = [(max(most - used, 0), most) for most, used in _limits(LOW_SHARE, total)]
     if free is not None and total is not None:
         known_limits.append((free, total))
     least = min(known_limits, key=lambda pair: pair[0] / max(pair[1], 1), default=(1, 1))
@@ -114,10 +118,10 @@ def memory_kills() -> int:
     ``memory.events`` (version 2) and ``memory.oom_control`` (version 1).
     """
     kills = 0
-    files = [folder / name for folder, name in _groups("memory.events", "memory.oom_control")]
-    for file in (Path("/proc/vmstat"), *files):
+    files = [f"{folder}/{name}" for folder, name in _groups("memory.events", "memory.oom_control")]
+    for file in ("/proc/vmstat", *files):
         with suppress(OSError, ValueError, IndexError):
-            for line in file.read_text().splitlines():
+            for line in Path(file).read_text().splitlines():
                 if line.startswith("oom_kill "):
                     kills += int(line.split()[1])
     return kills
@@ -130,12 +134,16 @@ def shown_bytes(size: int) -> str:
     return f"{size / 2**20:.0f} MB" if size < 1000 * 2**20 else f"{size / 2**30:.1f} GB"
 
 
-def _of_machine(name: bytes = b"MemAvailable:") -> int | None:
-    with suppress(OSError, ValueError, IndexError), open("/proc/meminfo", "rb") as lines:
-        for line in lines:
-            if line.startswith(name):
-                return int(line.split()[1]) * 1024
-    return None
+def _of_machine(*names: str) -> list[int | None]:
+    """Return numbers of the machine's memory, bytes; None for what the system does not tell."""
+    found: list[int | None] = [None] * len(names)
+    with suppress(OSError, ValueError, IndexError):
+        text = _beginning("/proc/meminfo")
+        for position, name in enumerate(names):
+            _, known, rest = text.partition(name)
+            if known:
+                found[position] = int(rest.split(None, 1)[0]) * 1024
+    return found
 
 
 def _of_groups() -> list[int]:
@@ -152,7 +160,7 @@ _VERSION_1 = (
 )
 
 
-def _limits(low_share: float = 1) -> list[tuple[int, int]]:
+def _limits(low_share: float = 1, machine: int | None = None) -> list[tuple[int, int]]:
     """Return the limits of the process' control groups, each with what is used of it.
 
     Parameters
@@ -160,44 +168,60 @@ def _limits(low_share: float = 1) -> list[tuple[int, int]]:
     low_share : float
         What the system can drop is subtracted where less than this share of the limit is left
         without it. Reading it takes most of the time.
+    machine : int or None
+        The machine's memory, bytes; limits above it, which limit nothing, are left out.
     """
     found: list[tuple[int, int]] = []
     for folder, (limit, usage, cache) in _groups(_VERSION_2, _VERSION_1):
         with suppress(OSError, ValueError):
-            most = int((folder / limit).read_text())  # the word "max" is a ValueError: no limit
-            used = int((folder / usage).read_text())
+            most = int(_beginning(f"{folder}/{limit}"))  # the word "max" is a ValueError: no limit
+            if machine is not None and most > machine:
+                continue
+            used = int(_beginning(f"{folder}/{usage}"))
             if most - used < low_share * most:
                 used -= _droppable(folder, cache)
             found.append((most, used))
     return found
 
 
-def _droppable(folder: Path, parts: tuple[str, ...]) -> int:
+def _beginning(path: str) -> str:
+    """Return a file's first bytes as text, with less work than Python's files are.
+
+    Engines read some of the system's between elements.
+    """
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.fsdecode(os.read(file, FILE_BYTES))
+    finally:
+        os.close(file)
+
+
+def _droppable(folder: str, parts: tuple[str, ...]) -> int:
     """Return how many bytes of a control group's use the system drops when it needs room."""
     droppable = 0
     with suppress(OSError, ValueError, IndexError):
-        for line in (folder / "memory.stat").read_text().splitlines():
+        for line in Path(folder, "memory.stat").read_text().splitlines():
             name, _, value = line.partition(" ")
             if name in parts:
                 droppable += int(value)
     return droppable
 
 
-def _groups(version_2: _T, version_1: _T) -> Iterator[tuple[Path, _T]]:
+def _groups(version_2: _T, version_1: _T) -> Iterator[tuple[str, _T]]:
     """Yield the folders of the process' control groups, each with what its version has."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except (OSError, ValueError):
+        lines = _beginning("/proc/self/cgroup").splitlines()
+    except OSError:
         return
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers == "":
-            root, version = CGROUP, version_2
+            root, version = f"{CGROUP}", version_2
         elif "memory" in controllers.split(","):
-            root, version = CGROUP / "memory", version_1
+            root, version = f"{CGROUP}/memory", version_1
         else:
             continue
         parts = [part for part in path.split("/") if part and part != ".."]
         for depth in range(len(parts), -1, -1):
-            yield root.joinpath(*parts[:depth]), version
+            yield "/".join([root, *parts[:depth]]), version

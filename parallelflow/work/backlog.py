@@ -56,6 +56,7 @@ class Backlog:
         self._suspects: deque[Chunk] = deque()
         self._retries: deque[Chunk] = deque()
         self._before: int | None = None
+        self._sent = 0
 
     def __bool__(self) -> bool:
         return bool(self._again or self._suspects or self._retries) or self.source.left != 0
@@ -103,7 +104,8 @@ class Backlog:
             chunk = self._suspects.popleft()
             chunk.alone = True
         if chunk is not None:
-            chunk.seconds = self.sizer.patience(len(chunk.elements))
+            chunk.seconds = self.sizer.patience(len(chunk.elements), self._sent)
+            self._sent += 1
         return chunk
 
     def _take_retry(self, engine: int | None) -> Chunk | None:

@@ -18,7 +18,8 @@ CHUNK_SECONDS = 0.5
 # A chunk costs the session about 4.4 ms of computing, so that 128 engines with chunks of half a
 # second would take all that it has: with more engines than these, chunks grow with them.
 FEW_ENGINES = 16
-# Towards the end chunks get smaller, but not so small that messages cost more than the elements.
+# Towards the end chunks get smaller, but not so small that messages cost more than the elements;
+# with many engines, whose messages come together then, they grow, too.
 LEAST_SECONDS = 0.08
 # What takes no longer than this is not divided any further.
 LAST_SECONDS = 0.03
@@ -31,6 +32,10 @@ UNKNOWN = 0.125
 # The first chunk for an engine: its length in time is not known, so that it ends early instead.
 FIRST_ELEMENTS = 32
 FIRST_SECONDS = 0.02
+# With many engines, whose answers would come together, each one's first chunk may take so much
+# longer than the one before: by the time that the last ones end the first ones have told how long
+# elements take, and the next chunk waits at the engine.
+BETWEEN_SECONDS = 0.01
 # Of what does not know its length there may be only a few more: a chunk takes at most so many times
 # what has finished before, so that the first ones do not leave the other engines without any.
 GROWTH = 4
@@ -221,7 +226,7 @@ class ChunkSizer:
         if self._count:
             rate = self._count / max(self._seconds, 1e-9)
             size = self.largest(engines, shared)
-            least, last = int(LEAST_SECONDS * rate), int(LAST_SECONDS * rate)
+            least, last = int(LEAST_SECONDS * _growth(engines) * rate), int(LAST_SECONDS * rate)
             part = REGULAR - (REGULAR - IRREGULAR) * min(self.variation, 1.0)
         else:
             size, least, last, part = FIRST_ELEMENTS, 0, 0, UNKNOWN
@@ -236,15 +241,30 @@ class ChunkSizer:
         """Return the largest chunk, by time and bytes, while there is plenty left; at least 1."""
         if not self._count:
             return FIRST_ELEMENTS
-        seconds = CHUNK_SECONDS * max(engines / FEW_ENGINES, 1.0)
+        seconds = CHUNK_SECONDS * _growth(engines)
         size = min(seconds * self._count / max(self._seconds, 1e-9), MAX_ELEMENTS)
         if self._bytes:
             size = min(size, self.most_bytes(engines, shared) * self._count / self._bytes)
         return max(1, int(size))
 
-    def patience(self, size: int) -> float | None:
-        """Return how long a chunk of a size may take, seconds; None for as long as it likes."""
+    def patience(self, size: int, sent: int = 0) -> float | None:
+        """Return how long a chunk may take, seconds; None for as long as it likes.
+
+        Parameters
+        ----------
+        size : int
+            Its elements.
+        sent : int
+            How many chunks have been sent before it.
+        """
         if self._fixed is not None:
             return None
         mean = self.mean_seconds
-        return FIRST_SECONDS if mean is None else max(PATIENCE * size * mean, FIRST_SECONDS)
+        if mean is None:
+            return FIRST_SECONDS + BETWEEN_SECONDS * max(sent + 1 - FEW_ENGINES, 0)
+        return max(PATIENCE * size * mean, FIRST_SECONDS)
+
+
+def _growth(engines: int) -> float:
+    """Return how much longer than with few engines chunks are to take."""
+    return max(engines / FEW_ENGINES, 1.0)

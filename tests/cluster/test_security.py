@@ -17,6 +17,7 @@ import zmq
 
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.system import processes, profiles, records
+from tests.support.waiting import wait_until
 
 SAY = "print('the secret result')"
 
@@ -170,3 +171,10 @@ def test_7_engines_end_with_their_controller(shared: EngineManager) -> None:
     expression = f"({ask}.hb_check_period, {ask}.max_heartbeat_misses)"
     for period, misses in client[:].apply_sync(eval, expression):
         assert period * misses <= 20_000
+    # It knows of the controller's pings by its own looks: no ping wakes its event loop.
+    listener = f"{ask}._hb_listener"
+    woken = f"{listener}.socket in {{fd for fd, _ in {listener}.io_loop.handlers.values()}}"
+    assert not any(client[:].apply_sync(eval, woken))
+    looks = f"({ask}._hb_last_monitored, {ask}._hb_last_pinged, {ask}._hb_missed_beats)"
+    begin = max(look for look, *_ in client[:].apply_sync(eval, looks))
+    wait_until(lambda: all(ping > begin for _, ping, _ in client[:].apply_sync(eval, looks)), 30)

@@ -72,6 +72,19 @@ def test_memory_runs_low_when_little_of_a_group_is_left(
     assert look() is None
 
 
+def test_a_limit_above_the_machines_memory_limits_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, names in (
+        (tmp_path, ("memory.max", "memory.current")),
+        (tmp_path / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+    ):
+        for name in names:
+            (folder / name).write_text(f"{2**62}\n")
+    monkeypatch.setattr(memory, "_last_shortage", (0.0, None))
+    assert memory.shortage() is None
+
+
 def test_what_the_system_kills_for_memory_is_counted(tmp_path: Path) -> None:
     before = memory.memory_kills()
     (tmp_path / "memory.events").write_text("oom 5\noom_kill 2\n")

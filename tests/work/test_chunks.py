@@ -7,12 +7,14 @@ import pytest
 from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import (
     ALL_SHARED_BYTES,
+    BETWEEN_SECONDS,
     CHUNK_SECONDS,
     FEW_ENGINES,
     FIRST_BYTES,
     FIRST_ELEMENTS,
     FIRST_SECONDS,
     GROWTH,
+    LAST_SECONDS,
     MAX_BYTES,
     MAX_ELEMENTS,
     PATIENCE,
@@ -48,7 +50,29 @@ def test_chunks_grow_with_the_engines_so_that_one_client_serves_them() -> None:
     few, many = own.size(None, FEW_ENGINES), own.size(None, 128)
     assert few == own.size(None, 2) and many == few * 128 / FEW_ENGINES
     # What is left is shared all the same.
-    assert own.size(20 * 128, 128) == own.size(20 * 2, 2)
+    assert own.size(200 * 128, 128) == 0.85 * 200
+
+
+def test_many_engines_do_not_end_their_first_chunks_all_at_once() -> None:
+    backlog = Backlog(range(100_000), (), None, None)
+    first = [backlog.next(128, 0, False) for _ in range(128)]
+    seconds = [chunk.seconds for chunk in first if chunk is not None and chunk.seconds is not None]
+    assert len(seconds) == 128 and seconds[:FEW_ENGINES] == [FIRST_SECONDS] * FEW_ENGINES
+    later = seconds[FEW_ENGINES - 1 :]
+    assert later == pytest.approx([FIRST_SECONDS + BETWEEN_SECONDS * n for n in range(113)])
+    # Once it is known how long elements take, that alone counts.
+    backlog.sizer.observe([0.1], 0)
+    known = backlog.next(128, 1, False)
+    assert known is not None and known.seconds == pytest.approx(PATIENCE * len(known.elements) / 10)
+
+
+def test_the_last_chunks_of_many_engines_are_longer() -> None:
+    own = sizer(*[0.01] * 10)
+    assert [own.size(engines * 20, engines) for engines in (2, FEW_ENGINES, 128)] == [17, 17, 20]
+    assert [own.size(engines * 10, engines) for engines in (2, FEW_ENGINES, 128)] == [8, 8, 10]
+    # No engine takes another's share for it.
+    assert own.size(128, 128) == own.size(2, 2) == LAST_SECONDS / 0.01
+    assert sizer(0.1).size(128, 128) == 1
 
 
 def test_towards_the_end_engines_share_what_is_left() -> None:

@@ -47,6 +47,19 @@ def mapped(request: pytest.FixtureRequest, monkeypatch: Any) -> Any:
     return functools.partial(api.parallel_map, timeout=SECONDS)
 
 
+@pytest.fixture
+def handlers_of_python() -> Iterator[None]:
+    """Give this process the handlers that Python begins with, however the tests were started."""
+    ends = {signal.SIGINT: signal.default_int_handler}
+    before = {
+        number: signal.signal(number, ends.get(number, signal.SIG_DFL))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("use", [elements.use_pool, elements.use_executor])
 def test_workers_that_are_forked_work(mapped: Any, use: Any) -> None:
     assert mapped(functools.partial(use, "fork"), [2, 3]) == [[2, 1], [3, 1]]
@@ -69,6 +82,7 @@ def test_joblib_works(mapped: Any) -> None:
     assert mapped(elements.use_loky, [2]) == [[2, 1]]
 
 
+@pytest.mark.usefixtures("handlers_of_python")
 def test_a_child_ends_by_the_signal_that_it_gets(mapped: Any) -> None:
     ends = mapped(elements.be_signalled, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     # SIGINT is KeyboardInterrupt in any Python, which the child has caught.
@@ -80,6 +94,7 @@ def test_a_handler_of_the_element_is_inherited(mapped: Any) -> None:
     assert mapped(elements.keep_own_handler, [0]) == [5]
 
 
+@pytest.mark.usefixtures("handlers_of_python")
 def test_children_have_the_handlers_that_python_begins_with(mapped: Any) -> None:
     found = mapped(elements.signals_of_child, [0])[0]
     assert "default_int_handler" in found[0] and "SIG_DFL" in found[1] and found[2] == "-1"

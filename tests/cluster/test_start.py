@@ -441,9 +441,14 @@ def test_a_part_of_the_controller_that_found_its_port_taken_is_no_end_of_a_start
 ) -> None:
     """The log says so; the part has ended, as if somebody had killed it."""
     folder = profiles.ensure_folder(manager.profile)
+    # The first engine does not register before the part's end was seen.
+    wait = "import os, time\nwhile not os.path.exists({!r}):\n    time.sleep(0.05)\n"
+    (folder / "ipengine_config.py").write_text(wait.format(str(folder / "seen")))
     killed: list[int] = []
 
     def end_the_heart(snapshot: StartSnapshot) -> None:
+        if "Trying it once more" in caplog.text:
+            (folder / "seen").touch()
         if killed or not snapshot.count(Stage.STARTED):
             return
         found = [ControllerProcesses(file).pids() for file in connections(manager.profile)]

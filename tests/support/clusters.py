@@ -13,7 +13,6 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
 
 from .fake_client import FakeClient
-from .waiting import LIMIT_SECONDS
 
 
 class Cluster(Protocol):
@@ -43,6 +42,8 @@ class RealCluster:
 
 # A guard against a hang: an engine on a busy machine answers within a second.
 ANSWER_SECONDS = 30
+# The same for a run, for which engines may have to be started.
+RUN_SECONDS = 180
 
 on_both = pytest.mark.parametrize("cluster", ["fake", "real"], indirect=True)
 """Runs a test with a fake client and with a real one: what ipyparallel does is part of it."""
@@ -60,7 +61,7 @@ def engine_pids(client: Any) -> dict[int, int]:
 def drive(run: Run, each: Callable[[], object] = lambda: None) -> Run:
     """Poll a run to its end, with a call after each poll; fail if it hangs."""
 
-    deadline = time.monotonic() + LIMIT_SECONDS
+    deadline = time.monotonic() + RUN_SECONDS
     try:
         while not run.is_finished:
             run.poll(0.05)

@@ -19,6 +19,7 @@ from parallelflow.engine_manager.engine_pool import EnginePool
 from parallelflow.errors import ClusterLost, SetupFailed
 from parallelflow.names import QUIET_REQUEST
 from parallelflow.progress import RunState, Snapshot, listen
+from parallelflow.work import interrupt
 from parallelflow.work.chunks import SHARED_BYTES
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
@@ -149,6 +150,12 @@ def test_an_exception_that_cannot_be_shown_does_no_harm(client: Any) -> None:
 # -- cancelling -----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a cancel wait for engines that answer, however busy the machine is."""
+    monkeypatch.setattr(interrupt, "INTERRUPT_SECONDS", BUSY_SECONDS)
+
+
 def cancelled(
     client: Any, function: Any, elements: Any, begun: Path, heedless: bool = False
 ) -> tuple[Run, float, list[int]]:
@@ -177,6 +184,7 @@ def cancelled(
     return run, time.monotonic() - begin, stuck
 
 
+@pytest.mark.usefixtures("patient")
 @on_both
 def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any, tmp_path: Path) -> None:
     engines = set(client.ids)
@@ -192,6 +200,7 @@ def test_cancel_interrupts_what_runs_and_drops_what_waits(client: Any, tmp_path:
     assert set(run.values) <= {0.01, None}  # nothing was delivered later
 
 
+@pytest.mark.usefixtures("patient")
 @on_real
 def test_a_cancel_at_any_moment_finds_the_engines_answering(client: Any) -> None:
     # Elements end and replies are sent after 0.1 s, 0.2 s and so on: some cancels hit just that.
@@ -227,6 +236,7 @@ def test_an_interrupt_before_a_chunk_begins_does_not_lose_it(client: Any) -> Non
         client[:].apply(interrupt_before_chunks, False).get(BUSY_SECONDS)
 
 
+@pytest.mark.usefixtures("patient")
 @on_both
 def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
     long = Run(client, plain_function, (pause,), [1.5] * 4, "long", chunk_size=1)
@@ -242,6 +252,7 @@ def test_the_end_of_a_run_leaves_other_runs_alone(client: Any) -> None:
     assert long.values == [1.5] * 4 and not long.failures
 
 
+@pytest.mark.usefixtures("patient")
 @on_both
 def test_answers_that_another_run_has_not_looked_at_do_not_matter(client: Any) -> None:
     idle = Run(client, plain_function, (pause,), [0.01] * 2, "idle", chunk_size=1)

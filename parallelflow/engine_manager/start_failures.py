@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from parallelflow.errors import EnginesFailed
 
+from .launch.ssh_watch import TIMED_OUT
+
 if TYPE_CHECKING:
     from .connection.cluster_connection import ClusterConnection
     from .launch.engine_set import EngineSet
@@ -14,8 +16,6 @@ __all__ = ["engines_failed"]
 
 # What an engine writes that leaves, since it hears nothing of its controller.
 NO_HEART = "heartbeats misses reached"
-# What an engine writes that has found nobody at the controller's address.
-TIMED_OUT = "registration timed out"
 
 TRACEBACK = "Traceback (most recent call last)"
 NO_MPI4PY = "No module named 'mpi4py'"

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from parallelflow.engine_manager.launch.ssh_watch import LOOKS
 from parallelflow.engine_manager.model import Origin
 from tests.support.machines import Machines
 from tests.support.waiting import wait_until
@@ -53,7 +54,7 @@ def test_engines_of_three_hosts_start_by_few_connections(hosts: Machines) -> Non
     began = time.monotonic()
     started = start(hosts, "many", 12)
     assert started.wait() == 0, started.text
-    rounds = (time.monotonic() - began) / 3 + 1  # those that are asked whether they live
+    rounds = (time.monotonic() - began) / LOOKS + 1  # those by which hosts tell what has ended
     assert "12 engines on the profile many (12 new" in started.text
     for node, past in zip(hosts.nodes, before, strict=True):
         assert connections(hosts, node) - past <= 1 + rounds

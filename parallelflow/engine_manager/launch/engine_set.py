@@ -16,7 +16,8 @@ from parallelflow.wording import count
 from ..system.jobs import JobRecord, end_all
 from ..system.process_trees import stop_trees
 from ..system.processes import ProcessRecord, record_of
-from .ssh_hosts import EndedEngine, SshWatch, kill_command
+from .ssh_hosts import kill_command
+from .ssh_watch import EndedEngine, SshWatch
 
 __all__ = ["EngineSet", "log_names", "log_of", "make_private"]
 

@@ -2,8 +2,8 @@
 
 ipyparallel 9.2 opens nine connections for each engine, one after the other. Here a host is sent
 one script, which makes the profile's folder, writes the connection file and starts the host's
-engines; another one tells which of them still run. They are forked by `host_engines`, which loads
-their libraries once; where that cannot be run, each is a program of its own.
+engines. They are forked by `host_engines`, which loads their libraries once; where that cannot be
+run, each is a program of its own. `ssh_watch` looks which of them still run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ import os
 import re
 import shlex
 import subprocess
-import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +25,9 @@ from ipyparallel.cluster import launcher as ipp_launcher
 from parallelflow.system.safe_files import read_text
 
 __all__ = [
+    "MOST_AT_ONCE",
     "NO_PYTHON",
     "HostFailed",
-    "SshWatch",
     "command_to",
     "kill_command",
     "launchers_by_host",
@@ -41,19 +39,13 @@ CONNECT_SECONDS = 20
 # What a host's script does takes a second or two; libraries and a home on a slow file server may
 # take much longer.
 START_SECONDS = 180.0
-# To look at engines takes less: nothing is loaded.
-HOST_SECONDS = 90.0
 # Hosts that are asked at once.
 MOST_AT_ONCE = 64
-# Between two looks at the engines of a host while they register.
-LOOK_SECONDS = 3.0
-LOG_BYTES = 6000
 
 ENGINE = ["-m", "ipyparallel.engine"]
 HOST_ENGINES = "parallelflow.engine_manager.launch.host_engines"
 END = "END_OF_OUTPUTS"
 STARTED = re.compile(r"__started (\d+) (\d+)__")
-ENDED = re.compile(r"__ended (\d+)__\n(.*?)__end__", re.DOTALL)
 NO_PYTHON = "__no_python__"
 """What a script prints where the engines' Python is missing."""
 
@@ -237,69 +229,3 @@ def kill_command(engine: Any, pids: Iterable[int]) -> tuple[str, ...]:
     each = "if ps -o args= -p $p | grep -q ipyparallel; then kill $p; fi"
     script = f"for p in {' '.join(map(str, pids))}; do {each}; done"
     return (*command_to(engine)[:-2], script)
-
-
-@dataclass(frozen=True)
-class EndedEngine:
-    """An engine of another host that has ended: where, its process id there, and its log."""
-
-    host: str
-    pid: int
-    log: str
-
-
-class SshWatch:
-    """Looks now and then, in the background, which engines of other hosts have ended.
-
-    Parameters
-    ----------
-    launchers : sequence of SSHEngineLauncher
-        The engines.
-    """
-
-    def __init__(self, launchers: Sequence[Any]) -> None:
-        hosts: dict[tuple[str, ...], list[Any]] = {}
-        for one in launchers:
-            hosts.setdefault(tuple(command_to(one)), []).append(one)
-        self._hosts = list(hosts.values())
-        self._ended: dict[tuple[str, int], EndedEngine] = {}
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def ended(self) -> list[EndedEngine]:
-        """Return those that are known to have ended; begins to look when it is first called."""
-        if self._thread is None and self._hosts and not self._closed.is_set():
-            self._thread = threading.Thread(target=self._look, name="parallelflow-ssh", daemon=True)
-            self._thread.start()
-        return list(self._ended.values())
-
-    def close(self) -> None:
-        """Look no more."""
-        self._closed.set()
-
-    def _look(self) -> None:
-        with ThreadPoolExecutor(min(len(self._hosts), MOST_AT_ONCE)) as pool:
-            while not self._closed.wait(LOOK_SECONDS):
-                list(pool.map(self._look_at, self._hosts))
-
-    def _look_at(self, engines: list[Any]) -> None:
-        lines = [
-            f"kill -0 {one.pid} 2>/dev/null || {{ echo __ended {one.pid}__; "
-            f"tail -c {LOG_BYTES} {shlex.quote(one.remote_output_file)}; echo; echo __end__; }}"
-            for one in engines
-        ]
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            output = subprocess.run(
-                command_to(engines[0]),
-                input="\n".join([*lines, ""]),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=HOST_SECONDS,
-                check=False,
-            ).stdout
-            by_pid = {one.pid: one for one in engines}
-            for pid, log in ENDED.findall(output):
-                one = by_pid[int(pid)]
-                one.state = "after"  # by which its `poll` knows
-                self._ended[one.location, one.pid] = EndedEngine(one.hostname, one.pid, log.strip())

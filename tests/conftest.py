@@ -112,6 +112,12 @@ def pytest_runtest_logfinish(nodeid: str) -> None:
     TEMPORARY.look(nodeid)
 
 
+@pytest.fixture
+def no_memory_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system count no process that it killed for lack of memory: some tests beside do."""
+    monkeypatch.setattr("parallelflow.work.memory_watch.memory_kills", lambda: 0)
+
+
 @pytest.fixture(autouse=True)
 def permissions_of_the_working_directory_stay() -> Iterator[None]:
     """Fail when a test, or a process that it has started, changes who can enter this folder."""

@@ -181,8 +181,11 @@ def _has_own_way(cls: type) -> bool:
 def _made(cls: type, arguments: tuple[Any, ...]) -> Any:
     """Return an exception without running anything that its class defines in Python."""
     error: Any = _base_in_c(cls).__new__(cls, *arguments)
-    # What `super().__init__` comes to: of two bases in C it need not be the one that makes it.
-    first: Any = next(each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE)
+    # What `super().__init__` comes to: of two bases in C it need not be the one that makes it, and
+    # from Python 3.14 on classes such as KeyError have none of their own.
+    first: Any = next(
+        each for each in cls.__mro__ if not each.__flags__ & HEAP_TYPE and "__init__" in vars(each)
+    )
     first.__init__(error, *arguments)
     return error
 

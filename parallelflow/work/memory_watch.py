@@ -22,9 +22,8 @@ NOTICE_SECONDS = 1.5
 # What an engine has told of its machine is believed for so long; then an element is tried there.
 BELIEVE_SECONDS = 3.0
 
-# When the count was read, on the monotonic clock, and what it was; of this session's runs, so that
-# one that has just begun knows it, too.
-_counts: deque[tuple[float, int]] = deque(maxlen=20)
+# Of so many looks the count is kept.
+LOOKS = 20
 
 
 class MemoryWatch:
@@ -47,14 +46,16 @@ class MemoryWatch:
         self._machine = place.description()["machine"]
         self._reported: dict[str, tuple[float, tuple[int, int]]] = {}
         self._told: set[str] = set()
-        if not _counts:
-            self.look()
+        # When the count was read, on the monotonic clock, and what it was. Whatever ends an engine
+        # in this run comes after the first look.
+        first = (time.monotonic(), memory_kills())
+        self._counts: deque[tuple[float, int]] = deque([first], maxlen=LOOKS)
 
     def look(self) -> None:
         """Read the count of killed processes, if it is time to."""
         now = time.monotonic()
-        if not _counts or now - _counts[-1][0] >= LOOK_SECONDS:
-            _counts.append((now, memory_kills()))
+        if now - self._counts[-1][0] >= LOOK_SECONDS:
+            self._counts.append((now, memory_kills()))
 
     def killed(self, worker: Worker) -> str:
         """Return how an engine that has crashed was ended, if it was for lack of memory.
@@ -65,10 +66,11 @@ class MemoryWatch:
             Such as *killed by the system for lack of memory (there are 8.0 GB)*; empty if it was
             not, or that is not known.
         """
-        if worker.machine != self._machine or not _counts:
+        if worker.machine != self._machine:
             return ""
-        earlier = [kills for when, kills in _counts if when <= worker.gone_at - NOTICE_SECONDS]
-        if memory_kills() <= (earlier[-1] if earlier else _counts[0][1]):
+        before = worker.gone_at - NOTICE_SECONDS
+        earlier = [kills for when, kills in self._counts if when <= before]
+        if memory_kills() <= (earlier[-1] if earlier else self._counts[0][1]):
             return ""
         return f"killed by the system for lack of memory (there are {shown_bytes(total_memory())})"
 

@@ -147,6 +147,7 @@ def test_a_lost_engine_of_ours_is_replaced(engines: Any, cluster: Any) -> None:
     assert set(client.ids) != set(engines)
 
 
+@pytest.mark.usefixtures("no_memory_kills")
 def test_an_element_that_ends_engines_is_named_and_the_others_finish(engines: Any) -> None:
     code = "import os\nif i == 7: os._exit(1)\no = i"
     workflow = mapped(source(code), list(range(20)))

@@ -20,7 +20,7 @@ from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_memory_kills")]
 
 TOTAL = 8
 BAD = 3

@@ -179,6 +179,28 @@ def test_an_element_is_blamed_once_it_has_run_alone() -> None:
     assert second.failure.message == f"it ended 2 engines, the last one {killed}"
 
 
+def test_what_was_killed_before_a_run_is_not_its_engine(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count of killed processes has grown since the run before, not since this one's begin."""
+    # As on a quiet machine, where an engine ends as soon as the run has begun.
+    monkeypatch.setattr(memory_watch, "NOTICE_SECONDS", 600.0)
+    monkeypatch.setattr(memory_watch, "memory_kills", lambda: 5)
+    drive(Run(cluster.client, plain_function, (abs,), [-1], "before"))
+    monkeypatch.setattr(memory_watch, "memory_kills", lambda: 6)
+    run = Run(cluster.client, plain_function, (leave,), [1, 2], "test", policy=TO_THE_END)
+    drive(run)
+    assert run.values == [10, None]
+    assert "lack of memory" not in run.failures[1].message
+
+
+def leave(number: int) -> int:
+    """End the engine, unless it is the first one."""
+    if number > 1:
+        os._exit(1)
+    return 10 * number
+
+
 @pytest.fixture
 def control_group() -> Iterator[Path]:
     """Make a control group with a limit of memory."""

@@ -447,6 +447,7 @@ def test_one_that_ends_engines_is_found_among_very_many(cluster: Cluster) -> Non
     assert len(lost) == 4
 
 
+@pytest.mark.usefixtures("no_memory_kills")
 def test_what_was_not_run_is_told_when_an_element_ends_the_last_engine(client: Any) -> None:
     run = run_of(
         client,

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.batch import Slurm
@@ -34,7 +34,7 @@ def slurm_profile(slurm: Slurm, name: str, more: str = "") -> Path:
 
 
 class Command:
-    """A command of this Python on a machine; what it has written is in `text`."""
+    """A command on a machine, by this Python as a rule; what it has written is in `text`."""
 
     def __init__(
         self,
@@ -42,12 +42,13 @@ class Command:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         name: str = "head",
+        program: Sequence[str] = (sys.executable,),
     ) -> None:
         self._file = machines.folder / f"output-{time.monotonic_ns()}"
         self._began = time.monotonic()
         with self._file.open("w") as output:
             self.process = machines.popen(
-                name, sys.executable, *arguments, stdout=output, env=env or machines.environment()
+                name, *program, *arguments, stdout=output, env=env or machines.environment()
             )
 
     @classmethod

@@ -183,7 +183,9 @@ def find_mirror(system: System) -> str:
         raise Skipped("it takes root's rights, for mounts")
     for program in ("debootstrap", "unshare", "setpriv", "pivot_root", "mount"):
         if shutil.which(program) is None:
-            raise Skipped(f"there is no {program} here: apt-get install debootstrap util-linux")
+            raise Skipped(
+                f"there is no {program} here: apt-get install debootstrap util-linux util-linux-extra"
+            )
     if not system.keyring.is_file():
         raise Skipped(
             f"the keys of its archive are not here: apt-get install {system.keyring.stem}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 import socket
@@ -150,13 +151,22 @@ def test_an_engine_has_one_numeric_thread_unless_the_user_says_otherwise(
     assert client[0].apply_sync(eval, expression) == ["1", "1", "3"]
 
 
+@pytest.mark.parametrize("forks", [None, False])
 def test_a_module_of_the_working_directory_does_not_stop_the_controller(
-    manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: bool | None
 ) -> None:
+    """Also where this Python's processes begin otherwise than by a fork, as 3.14's do."""
+    if forks is False:
+        methods = ["forkserver", "spawn", "fork"]
+        monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: methods)
+    forks = multiprocessing.get_all_start_methods()[0] == "fork"
     (tmp_path / "random.py").write_text("raise RuntimeError('not the one of Python')")
     monkeypatch.chdir(tmp_path)
     manager.start_engines(1)
     assert manager.state is State.ENGINES
+    commands = running(manager.profile).values()
+    assert not any("multiprocessing.forkserver" in command for command in commands)
+    assert any("set_start_method('fork')" in command for command in commands) == (not forks)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ LIMIT = 60.0
 
 def has_namespaces() -> bool:
     """Return True if processes can have mounts of their own here: in a chroot they cannot."""
-    programs = ("unshare", "setpriv", "mount", "chroot")
+    programs = ("unshare", "setpriv", "mount", "pivot_root")
     if os.geteuid() != 0 or not all(map(shutil.which, programs)):
         return False
     return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0

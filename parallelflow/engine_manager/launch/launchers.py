@@ -18,7 +18,7 @@ from parallelflow.errors import LauncherUnusable, UserMistake, shortened
 from parallelflow.system.working_directory import working_directory
 
 from ..model import LauncherChoice, LaunchPreview
-from ..system.module_command import module_command
+from ..system.module_command import forking_command, module_command
 from .controller_options import (
     check_configuration,
     controller_arguments,
@@ -167,7 +167,7 @@ def controller_command(cluster: Any) -> dict[str, list[str]]:
     launcher = launcher_class(parent=cluster)
     if launcher.controller_cmd != ipp_launcher.ipcontroller_cmd_argv:
         return {}
-    return {"controller_cmd": module_command("ipyparallel.controller")}
+    return {"controller_cmd": forking_command("ipyparallel.controller")}
 
 
 def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPreview:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 
-__all__ = ["command_with_path", "module_command"]
+__all__ = ["command_with_path", "forking_command", "module_command"]
 
 # ``python -m`` looks for modules in the working directory first: a random.py there would be taken
 # for the library's. PYTHONSAFEPATH prevents it, but Python 3.10 does not know that variable.
@@ -20,6 +21,24 @@ def module_command(module: str) -> list[str]:
     if sys.version_info >= SAFE_PATH_SINCE:
         return [sys.executable, "-m", module]
     return [sys.executable, "-c", RUN_MODULE, module]
+
+
+FORKING = (
+    "import multiprocessing; multiprocessing.set_start_method('fork'); import sys, runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def forking_command(module: str) -> list[str]:
+    """Return the same for one that makes its processes by `multiprocessing`, as forks on Linux.
+
+    From Python 3.14 on they would begin as new processes there, which import all that they need
+    once more, from the working directory first where the program has put that into `sys.path`.
+    """
+    methods = multiprocessing.get_all_start_methods()  # the first one is this Python's own
+    if sys.platform != "linux" or methods[0] == "fork":
+        return module_command(module)
+    return [sys.executable, "-c", FORKING, module]
 
 
 WITH_PATH = (

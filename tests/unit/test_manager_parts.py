@@ -290,7 +290,8 @@ def test_options_are_left_out_where_the_profile_has_them(folder: Path) -> None:
     assert "--HeartMonitor.period=300" in usual and "--IPController.db_class=NoDB" in usual
     given = ["--ping=1000", "--nodb", "--IPController.enable_curve=False"]
     assert [a.partition("=")[0] for a in options.controller_arguments(folder, given)] == [
-        "--HeartMonitor.max_heartmonitor_misses"
+        "--HeartMonitor.max_heartmonitor_misses",
+        "--IPController.registration_timeout",
     ]
     (folder / "ipcontroller_config.json").write_text('{"HeartMonitor": {"period": 99}}')
     assert not any("period" in a for a in options.controller_arguments(folder))

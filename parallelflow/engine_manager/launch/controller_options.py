@@ -36,6 +36,10 @@ HEARTBEAT_MS = 300
 # A suspended laptop or a long stall must not lose engines indefinitely: 100 x 300 ms = 30 s,
 # what ipyparallel's defaults come to.
 HEARTBEAT_MISSES = 100
+# An engine has registered when the hub has seen its heart, and after this time it is forgotten: it
+# takes itself for registered then, and never gets work. Beside 128 engines that loaded VisTrails on
+# two busy cores, a hub was at it for 31 s, and had forgotten ten (ipyparallel's default is 30).
+REGISTRATION_SECONDS = 180
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ def controller_arguments(profile_folder: Path, given: Sequence[str] = ()) -> lis
     wanted: dict[str, str] = {
         "HeartMonitor.period": str(HEARTBEAT_MS),
         "HeartMonitor.max_heartmonitor_misses": str(HEARTBEAT_MISSES),
+        "IPController.registration_timeout": str(REGISTRATION_SECONDS),
         # With a database the hub keeps every task and result indefinitely.
         "IPController.db_class": "NoDB",
     }

@@ -184,7 +184,8 @@ def find_mirror(system: System) -> str:
     for program in ("debootstrap", "unshare", "setpriv", "pivot_root", "mount"):
         if shutil.which(program) is None:
             raise Skipped(
-                f"there is no {program} here: apt-get install debootstrap util-linux util-linux-extra"
+                f"there is no {program} here: apt-get install debootstrap util-linux "
+                "util-linux-extra"
             )
     if not system.keyring.is_file():
         raise Skipped(

@@ -188,9 +188,12 @@ def find_mirror(system: System) -> str:
                 "util-linux-extra"
             )
     if not system.keyring.is_file():
-        raise Skipped(
-            f"the keys of its archive are not here: apt-get install {system.keyring.stem}"
+        how = (
+            "install Debian 13's package ubuntu-keyring, or set KEYRING_UBUNTU to the file"
+            if system.ubuntu
+            else f"apt-get install {system.keyring.stem}"
         )
+        raise Skipped(f"the keys of its archive are not here: {how}")
     if system.ubuntu:
         return os.environ.get("MIRROR_UBUNTU", "")
     script = ". tools/common.sh; . tools/debian-archive.sh; list_debian_archives | head -n 1"

@@ -32,6 +32,7 @@ manager.configure(engines=2)
 client = manager.ensure_engines()
 tell('engines', *client.ids)
 assert client[:].apply_async(abs, -1).get(timeout=60) == [1] * len(client.ids)
+tell('answered')
 """
 
 
@@ -62,6 +63,8 @@ def test_scripts_that_ask_for_engines_at_once_share_them(
 ) -> None:
     with scripts(profile, [SCRIPT + until(tmp_path / "go")] * number) as started:
         assert [one.wait_for("engines") for one in started] == [["0", "1"]] * number
+        for one in started:  # the engines end with the script that has started them
+            one.wait_for("answered")
         (tmp_path / "go").touch()
         assert [one.end() for one in started] == [0] * number
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)
@@ -93,6 +96,7 @@ def test_a_script_that_is_killed_while_it_starts_stops_no_other(
         started[0].process.kill()
         for one in started[1:]:
             assert len(one.wait_for("engines")) == 2
+            one.wait_for("answered")
         (tmp_path / "go").touch()
         started[0].end()
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)

@@ -26,6 +26,9 @@ NETWORK = "10.77.0."
 # Making a machine takes some milliseconds; the programs that it runs a little longer.
 BOOT_SECONDS = 60.0
 PROGRAMS = ("ip", "unshare", "nsenter", "setpriv", "mount", "hostname")
+ROOT = Path(__file__).resolve().parents[2]
+# Each machine has these folders for itself: it sees nothing of what lies there on this one.
+OWN_FOLDERS = (Path("/tmp"), Path("/run"))
 
 INIT = """
 mount --make-rprivate /
@@ -49,6 +52,9 @@ def why_not(*programs: str) -> str:
     """Return why there can be no machines here, empty if there can."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         return "several machines on one need Linux and root's rights"
+    for own in OWN_FOLDERS:
+        if own in ROOT.parents:
+            return f"each machine has {own} for itself, so {ROOT} is not there: move the repository"
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     missing = [name for name in (*PROGRAMS, *programs) if shutil.which(name, path=path) is None]
     if missing:

@@ -72,6 +72,8 @@ def connect(
     import ipyparallel
     from traitlets.log import get_logger
 
+    from .canning import complete_tables
+
     # Said of encrypted connections as well, which need no signatures; in IPython by its own log.
     log: Any = get_logger()
     getattr(log, "logger", log).addFilter(_says_more_than_unsigned)
@@ -84,6 +86,7 @@ def connect(
     except Exception as e:
         _refuse(connection, profile, e, ())
     drop_unexpected(client)
+    complete_tables()
     return ClusterConnection(client, connection, processes)
 
 

@@ -107,6 +107,8 @@ def _put_linux_distribution_back(module: Any) -> None:
 
 def _ignore_escape_warnings() -> None:
     warnings.filterwarnings("ignore", category=SyntaxWarning, module=r".*[\\/]vistrails[\\/]")
+    # To find a class' comment, `inspect` parses its file in Python 3.12, and names no file.
+    warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")
 
 
 REPAIRS = (
@@ -174,7 +176,8 @@ REPAIRS = (
     ),
     Repair(
         name="escape-warnings",
-        symptom="SyntaxWarning: invalid escape sequence, printed when VisTrails is first imported",
+        symptom="SyntaxWarning: invalid escape sequence, printed when VisTrails is first imported, "
+        "and by the window whenever a module is selected",
         cause="Python 3.12 shows a warning that was hidden before",
         affected="Python 3.12 and later",
         modules=("vistrails",),

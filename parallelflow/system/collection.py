@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 __all__ = ["leave_start_out", "no_collection"]
 
+_start_left_out = False
+
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
@@ -31,5 +33,8 @@ def leave_start_out() -> None:
     To be called when a program has started. VisTrails' window begins with 270 000 objects that stay
     until its end; to look at all of them takes 0.1 to 0.2 s each time, in which the window stands.
     """
-    if not gc.get_freeze_count():
+    global _start_left_out
+    # Python's own count of what is left out is not 0 at first in Python 3.12.
+    if not _start_left_out:
+        _start_left_out = True
         gc.freeze()

@@ -20,8 +20,9 @@ RUN = [
     # Without it, digests of large inputs take longer: a Python too new for it can do without.
     'xxhash>=3.0; python_version < "3.15"',
     "argcomplete>=3",  # tab completion of the command
-    # lib2to3, with which VisTrails translates an old PythonSource, left Python in 3.13
-    'fissix>=24.4; python_version >= "3.13"',
+    # lib2to3, with which VisTrails translates an old PythonSource, left Python in 3.13, and is
+    # another package with some 3.12.
+    'fissix>=24.4; python_version >= "3.12"',
 ]
 GUI = ["PyQt5>=5.15"]
 EXAMPLES = ["numpy>=1.23", "scikit-learn>=1.2"]

@@ -7,6 +7,7 @@ its session, as controllers, engines and guards do on purpose.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -48,7 +49,7 @@ def processes_of(run: str) -> set[Left]:
     for process in psutil.process_iter():
         if process.pid != me.pid and (process.pid in children or _carries(process.pid, mark)):
             left = _describe(process)
-            if left is not None:
+            if left is not None and not (OF_PYTHON in left.command and _is_child(process, me)):
                 found.add(left)
     return found
 
@@ -81,6 +82,8 @@ def wait_until_gone(
         time.sleep(LOOK_EVERY_SECONDS)
 
 
+# Python's own: it ends with this process, where a test has made processes otherwise than by a fork.
+OF_PYTHON = "from multiprocessing.resource_tracker import main"
 # A session's own folder: it goes when its process ends, and the next one removes it after a kill.
 # Qt keeps one file for each home.
 NOT_LEFT = ("parallelflow-core-", "qipc_")
@@ -136,6 +139,13 @@ def _carries(pid: int, mark: bytes) -> bool:
             return mark in environment.read().split(b"\0")
     except OSError:  # gone, or another user's
         return False
+
+
+def _is_child(process: psutil.Process, parent: psutil.Process) -> bool:
+    found: set[int] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found.add(process.ppid())
+    return parent.pid in found
 
 
 def _describe(process: psutil.Process) -> Left | None:

@@ -45,7 +45,7 @@ REPAIRS = (
         symptom="an old PythonSource keeps the method names of VisTrails 2, or its Python 2 code, "
         "without a word, and fails when it runs",
         cause="Python 3.13 removed lib2to3, and VisTrails passes over the error",
-        affected="Python 3.13 and later",
+        affected="Python 3.13 and later, and Ubuntu's 3.12, which has it in another package",
         modules=("lib2to3",),
         needed=always,
         instead=_FOLDER / "lib2to3" / "__init__.py",

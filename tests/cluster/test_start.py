@@ -151,12 +151,12 @@ def test_an_engine_has_one_numeric_thread_unless_the_user_says_otherwise(
     assert client[0].apply_sync(eval, expression) == ["1", "1", "3"]
 
 
-@pytest.mark.parametrize("forks", [None, False])
+@pytest.mark.parametrize("as_in_3_14", [False, True])
 def test_a_module_of_the_working_directory_does_not_stop_the_controller(
-    manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: bool | None
+    manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_in_3_14: bool
 ) -> None:
     """Also where this Python's processes begin otherwise than by a fork, as 3.14's do."""
-    if forks is False:
+    if as_in_3_14:
         methods = ["forkserver", "spawn", "fork"]
         monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: methods)
     forks = multiprocessing.get_all_start_methods()[0] == "fork"

@@ -7,7 +7,6 @@ its session, as controllers, engines and guards do on purpose.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import uuid
@@ -45,11 +44,12 @@ def processes_of(run: str) -> set[Left]:
     mark = f"{VARIABLE}={run}".encode()
     me = psutil.Process()
     children = {child.pid for child in me.children(recursive=True)}
+    own = {child.pid for child in me.children()}
     found = set()
     for process in psutil.process_iter():
         if process.pid != me.pid and (process.pid in children or _carries(process.pid, mark)):
             left = _describe(process)
-            if left is not None and not (OF_PYTHON in left.command and _is_child(process, me)):
+            if left is not None and not (OF_PYTHON in left.command and left.pid in own):
                 found.add(left)
     return found
 
@@ -139,13 +139,6 @@ def _carries(pid: int, mark: bytes) -> bool:
             return mark in environment.read().split(b"\0")
     except OSError:  # gone, or another user's
         return False
-
-
-def _is_child(process: psutil.Process, parent: psutil.Process) -> bool:
-    found: set[int] = set()
-    with contextlib.suppress(psutil.NoSuchProcess):
-        found.add(process.ppid())
-    return parent.pid in found
 
 
 def _describe(process: psutil.Process) -> Left | None:

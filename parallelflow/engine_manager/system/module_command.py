@@ -10,10 +10,10 @@ __all__ = ["command_with_path", "forking_command", "module_command"]
 # ``python -m`` looks for modules in the working directory first: a random.py there would be taken
 # for the library's. PYTHONSAFEPATH prevents it, but Python 3.10 does not know that variable.
 SAFE_PATH_SINCE = (3, 11)
-RUN_MODULE = (
-    "import sys; del sys.path[0]; import runpy; "
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+RUN_ARGUMENT = (
+    "import runpy, sys; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
+RUN_MODULE = f"import sys; del sys.path[0]; {RUN_ARGUMENT}"
 
 
 def module_command(module: str) -> list[str]:
@@ -23,10 +23,7 @@ def module_command(module: str) -> list[str]:
     return [sys.executable, "-c", RUN_MODULE, module]
 
 
-FORKING = (
-    "import multiprocessing; multiprocessing.set_start_method('fork'); import sys, runpy; "
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+FORKING = f"import multiprocessing; multiprocessing.set_start_method('fork'); {RUN_ARGUMENT}"
 
 
 def forking_command(module: str) -> list[str]:
@@ -41,10 +38,7 @@ def forking_command(module: str) -> list[str]:
     return [sys.executable, "-c", FORKING, module]
 
 
-WITH_PATH = (
-    "import sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); import runpy; "
-    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-)
+WITH_PATH = f"import sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); {RUN_ARGUMENT}"
 
 
 def command_with_path(module: str) -> list[str]:

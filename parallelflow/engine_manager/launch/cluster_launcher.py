@@ -36,6 +36,7 @@ from .controller_options import check_configuration, controller_arguments, wrong
 from .engine_set import EngineSet, log_names, log_of, make_private
 from .environment import child_environment
 from .event_loop import EventLoop
+from .local_engines import fork_engines_of_this_machine
 from .programs import keep_what_programs_say
 from .ssh_hosts import HostFailed
 
@@ -78,6 +79,7 @@ class ClusterLauncher:
     def __init__(self, profile_folder: Path, cluster_id: str, token: str) -> None:
         working_directory()  # or ipyparallel's launchers fail as they are imported
         keep_what_programs_say()
+        fork_engines_of_this_machine()
         check_configuration(profile_folder)
         self._folder = profile_folder
         self._loop = EventLoop()

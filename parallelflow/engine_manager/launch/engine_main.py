@@ -2,8 +2,8 @@
 
 It is started together with the controller and loads ipyparallel and VisTrails while the
 controller comes up; then it registers as any engine does. Only local engines start this
-way; those by ssh are forked (`host_engines`), other launchers start ``python -m
-ipyparallel.engine``.
+way, several of them as forks (`host_engines`), as those by ssh are; other launchers start
+``python -m ipyparallel.engine``.
 
 Run as ``python -m parallelflow.engine_manager.launch.engine_main FILE [ARGUMENTS]``: the
 connection file, then arguments of ipengine.
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from parallelflow.engine import place, start_environment
 from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
-__all__ = ["leave", "main", "run"]
+__all__ = ["leave", "main", "run", "run_local"]
 
 # Longer than a session waits for its controller, with many engines: the session stops what it has
 # started when it gives up.
@@ -45,13 +45,30 @@ def main(arguments: list[str]) -> None:
 
     pipes = nanny.fork()
     quiet_kernel.install()
+    leave(run_local(pipes, path, rest))
+
+
+def run_local(pipes: tuple[int, int] | None, path: Path, arguments: list[str]) -> int:
+    """Wait for the connection file and run an engine to its end; return its exit code.
+
+    Parameters
+    ----------
+    pipes : tuple of int, or None
+        Its nanny, as `nanny.fork` returns it.
+    path : Path
+        The connection file.
+    arguments : list of str
+        What ``ipengine`` takes.
+    """
+    from . import nanny
+
     engine_class = nanny.engine_with(pipes)
     if not path.exists():
         _warm_up()
     os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
     if pipes is not None:  # else ipyparallel starts a nanny, which needs them too
         start_environment.restore()
-    leave(run(engine_class, rest))
+    return run(engine_class, arguments)
 
 
 def run(engine_class: Any, arguments: list[str]) -> int:

@@ -1,13 +1,14 @@
-"""The engines of one host: a process that loads their libraries once, forks them and ends.
+"""The engines of one machine: a process that loads their libraries once, forks them and ends.
 
 An engine by itself computes for a second until it can work, most of it to load ipyparallel and
 VisTrails. Engines that are forked share that. Only what a fork leaves whole is loaded before: no
 thread, no socket, no event loop, no context of zmq.
 
-Run on the host as ``python -m parallelflow.engine_manager.launch.host_engines ipyparallel.engine
-[ARGUMENTS]``. By the first word engines are known in a list of processes; arguments of ipengine
-follow. Standard input is a list in JSON: the file to which each of the engines writes. It prints
-their process ids. An exit code other than 0 says that it has started none.
+Run as ``python -m parallelflow.engine_manager.launch.host_engines MODULE [ARGUMENTS]``: the module
+that each engine is as a program of its own, by which it is known in a list of processes, and what
+that takes. It is ``ipyparallel.engine`` on another host and `engine_main` on the session's own.
+Standard input is a list in JSON: the file to which each of the engines writes. It prints their
+process ids. An exit code other than 0 says that it has started none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import sys
 import threading
 import traceback
@@ -27,7 +29,13 @@ from parallelflow.engine import place, start_environment
 
 from . import engine_main
 
-__all__ = ["can_fork", "load", "main"]
+__all__ = ["LOCAL_ENGINE", "STARTED", "can_fork", "load", "main"]
+
+LOCAL_ENGINE = engine_main.__name__
+"""The module that an engine of the session's own machine is."""
+
+STARTED = re.compile(r"__started (\d+) (\d+)__")
+"""The number and the process id of an engine, as they are printed."""
 
 # What ipyparallel and IPython load when an engine registers: half of what it then computes.
 LOADED_LATER = (
@@ -45,7 +53,7 @@ def main(arguments: list[str]) -> None:
     Parameters
     ----------
     arguments : list of str
-        A word that is not used, and what ``ipengine`` takes.
+        The engines' module, and what it takes.
     """
     outputs = json.load(sys.stdin)
     place.mark()
@@ -60,8 +68,8 @@ def main(arguments: list[str]) -> None:
         pid = os.fork()
         if not pid:
             os.close(opener)
-            _be_engine(gate, output, arguments[1:])
-        told.append(f"__started {number} {pid}__\n")  # see `ssh_hosts.STARTED`
+            _be_engine(gate, output, *arguments)
+        told.append(f"__started {number} {pid}__\n")  # see `STARTED`
     with contextlib.suppress(OSError):  # nobody listens any more
         os.write(sys.stdout.fileno(), "".join(told).encode())
         os.write(opener, bytes(len(told)))
@@ -91,7 +99,7 @@ def can_fork() -> bool:
     return len(list(Path("/proc/self/task").iterdir())) == 1  # also those of libraries
 
 
-def _be_engine(gate: int, output: str, arguments: list[str]) -> NoReturn:
+def _be_engine(gate: int, output: str, module: str, *arguments: str) -> NoReturn:
     """Be an engine, as a program that a shell has started with ``nohup`` and ``&``."""
     code = 1
     try:
@@ -100,7 +108,7 @@ def _be_engine(gate: int, output: str, arguments: list[str]) -> NoReturn:
             os.close(gate)
             _open_streams(output)
             _renew_random_state()
-            code = _run(arguments)
+            code = _run(module, list(arguments))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -127,16 +135,19 @@ def _renew_random_state() -> None:
         sys.modules["multiprocessing"].current_process().authkey = os.urandom(32)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(module: str, arguments: list[str]) -> int:
     """Run the engine to its end; return its exit code."""
-    import ipyparallel.engine
-
     from . import nanny
 
+    pipes = nanny.fork()
+    if module == LOCAL_ENGINE:
+        sys.argv = [str(engine_main.__file__), *arguments]
+        return engine_main.run_local(pipes, Path(arguments[0]), arguments[1:])
+    import ipyparallel.engine
+
     sys.argv = [str(Path(ipyparallel.engine.__file__).with_name("__main__.py")), *arguments]
-    engine_class = nanny.engine_with(nanny.fork(), nanny.QuietEngine)
     start_environment.restore()
-    return engine_main.run(engine_class, arguments)
+    return engine_main.run(nanny.engine_with(pipes, nanny.QuietEngine), arguments)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from .controller_options import (
     controller_config,
     wrong_values_told,
 )
+from .host_engines import LOCAL_ENGINE
 
 __all__ = [
     "TITLES",
@@ -149,8 +150,7 @@ def local_command(launcher: Any, connection: Path) -> dict[str, list[str]]:
     """
     if launcher.engine_cmd != ipp_launcher.ipengine_cmd_argv:
         return {}
-    module = "parallelflow.engine_manager.launch.engine_main"
-    return {"engine_cmd": [*module_command(module), str(connection)]}
+    return {"engine_cmd": [*module_command(LOCAL_ENGINE), str(connection)]}
 
 
 def controller_command(cluster: Any) -> dict[str, list[str]]:

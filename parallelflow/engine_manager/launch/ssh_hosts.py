@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -23,6 +22,8 @@ from typing import Any
 from ipyparallel.cluster import launcher as ipp_launcher
 
 from parallelflow.system.safe_files import read_text
+
+from . import host_engines
 
 __all__ = [
     "MOST_AT_ONCE",
@@ -43,9 +44,7 @@ START_SECONDS = 180.0
 MOST_AT_ONCE = 64
 
 ENGINE = ["-m", "ipyparallel.engine"]
-HOST_ENGINES = "parallelflow.engine_manager.launch.host_engines"
 END = "END_OF_OUTPUTS"
-STARTED = re.compile(r"__started (\d+) (\d+)__")
 NO_PYTHON = "__no_python__"
 """What a script prints where the engines' Python is missing."""
 
@@ -155,7 +154,7 @@ class _HostStart:
             return f"{self._name}: it has not answered for {START_SECONDS:.0f} s"
         except OSError as e:
             return f"{self._name}: {e}"
-        for number, pid in STARTED.findall(output):
+        for number, pid in host_engines.STARTED.findall(output):
             engine = self._engines[int(number)]
             engine.pid = int(pid)
             engine.notify_start({"host": engine.location, "pid": engine.pid})
@@ -200,7 +199,7 @@ def _forked(engines: Sequence[Any]) -> list[str]:
     python, *module = first.program
     if module != ENGINE:
         return []  # the profile has a command of its own
-    command = shlex.join([python, "-m", HOST_ENGINES, module[-1], *first.program_args])
+    command = shlex.join([python, "-m", host_engines.__name__, module[-1], *first.program_args])
     outputs = json.dumps([engine.remote_output_file for engine in engines])
     start = f"nohup {_environment(first)} {command} 2>/dev/null"
     return [f"{start} <<'{END}' && exit", outputs, END]

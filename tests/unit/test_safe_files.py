@@ -148,7 +148,7 @@ MAY_OPEN = {
     "engine_manager/launch/launchers.py": "a file of ours, in a folder made a moment ago",
     "engine/capture.py": "/dev/null, and an open descriptor",
     "engine/files.py": "writes into the file pool; archives in memory",
-    "engine_manager/system/processes.py": "what the kernel tells of processes",
+    "engine_manager/system/process_table.py": "what the kernel tells of processes and sockets",
     "engine/peak_memory.py": "what the kernel tells of this process",
     "system/memory.py": "what the kernel tells of memory, and nothing else stands there",
     "data/shared_file.py": "opens without waiting or following links, and looks at what it is",

@@ -19,6 +19,7 @@ import psutil
 
 from parallelflow.system.safe_files import UnusableFile, list_files, read_json
 
+from ..system.process_table import listening_pids
 from ..system.processes import pid_of
 from ..system.profiles import profile_folder
 
@@ -27,7 +28,6 @@ __all__ = [
     "THREADS",
     "ConnectionFile",
     "connections",
-    "listening_pids",
     "that_answer",
 ]
 
@@ -108,7 +108,7 @@ class ConnectionFile:
         address = _address(self.host, ANSWER_SECONDS)
         if address is None or not _is_own(address):
             return None
-        pid = listening_pids().get(self.port)
+        pid = listening_pids([self.port]).get(self.port)
         return None if pid is None else _main_process(pid)
 
     def announced_engines(self) -> int:
@@ -188,22 +188,6 @@ def connections(profile: str) -> list[ConnectionFile]:
             # It may be being written, or removed.
             logger.debug("%s is left out: %r", path, e)
     return [c for _, _, c in sorted(found, key=lambda f: f[:2])]
-
-
-def listening_pids() -> dict[int, int]:
-    """Return the pids of the processes of this machine that listen, by their TCP ports.
-
-    Returns
-    -------
-    dict of int to int
-        Without those of other users. Of several processes that hold one socket, one.
-    """
-    try:
-        every = psutil.net_connections("tcp")
-    except (psutil.Error, OSError):
-        return {}
-    listening = [one for one in every if one.status == psutil.CONN_LISTEN and one.pid is not None]
-    return {one.laddr.port: one.pid for one in reversed(listening)}
 
 
 def that_answer(

@@ -20,8 +20,9 @@ import psutil
 
 from parallelflow.system.safe_files import read_json
 
+from ..system.process_table import listening_pids
 from ..system.processes import ProcessRecord, record_of
-from .connection_files import ConnectionFile, listening_pids
+from .connection_files import ConnectionFile
 
 __all__ = ["HUB", "NEEDED", "ROLES", "ControllerProcesses", "engine_ports"]
 
@@ -118,7 +119,7 @@ class ControllerProcesses:
     def _find(self, main: ProcessRecord) -> None:
         """Find out which process has which part."""
         ports = _ports(self._connection)
-        pids = listening_pids()
+        pids = listening_pids({port for each in ports.values() for port in each})
         for role in ROLES:
             if role == HUB or role in self._found:
                 continue

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import psutil
 
+from .process_table import ProcessTable
 from .processes import ProcessRecord, started_after
 
 __all__ = ["stop_trees"]
@@ -36,21 +37,30 @@ def _members(records: Iterable[ProcessRecord]) -> dict[int, psutil.Process]:
     belong to the session it led, by which they are found.
     """
     records = list(records)
+    table = ProcessTable()
     found: dict[int, psutil.Process] = {}
     for record in records:
         leader = record.process()
         if leader is not None:
             found[leader.pid] = leader
-            with contextlib.suppress(psutil.Error):
-                found.update((p.pid, p) for p in leader.children(recursive=True))
+            found.update(_started_after(table.descendants(leader.pid), record))
     # The system gives the pid to nobody else while its session has members: if somebody has it,
     # these are his.
     starters = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
-    for process in psutil.process_iter() if hasattr(os, "getsid") else ():
+    for pid, leader_pid in table.sessions.items():
+        if leader_pid in starters and pid != leader_pid:
+            found.update(_started_after([pid], starters[leader_pid]))
+    return found
+
+
+def _started_after(pids: Iterable[int], record: ProcessRecord) -> dict[int, psutil.Process]:
+    """Return the processes of pids, by pid, but for those that are older than that of a record."""
+    found = {}
+    for pid in pids:
         with contextlib.suppress(psutil.Error, OSError, ValueError):
-            leads = starters.get(os.getsid(process.pid))
-            if leads is not None and process.pid != leads.pid and started_after(process, leads):
-                found[process.pid] = process
+            process = psutil.Process(pid)
+            if started_after(process, record):
+                found[pid] = process
     return found
 
 

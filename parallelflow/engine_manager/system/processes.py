@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from .process_table import pids_with_variable, stat_fields
+
 __all__ = [
     "ENGINE_SET",
     "TOKEN_VARIABLE",
@@ -66,15 +68,8 @@ def _start_stamp(process: psutil.Process) -> str:
     """
     if _boot() is not None:
         with contextlib.suppress(OSError, IndexError):
-            return f"{_boot()}/{_stat(process.pid)[19]}"
+            return f"{_boot()}/{stat_fields(process.pid)[19]}"
     return f"{process.create_time():.2f}"
-
-
-def _stat(pid: int) -> list[str]:
-    """Return the fields of a process from the third one, its state, on (``proc(5)``)."""
-    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-        # The command's name, in parentheses, may hold blanks and parentheses itself.
-        return file.read().rpartition(b")")[2].decode("ascii").split()
 
 
 def _same_start(one: str, other: str) -> bool:
@@ -132,7 +127,7 @@ class ProcessRecord:
         if _boot() is not None and "/" in self.start_stamp:
             # Runs ask for it many times a second, and psutil reads the same file three times.
             with contextlib.suppress(OSError, IndexError, ValueError):
-                stat = _stat(self.pid)
+                stat = stat_fields(self.pid)
                 return stat[0] not in ENDED and f"{_boot()}/{stat[19]}" == self.start_stamp
         return self.process() is not None
 
@@ -236,14 +231,9 @@ def find_by_token(token: str) -> list[ProcessRecord]:
     token : str
         The value of the environment variable `TOKEN_VARIABLE`.
     """
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(TOKEN_VARIABLE) == token:
-                record = record_of(process.pid, "of a token")
-                if record is not None:
-                    found.append(record)
-    return found
+    pids = [pid for pid in pids_with_variable(TOKEN_VARIABLE, token) if pid != os.getpid()]
+    records = [record_of(pid, "of a token") for pid in pids]
+    return [record for record in records if record is not None]
 
 
 def started_after(process: psutil.Process, record: ProcessRecord) -> bool:

@@ -280,7 +280,7 @@ class Cluster:
             # Nobody else can use what is left of it: orphaned schedulers, waiting engines.
             try:
                 if session is self.session and session.record.alive():
-                    session.record.stop()
+                    session.stop_processes()
             finally:
                 self.lock.release()
 

@@ -195,10 +195,10 @@ class Session:
         record.jobs = [job for job in record.jobs if job not in jobs or job in running]
         record.processes = [p for p in record.processes if p not in processes or p.pid in left]
         names = {name for engines in sets for name in engines.logs()}
-        record.files = [name for name in record.files if name not in names]
         for name in names:
             with contextlib.suppress(OSError):
                 (self.folder / name).unlink()
+        record.files = [name for name in record.files if name not in names]
         self._add([])
 
     def undo(self, first: int) -> None:
@@ -213,22 +213,21 @@ class Session:
         list of int
             The pids that run in spite of all.
         """
-        self.launch.leave_cluster_file()
-        left = self.record.stop()
+        left = self.stop_processes()
         self.launch.forget()
-        if self._coming_up or (not left and self._is_connection_ours()):
-            with contextlib.suppress(ProfileUnusable):  # recognised as stale by whoever comes next
-                self.launch.remove_stale_files()
         self._end()
         return left
 
-    def _is_connection_ours(self) -> bool:
-        """Whether the controller of this session has left its connection file.
+    def stop_processes(self) -> list[int]:
+        """Stop what runs and remove its files; the session goes on.
 
-        It removes it, unless it was killed before it could.
+        Returns
+        -------
+        list of int
+            The pids that run in spite of all.
         """
-        ours = self.record.connection
-        return bool(ours) and any(fingerprint(path) == ours for path in self.launch.files)
+        self.launch.leave_cluster_file()
+        return self.record.stop(coming_up=self._coming_up)
 
     def leave(self) -> None:
         """Leave everything running when this session ends.

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import signal
+import subprocess
 import time
+from pathlib import Path
 
+import ipyparallel
+import psutil
 import pytest
 
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.system import profiles
+from parallelflow.engine_manager.system.lock import profile_lock
+from parallelflow.engine_manager.system.module_command import module_command
+from parallelflow.engine_manager.system.records import SessionRecord, fingerprint
 
 from .sessions import running, session, wait_until
 
@@ -89,3 +98,101 @@ def test_the_next_session_need_not_wait_for_the_guard(
     assert [e.origin.value for e in info.engines if e.origin] == ["started here"]
     manager.stop()
     wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+
+
+# A session that is killed right after its record has gone.
+KILLED_WITHOUT_RECORD = """
+import pathlib, signal
+unlink = pathlib.Path.unlink
+def killed(path, *args, **options):
+    unlink(path, *args, **options)
+    if path.parent.name == "pid" and path.suffix == ".json":
+        os.kill(os.getpid(), signal.SIGKILL)
+manager.start_engines(1)
+pathlib.Path.unlink = killed
+manager.stop()
+"""
+
+# One that is killed when its controller, whose files are not there yet, has been started.
+KILLED_WITH_NEW_CONTROLLER = """
+import psutil, signal
+from parallelflow.engine_manager.launch.cluster_launcher import ClusterLauncher
+start = ClusterLauncher.start_controller
+def killed(launch, *args):
+    psutil.Process(start(launch, *args).pid).suspend()
+    for path in launch.files:
+        if path.name.startswith("ipcontroller"):
+            path.unlink(missing_ok=True)
+    tell(os.path.exists(launch.cluster.cluster_file))
+    os.kill(os.getpid(), signal.SIGKILL)
+ClusterLauncher.start_controller = killed
+manager.start_engines(1)
+"""
+
+
+def files_of(profile: str) -> list[Path]:
+    folder = profiles.profile_folder(profile)
+    return [*folder.glob("pid/*.json"), *folder.glob("security/*.json")]
+
+
+@pytest.mark.parametrize("code", [KILLED_WITHOUT_RECORD, KILLED_WITH_NEW_CONTROLLER])
+def test_no_file_is_left_that_no_record_names(profile: str, code: str) -> None:
+    with session(profile, code) as one:
+        if code == KILLED_WITH_NEW_CONTROLLER:
+            one.wait_for("True")
+        assert one.end() == -signal.SIGKILL
+    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    assert files_of(profile) == []
+
+
+def test_ipyparallel_does_not_write_its_file_after_the_record_has_gone(
+    manager: EngineManager, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees that the controller has ended when all that was left of the cluster was stopped."""
+    folder = profiles.profile_folder(profile)
+    stopped, write = ipyparallel.Cluster._controller_stopped, ipyparallel.Cluster.write_cluster_file
+    seen, written = [], []
+
+    def late(cluster: ipyparallel.Cluster, data: object = None) -> None:
+        wait_until(lambda: not list(folder.glob("pid/*.json")))
+        stopped(cluster, data)
+        seen.append(cluster)
+
+    monkeypatch.setattr(ipyparallel.Cluster, "_controller_stopped", late)
+    monkeypatch.setattr(
+        ipyparallel.Cluster, "write_cluster_file", lambda cluster: written.append(write(cluster))
+    )
+    manager.start_engines(1)
+    assert written
+    written.clear()
+    [pid] = [one.pid for one in manager.inventory().processes if one.kind == "controller"]
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: seen)
+    assert written == [] and files_of(profile) == []
+
+
+def test_a_guard_waits_for_the_lock_of_a_profile(profile: str) -> None:
+    """The session that was killed may have held it, or another one is starting engines."""
+    folder = profiles.ensure_folder(profile)
+    record = SessionRecord.of_this_session(folder)
+    client = folder / "security" / "ipcontroller-client.json"
+    client.write_text("{}")
+    record.files, record.connection = [f"security/{client.name}"], fingerprint(client)
+    record.announce()
+    lock = str(folder / "pid" / "parallelflow.lock")
+    command = module_command("parallelflow.engine_manager.system.guard")
+    command += [str(record.path), str(os.getpid()), record.session.start_stamp, record.token]
+    with profile_lock(folder):
+        guard = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        process = psutil.Process(guard.pid)
+        wait_until(lambda: guard.poll() is not None or lock in opened(process))
+    assert guard.wait() == 0
+    assert files_of(profile) == []
+
+
+def opened(process: psutil.Process) -> list[str]:
+    try:
+        return [file.path for file in process.open_files()]
+    except psutil.Error:
+        return []

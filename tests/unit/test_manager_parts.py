@@ -161,6 +161,9 @@ def test_a_record_is_read_as_it_was_written(folder: Path) -> None:
     assert read(record.path) == record
     record.processes, record.jobs = [], []
     record.write()
+    assert read(record.path) == record  # of the files that are to go
+    record.files = []
+    record.write()
     assert not record.path.exists() and read_all(folder) == []
 
 

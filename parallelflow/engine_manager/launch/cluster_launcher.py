@@ -46,6 +46,8 @@ Check = Callable[[], object]
 
 # What a launcher's own start may take: a fork locally, a queue submission elsewhere.
 LAUNCH_SECONDS = 120.0
+# The loop writes the file in a millisecond; one that hangs in a launcher's call writes nothing.
+LEAVE_SECONDS = 1.0
 # Each host has a bound of its own, and they are asked side by side.
 SSH_SECONDS = 3600.0
 
@@ -332,7 +334,14 @@ class ClusterLauncher:
         It would write the file again after it was removed, when it sees that the controller has
         ended and takes the engines for running, as it does those of a batch system.
         """
-        self._left_file, self.cluster.cluster_file = self.cluster.cluster_file, ""
+
+        def leave() -> None:
+            if self.cluster.cluster_file:
+                self._left_file, self.cluster.cluster_file = self.cluster.cluster_file, ""
+
+        # In the loop, which may be writing the file just now.
+        if not self._loop.call(leave, LEAVE_SECONDS):
+            leave()
 
     def forget(self) -> None:
         """Take note that everything was stopped, and remove the logs."""

@@ -77,6 +77,27 @@ class EventLoop:
             self._settle()
             raise
 
+    def call(self, function: Callable[[], object], seconds: float) -> bool:
+        """Call a function in the loop, between what else it does; return True if it has returned.
+
+        Parameters
+        ----------
+        function : callable
+            What to call; raises nothing.
+        seconds : float
+            How long to wait for it.
+        """
+        called = threading.Event()
+
+        def call() -> None:
+            function()
+            called.set()
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(call)
+            return called.wait(seconds)
+        return False
+
     def _settle(self) -> None:
         """Wait until what was cancelled has ended: a launcher may be starting processes.
 

@@ -33,8 +33,12 @@ __all__ = ["Guard", "main"]
 # The pipe tells the end at once; the pid is looked at as well, because a process that the
 # session forked may hold the pipe open. Rarely, so that an idle guard costs nothing.
 LOOK_SECONDS = 2.0
-# The guard ends when its pipe does; it has nothing to wait for then.
+# The guard ends when its pipe does; it may wait for what follows.
 END_SECONDS = 5.0
+# The system closes a killed session's files one after the other: the profile's lock, if it is one
+# of them, a moment after the pipe. Another session holds it while it starts engines; if that takes
+# longer, the record stays, for whoever connects next.
+LOCK_SECONDS = 2.0
 
 
 class Guard:
@@ -114,7 +118,7 @@ def main(arguments: list[str]) -> int:
     if record is None or record.token != token:
         # Killed before the first record was written, or all was stopped in good order.
         record = SessionRecord(path, session, token)
-    left = not record.keep and record.stop()
+    left = not record.keep and record.stop(lock_seconds=LOCK_SECONDS)
     remove_abandoned()  # the session's folder in shared memory, if it could not do it itself
     return 1 if left else 0
 

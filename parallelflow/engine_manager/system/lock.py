@@ -66,8 +66,15 @@ def profile_lock(folder: Path, give_up: Callable[[], object] = lambda: None) -> 
 
 
 @contextlib.contextmanager
-def profile_lock_if_free(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a profile if nobody else does; never waits.
+def profile_lock_if_free(folder: Path, seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock of a profile if nobody else does; never waits for longer than it is told to.
+
+    Parameters
+    ----------
+    folder : Path
+        The profile's folder, with its subfolder ``pid``.
+    seconds : float
+        How long whoever holds it may take to give it free.
 
     Yields
     ------
@@ -82,10 +89,13 @@ def profile_lock_if_free(folder: Path) -> Iterator[bool]:
     except ProfileUnusable:
         yield False
         return
+    deadline = time.monotonic() + seconds
     with file:
-        if not _lock(file):
-            yield False
-            return
+        while not _lock(file):
+            if time.monotonic() >= deadline:
+                yield False
+                return
+            time.sleep(LOOK_SECONDS)
         with _holding(folder, file):
             yield True
 

@@ -153,14 +153,14 @@ class SessionRecord:
         self._write()
 
     def write(self) -> None:
-        """Write the file, or remove it when there is nothing to tell.
+        """Write the file, or remove it when it names nothing that is to be stopped or removed.
 
         Raises
         ------
         OSError
             If the folder cannot be written.
         """
-        if self.processes or self.jobs:
+        if self.processes or self.jobs or self.files:
             self._write()
         else:
             with contextlib.suppress(FileNotFoundError):
@@ -188,8 +188,19 @@ class SessionRecord:
         """Return the processes that still run on this machine."""
         return [p for p in self.processes if p.alive()] if self.here else []
 
-    def stop(self) -> list[int]:
+    def stop(self, coming_up: bool = False, lock_seconds: float = 0.0) -> list[int]:
         """Stop the processes and jobs, remove the files, and forget what is gone.
+
+        The record is the last to go: whoever does this may be killed at any moment, and the next
+        one goes on from there.
+
+        Parameters
+        ----------
+        coming_up : bool
+            Whether the session knows that a connection file is its own which is not yet noted.
+        lock_seconds : float
+            How long to wait for the lock of the profile. The record stays if it is not free: it
+            names files that cannot be removed before.
 
         Returns
         -------
@@ -200,9 +211,11 @@ class SessionRecord:
             return []
         self.jobs, self.not_ended = end_all(self.jobs)
         left = stop_trees(self.processes + find_by_token(self.token))
-        self._forget(0, left)
+        self.processes = [p for p in self.processes if p.pid in left]
         if not self.processes:
-            self._remove_files()
+            self._remove_files(coming_up, lock_seconds)
+        with contextlib.suppress(OSError):
+            self.write()
         return left
 
     def stop_from(self, first: int) -> list[int]:
@@ -214,38 +227,52 @@ class SessionRecord:
             The pids that run in spite of all.
         """
         left = stop_trees(self.processes[first:])
-        self._forget(first, left)
-        return left
-
-    def _forget(self, first: int, left: list[int]) -> None:
-        """Forget the processes from one on, but for those that run in spite of all."""
         self.processes[first:] = [p for p in self.processes[first:] if p.pid in left]
         with contextlib.suppress(OSError):
             self.write()
+        return left
 
-    def _remove_files(self) -> None:
+    def _remove_files(self, coming_up: bool, lock_seconds: float) -> None:
+        """Remove the files, and forget all but those that wait for the profile's lock."""
         folder = self.path.parent.parent
-        clients = [name for name in self.files if name.endswith("-client.json")]
-        # Who holds the lock instead is starting a cluster, and removes or replaces such files.
-        with profile_lock_if_free(folder) as locked:
-            # A controller that ends in good order has removed it; nobody else has another then.
-            ours = (locked or self.cluster_id != "") and any(
-                fingerprint(folder / name) in ("", self.connection) for name in clients
-            )
-            for name in self.files:
-                # A record that was tampered with cannot reach outside these folders.
-                where, _, file = name.partition("/")
-                # Logs and job scripts have names of their own; the others are the cluster's.
-                wanted = ours or not file.endswith(".json")
-                if (
-                    wanted
-                    and where in ("log", "security")
-                    and "/" not in file
-                    and file not in ("", "..")
-                ):
-                    with contextlib.suppress(OSError):
-                        (folder / where / file).unlink()
-        self.files = []
+        # A record that was tampered with cannot reach outside these folders.
+        parts = [(name, *name.partition("/")[::2]) for name in self.files]
+        safe = [
+            name
+            for name, where, file in parts
+            if where in ("log", "security") and "/" not in file and file not in ("", "..")
+        ]
+        # Logs and job scripts have names of their own; the others are the cluster's.
+        shared = [name for name in safe if name.endswith(".json")]
+        _unlink(folder, (name for name in safe if name not in shared))
+        # The file that tells whose the others are is the first of them to go: what is left when
+        # this process is killed meanwhile is known as ours by its absence.
+        shared.sort(key=lambda name: not name.endswith("-client.json"))
+        kept = []
+        if coming_up:
+            self.connection = "".join(fingerprint(folder / name) for name in shared[:1])
+        if any((folder / name).exists() for name in shared):
+            # Who holds the lock instead is starting a cluster, and removes or replaces such files.
+            with profile_lock_if_free(folder, lock_seconds) as locked:
+                if self._has_connection(folder, shared):
+                    if locked or self.cluster_id != "":
+                        _unlink(folder, shared)
+                    else:
+                        kept = shared
+        if not self.jobs:
+            self.files = kept
+
+    def _has_connection(self, folder: Path, names: list[str]) -> bool:
+        """Whether the connection file is this record's, and not that of another controller."""
+        # A controller that ends in good order has removed it; nobody else has another then.
+        clients = [name for name in names if name.endswith("-client.json")]
+        return any(fingerprint(folder / name) in ("", self.connection) for name in clients)
+
+
+def _unlink(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
 
 
 def fingerprint(file: Path) -> str:

@@ -17,6 +17,7 @@ from parallelflow.engine_manager.connection.connection_files import connections
 from parallelflow.engine_manager.system import profiles
 from parallelflow.host.repairs import REPAIRS
 from tests.support import json_tables
+from tests.support.command import RunHere
 
 from .conftest import ROOT, Run, environment
 
@@ -151,13 +152,10 @@ def test_a_python_without_vistrails(tmp_path: Path) -> None:
     assert result.stdout.endswith("\n1 thing to do before workflows run in parallel here.\n")
 
 
-def test_no_display_is_a_note(parallelflow: Run) -> None:
-    variables = {
-        name: value
-        for name, value in environment().items()
-        if name not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
-    }
-    result = parallelflow("check", "--json", env=variables)
+def test_no_display_is_a_note(here: RunHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    result = here("check", "--json")
     assert (result.returncode, result.stderr) == (0, "")
     told = json.loads(result.stdout)
     json_tables.check("check", told)
@@ -165,11 +163,11 @@ def test_no_display_is_a_note(parallelflow: Run) -> None:
     assert told["ready"] and any("no window: There is no display" in text for text in notes)
 
 
-def test_a_connection_file_that_others_can_read(parallelflow: Run, running: str) -> None:
+def test_a_connection_file_that_others_can_read(here: RunHere, running: str) -> None:
     (connection,) = connections(running)
     connection.path.chmod(0o644)
     try:
-        result = parallelflow("check", "-q")
+        result = here("check", "-q")
     finally:
         connection.path.chmod(0o600)
     assert result.returncode == 1

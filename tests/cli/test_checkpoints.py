@@ -13,38 +13,44 @@ from tests.support.command import RunHere
 from .conftest import Run
 
 
-@pytest.mark.own_cluster
 def test_a_failed_run_resumes_and_is_shown_meanwhile(
-    parallelflow: Run, cases: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    parallelflow: Run,
+    here: RunHere,
+    cases: Path,
+    running: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    nothing = parallelflow("checkpoints")
+    nothing = here("checkpoints")
     assert (nothing.returncode, nothing.stdout[:15]) == (0, "no checkpoints:")
-    refused = parallelflow("run", f"{cases}:element_fails", "--failed")
+    refused = here("run", f"{cases}:element_fails", "--failed")
     assert refused.returncode == 2 and refused.stderr.startswith(f"parallelflow: {cases}: no run")
 
-    first = parallelflow("run", f"{cases}:element_fails", "--on-error", "finish others", "-n", 1)
+    first = parallelflow(
+        "run", f"{cases}:element_fails", "--on-error", "finish others", "--profile", running
+    )
     assert first.returncode == 1 and "resuming" not in first.stderr
-    listed = parallelflow("checkpoints").stdout
+    listed = here("checkpoints").stdout
     name, *_ = listed.split()
     assert len(listed.splitlines()) == 1 and str(cases) in listed and " today " in listed
-    shown = parallelflow("checkpoints", "show", name).stdout
+    shown = here("checkpoints", "show", name).stdout
     assert "the function: #" in shown
     for arguments in ((), ("show", name)):
-        told = json.loads(parallelflow("checkpoints", *arguments, "--json").stdout)
+        told = json.loads(here("checkpoints", *arguments, "--json").stdout)
         json_tables.check("checkpoints", told)
         [kept] = told["checkpoints"]
         assert (told["schema"], kept["name"], kept["file"]) == (1, name, str(cases))
         assert f"{kept['done']} of {kept['total']}" in listed
         assert all(f"{part}: {value}" in shown for part, value in kept["parts"].items())
 
-    second = parallelflow("run", f"{cases}:element_fails", "--failed", "-n", 1)
+    second = parallelflow("run", f"{cases}:element_fails", "--failed", "--profile", running)
     assert "parallelflow: resuming the run of today " in second.stderr, second.stderr
     assert "elements are done (parallelflow checkpoints shows them;" in second.stderr
-    third = parallelflow("run", f"{cases}:element_fails", "--no-resume", "-n", 1)
+    third = here("run", f"{cases}:element_fails", "--no-resume", "--profile", running)
     assert "resuming" not in third.stderr
 
-    assert parallelflow("checkpoints", "remove", "--all").returncode == 0
+    assert here("checkpoints", "remove", "--all").returncode == 0
     assert not list(tmp_path.rglob("*.checkpoint"))
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, SECONDS, Run, environment
+from .conftest import PROFILE, ROOT, SECONDS, Run, environment
 
 
-@pytest.mark.parametrize("options", [(), ("--parallel-maps", "--engines", "1")])
-def test_a_pool_of_workers_works(parallelflow: Run, cases: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [(), ("--parallel-maps", "--profile", PROFILE)])
+def test_a_pool_of_workers_works(
+    parallelflow: Run, cases: Path, running: str, options: tuple[str, ...]
+) -> None:
     result = parallelflow("run", f"{cases}:pool", *options)
     assert (result.returncode, result.stdout) == (0, "[[2, 1], [3, 1]]\n"), result.stderr
 
 
-@pytest.mark.parametrize("options", [(), ("--parallel-maps", "--engines", "1")])
+@pytest.mark.parametrize("options", [(), ("--parallel-maps", "--profile", PROFILE)])
 def test_children_end_and_leave_the_session_alone(
-    parallelflow: Run, cases: Path, options: tuple[str, ...]
+    parallelflow: Run, cases: Path, running: str, options: tuple[str, ...]
 ) -> None:
     result = parallelflow("run", f"{cases}:children", *options, cwd=ROOT)
     assert result.returncode == 0, result.stderr

@@ -107,11 +107,11 @@ def test_a_run_is_told_as_json(parallelflow: Run, cases: Path, running: str) -> 
 
 
 def test_a_failed_element_is_told_as_json(
-    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+    here: RunHere, cases: Path, running: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.json"
     arguments = ("run", f"{cases}:element_fails", "--profile", running, "--output", out)
-    done = parallelflow(*arguments)
+    done = here(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert "three is too much" in done.stderr
     told = read(out.read_text(encoding="utf-8"), "run")
@@ -196,9 +196,9 @@ def test_wrong_options_of_output(
 # -- run --dry-run -------------------------------------------------------------------------------
 
 
-def test_a_dry_run_says_what_would_be_run(parallelflow: Run, cases: Path, running: str) -> None:
+def test_a_dry_run_says_what_would_be_run(here: RunHere, cases: Path, running: str) -> None:
     options = ("--profile", running, "--engines", 3, "--set", "values=[1, 2]", "--dry-run")
-    done = parallelflow("run", f"{cases}:parallel_map", *options)
+    done = here("run", f"{cases}:parallel_map", *options)
     assert (done.returncode, done.stderr) == (OK, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"{cases}:parallel_map"

@@ -106,7 +106,7 @@ def test_a_command_leaves_nothing_behind(cases: Path, tmp_path: Path, name: str)
 @pytest.mark.own_cluster
 def test_runs_at_once_have_engines_of_their_own(cases: Path, tmp_path: Path) -> None:
     variables = {**environment(), "IPYTHONDIR": str(tmp_path / "ipython")}
-    words = command("run", f"{cases}:parallel_map", "--engines", "2")
+    words = command("run", f"{cases}:parallel_map", "--engines", "1")
     started = [
         subprocess.Popen(
             words,

@@ -73,10 +73,10 @@ def test_a_value_without_its_alias(here: RunHere, text: str) -> None:
     assert f"{text!r} is not of the form ALIAS=VALUE" in line
 
 
-def test_arguments_that_do_not_exist(parallelflow: Run) -> None:
-    assert "--fast" in told(parallelflow("run", "any.vt", "--fast"))
-    assert "FILE" in told(parallelflow("run"))
-    assert "'walk'" in told(parallelflow("walk"))
+def test_arguments_that_do_not_exist(here: RunHere) -> None:
+    assert "--fast" in told(here("run", "any.vt", "--fast"))
+    assert "FILE" in told(here("run"))
+    assert "'walk'" in told(here("walk"))
 
 
 def test_no_command_shows_the_help(here: RunHere) -> None:
@@ -86,11 +86,11 @@ def test_no_command_shows_the_help(here: RunHere) -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "gui"])
-def test_files_that_are_no_vistrails(parallelflow: Run, tmp_path: Path, verb: str) -> None:
+def test_files_that_are_no_vistrails(here: RunHere, tmp_path: Path, verb: str) -> None:
     (tmp_path / "notes.vt").write_text("milk, bread")
-    assert told(parallelflow(verb, tmp_path / "gone.vt")).endswith("there is no such file.")
-    assert "no VisTrails file" in told(parallelflow(verb, tmp_path / "notes.vt"))
-    assert "is a folder" in told(parallelflow(verb, tmp_path))
+    assert told(here(verb, tmp_path / "gone.vt")).endswith("there is no such file.")
+    assert "no VisTrails file" in told(here(verb, tmp_path / "notes.vt"))
+    assert "is a folder" in told(here(verb, tmp_path))
 
 
 def test_a_file_that_only_vistrails_finds_wrong(here: RunHere, tmp_path: Path) -> None:
@@ -124,11 +124,11 @@ def test_versions(here: RunHere, cases: Path, version: str) -> None:
     assert "serial_map" in line
 
 
-def test_aliases(parallelflow: Run, cases: Path) -> None:
-    unknown = told(parallelflow("run", f"{cases}:aliases", "--set", "wohle=1"))
+def test_aliases(here: RunHere, cases: Path) -> None:
+    unknown = told(here("run", f"{cases}:aliases", "--set", "wohle=1"))
     assert "--set wohle: " in unknown
     assert unknown.endswith(f"has no such alias; it has: {ALIASES}.")
-    none = told(parallelflow("run", f"{cases}:module_fails", "--set", "whole=1"))
+    none = told(here("run", f"{cases}:module_fails", "--set", "whole=1"))
     assert none.endswith("it has none.")
 
 

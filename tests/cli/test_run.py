@@ -19,6 +19,7 @@ from parallelflow.cli import report
 from parallelflow.engine_manager.manager import EngineManager
 from parallelflow.errors import ElementFailure
 from tests.support import json_tables
+from tests.support.command import RunHere
 
 from .conftest import Run, environment
 
@@ -62,25 +63,25 @@ def test_a_serial_map_runs_serially_and_the_summary_says_so(parallelflow: Run, c
     )
 
 
-def test_the_latest_version_is_run_when_none_is_named(parallelflow: Run, cases: Path) -> None:
-    assert parallelflow("run", cases).stdout == "[2, 4, 6]\n"
+def test_the_latest_version_is_run_when_none_is_named(here: RunHere, cases: Path) -> None:
+    assert here("run", cases).stdout == "[2, 4, 6]\n"
 
 
-def test_versions_are_named_by_number_too(parallelflow: Run, cases: Path) -> None:
+def test_versions_are_named_by_number_too(here: RunHere, cases: Path) -> None:
     with zipfile.ZipFile(cases) as archive:
         tree = archive.read("vistrail").decode()
     tag = re.search(r'<actionAnnotation[^>]*value="aliases"[^>]*>', tree)
     assert tag is not None
     number = re.search(r'actionId="(\d+)"', tag[0])
     assert number is not None
-    result = parallelflow("run", f"{cases}:{number[1]}")
+    result = here("run", f"{cases}:{number[1]}")
     assert (result.returncode, result.stdout) == (0, "(1, 0.5, True, 'a b', [1, 2])\n")
 
 
-def test_aliases_are_set(parallelflow: Run, cases: Path) -> None:
+def test_aliases_are_set(here: RunHere, cases: Path) -> None:
     settings = ["whole=2", "whole=0x10", "real=1e-3", "yes=false", "word=x=y", "many=[(1, 'a')]"]
     options = [option for setting in settings for option in ("--set", setting)]
-    result = parallelflow("run", f"{cases}:aliases", *options)
+    result = here("run", f"{cases}:aliases", *options)
     assert (result.returncode, result.stdout) == (0, "(16, 0.001, False, 'x=y', [(1, 'a')])\n")
 
 
@@ -91,8 +92,8 @@ def test_a_parallel_map_on_a_running_cluster(parallelflow: Run, cases: Path, run
     assert "mapped: 3/3 elements (100 %)" in result.stderr
 
 
-def test_a_map_in_a_group(parallelflow: Run, cases: Path, running: str) -> None:
-    result = parallelflow("run", f"{cases}:map_in_group", "--profile", running)
+def test_a_map_in_a_group(here: RunHere, cases: Path, running: str) -> None:
+    result = here("run", f"{cases}:map_in_group", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert re.search(SUMMARY, result.stderr)
 
@@ -124,17 +125,15 @@ def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
     assert (tmp_path / "old.vt").read_bytes() == before
 
 
-def test_results_that_nothing_takes_are_printed(
-    parallelflow: Run, cases: Path, running: str
-) -> None:
-    result = parallelflow("run", f"{cases}:open_end", "--profile", running)
+def test_results_that_nothing_takes_are_printed(here: RunHere, cases: Path, running: str) -> None:
+    result = here("run", f"{cases}:open_end", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "mapped.Result = [2, 4, 6]\n"), result.stderr
 
 
 def test_serial_maps_run_in_parallel_when_asked(
-    parallelflow: Run, cases: Path, running: str, vistrails_examples: Path
+    parallelflow: Run, here: RunHere, cases: Path, running: str, vistrails_examples: Path
 ) -> None:
-    result = parallelflow("run", f"{cases}:serial_map", "--parallel-maps", "--profile", running)
+    result = here("run", f"{cases}:serial_map", "--parallel-maps", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert re.search(SUMMARY, result.stderr)
     # The example of VisTrails' own user's guide.
@@ -148,20 +147,20 @@ def test_serial_maps_run_in_parallel_when_asked(
 
 
 def test_loops_that_are_too_short_stay_in_the_session_with_parallel(
-    parallelflow: Run, cases: Path, running: str
+    here: RunHere, cases: Path, running: str
 ) -> None:
-    result = parallelflow("run", f"{cases}:serial_map", "--parallel", "--profile", running)
+    result = here("run", f"{cases}:serial_map", "--parallel", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert "Parallel Flow: the 3 elements of " in result.stderr
     assert "nothing was run in parallel\n" in result.stderr
     both = ("--parallel", "--parallel-maps")
-    result = parallelflow("run", f"{cases}:serial_map", *both, "--profile", running)
+    result = here("run", f"{cases}:serial_map", *both, "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert re.search(SUMMARY, result.stderr)
 
 
-def test_a_failed_element_is_named(parallelflow: Run, cases: Path, running: str) -> None:
-    result = parallelflow("run", f"{cases}:element_fails", "--profile", running)
+def test_a_failed_element_is_named(here: RunHere, cases: Path, running: str) -> None:
+    result = here("run", f"{cases}:element_fails", "--profile", running)
     assert (result.returncode, result.stdout) == (1, "")
     traceback, failure = result.stderr.split("parallelflow: module ")
     assert 'File "<string>", line 2, in <module>' in traceback
@@ -200,8 +199,8 @@ def test_a_cluster_that_ran_before_runs_on(parallelflow: Run, cases: Path, runni
         manager.stop()
 
 
-def test_a_failed_module_is_named(parallelflow: Run, cases: Path) -> None:
-    result = parallelflow("run", f"{cases}:module_fails")
+def test_a_failed_module_is_named(here: RunHere, cases: Path) -> None:
+    result = here("run", f"{cases}:module_fails")
     assert (result.returncode, result.stdout) == (1, "")
     # Nobody needs the traceback of fail('...').
     assert re.fullmatch(
@@ -218,7 +217,7 @@ def test_engines_are_started_and_stopped(parallelflow: Run, cases: Path) -> None
 
 @pytest.mark.own_cluster
 def test_engines_are_stopped_after_a_failure(parallelflow: Run, cases: Path) -> None:
-    result = parallelflow("run", f"{cases}:element_fails", "--engines", 2)
+    result = parallelflow("run", f"{cases}:element_fails", "--engines", 1)
     assert result.returncode == 1
     assert "element  2 of 4 (the first is 0)" in result.stderr
 
@@ -270,7 +269,7 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
 
 
 def test_a_long_result_is_whole_in_a_file_and_short_on_a_screen(
-    parallelflow: Run, cases: Path, running: str
+    parallelflow: Run, here: RunHere, cases: Path, running: str
 ) -> None:
     arguments = (
         "run",
@@ -280,7 +279,7 @@ def test_a_long_result_is_whole_in_a_file_and_short_on_a_screen(
         "--set",
         f"values={['x' * 2000]}",
     )
-    result = parallelflow(*arguments)
+    result = here(*arguments)
     assert result.stdout == f"mapped.Result = {['x' * 4000]}\n", result.stderr
     master, slave = pty.openpty()
     try:
@@ -293,21 +292,25 @@ def test_a_long_result_is_whole_in_a_file_and_short_on_a_screen(
 
 
 def test_a_report_a_table_and_the_history_are_kept(
-    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+    here: RunHere,
+    cases: Path,
+    running: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page, table = tmp_path / "run.html", tmp_path / "run.csv"
-    state = {**environment(), "XDG_STATE_HOME": str(tmp_path)}
-    none = parallelflow("runs", env=state)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    none = here("runs")
     assert (none.returncode, none.stderr) == (1, "") and "no runs yet" in none.stdout
     files = ("--report", page, "--trace", table)
-    result = parallelflow("run", f"{cases}:element_fails", "--profile", running, *files, env=state)
+    result = here("run", f"{cases}:element_fails", "--profile", running, *files)
     assert result.returncode == 1
     text = page.read_text(encoding="utf-8")
     assert "Failed elements" in text and f"{cases}:element_fails" in text
     assert "failed" in table.read_text(encoding="utf-8")
-    listed = parallelflow("runs", env=state)
+    listed = here("runs")
     assert listed.returncode == 0 and "cases.vt:element_fails" in listed.stdout
-    kept = json.loads(parallelflow("runs", "--json", env=state).stdout)
+    kept = json.loads(here("runs", "--json").stdout)
     json_tables.check("runs", kept)
     assert [(k["failed"], k["state"]) for k in kept["runs"]] == [(1, "failed")], kept
 
@@ -321,8 +324,8 @@ def test_a_report_a_table_and_the_history_are_kept(
     ],
 )
 def test_a_file_that_cannot_be_written_is_told_before_anything_runs(
-    parallelflow: Run, cases: Path, arguments: tuple[str, ...], told: str
+    here: RunHere, cases: Path, arguments: tuple[str, ...], told: str
 ) -> None:
-    result = parallelflow("run", f"{cases}:serial_map", *arguments)
+    result = here("run", f"{cases}:serial_map", *arguments)
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.startswith(f"parallelflow: {told}"), result.stderr

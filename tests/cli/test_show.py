@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support import json_tables
+from tests.support.command import RunHere
 
 from .conftest import Run
 
@@ -23,8 +24,8 @@ def test_a_workflow_is_shown_for_reading(parallelflow: Run) -> None:
     assert "  explorations  none" in lines
 
 
-def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
-    done = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:filter", "--json")
+def test_a_version_is_shown_as_json(here: RunHere) -> None:
+    done = here("show", f"{EXAMPLES / 'loops.vt'}:filter", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     json_tables.check("show", told)
@@ -36,19 +37,19 @@ def test_a_version_is_shown_as_json(parallelflow: Run) -> None:
     assert loop["on_engines"] and loop["package"] == "org.vistrails.vistrails.control_flow"
 
 
-def test_branches_are_no_loops(parallelflow: Run) -> None:
+def test_branches_are_no_loops(here: RunHere) -> None:
     """A marked module that gets a list is a loop; one that gets what it takes is not."""
-    lines = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:list").stdout.splitlines()
+    lines = here("show", f"{EXAMPLES / 'loops.vt'}:list").stdout.splitlines()
     assert "  loops         PythonSource 'Lyapunov exponent', on engines" in lines
     assert not any(line.startswith("  branches") for line in lines)
-    done = parallelflow("show", f"{EXAMPLES / 'loops.vt'}:branches")
+    done = here("show", f"{EXAMPLES / 'loops.vt'}:branches")
     lines = done.stdout.splitlines()
     found = lines.index("  loops         none")
     assert lines[found + 1] == "  branches      PythonSource 'pi by throws'"
     assert lines[found + 2].strip() == "PythonSource 'pi by series'"
 
 
-def test_packages_that_are_missing_do_not_matter(parallelflow: Run, cases: Path) -> None:
+def test_packages_that_are_missing_do_not_matter(here: RunHere, cases: Path) -> None:
     """Nothing is run, so what a workflow needs is named and not loaded."""
     import zipfile
 
@@ -61,8 +62,8 @@ def test_packages_that_are_missing_do_not_matter(parallelflow: Run, cases: Path)
     with zipfile.ZipFile(missing, "w") as archive:
         for name, data in {**members, "vistrail": changed.encode()}.items():
             archive.writestr(name, data)
-    done = parallelflow("show", f"{missing}:serial_map")
+    done = here("show", f"{missing}:serial_map")
     assert done.returncode == 0 and "org.example.nowhere" in done.stdout
     missing.unlink()
-    done = parallelflow("show", f"{cases}:no such version")
+    done = here("show", f"{cases}:no such version")
     assert done.returncode == 2 and "has no version 'no such version'" in done.stderr

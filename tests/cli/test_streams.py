@@ -68,20 +68,24 @@ def test_closed_streams_and_full_disks(tmp_path: Path) -> None:
 
 
 @pytest.mark.own_cluster
-def test_runs_with_closed_streams_and_readers_that_stop(tmp_path: Path, cases: Path) -> None:
-    run = f"pf run {cases}:parallel_map -n 1"
+def test_runs_with_closed_streams_and_readers_that_stop(
+    tmp_path: Path, cases: Path, running: str
+) -> None:
+    """With engines that are started and stopped, and with those that run already."""
+    own, shared = "-n 1", f"--profile {running}"
+    run = f"pf run {cases}:parallel_map"
     (tmp_path / "in.csv").write_text("whole\n1\n")
     closed, quiet, lost, table, shown, full, enough, both = shell(
         tmp_path,
         [
-            f"{run} >&- 2>&- <&-",
-            f"{run} 2>&- <&-",
-            f"{run} >&-",
-            f"pf run {cases}:aliases --table in.csv -n 1 >&-",
+            f"{run} {own} >&- 2>&- <&-",
+            f"{run} {shared} 2>&- <&-",
+            f"{run} {own} >&-",
+            f"pf run {cases}:aliases --table in.csv {shared} >&-",
             f"pf show {cases} >&-",
-            f"{run} >/dev/full",
-            f"{run} | true",
-            f"pf run {cases}:slow -n 1 2>&1 | head -1",
+            f"{run} {shared} >/dev/full",
+            f"{run} {shared} | true",
+            f"pf run {cases}:slow {own} 2>&1 | head -1",
         ],
     )
     # The result cannot be had any more.

@@ -4,15 +4,20 @@ ipykernel has SIGINT raise KeyboardInterrupt wherever it hits a request that is 
 that hits after the element has ended, while the reply is made and sent, loses the reply: the
 client would wait for it indefinitely, or take the engine for one that hangs.
 
+One that hits a `__del__`, or a callback of a weak reference or of Python's search for garbage, ends
+that alone: Python prints it and goes on. Here it is not printed, and hits the element once more.
+
 Children that an element forks have Python's own handlers, not ours or ipyparallel's.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -21,6 +26,11 @@ from parallelflow.system import forks
 from .place import is_engine
 
 __all__ = ["Interrupts", "ignore"]
+
+Hook = Callable[["sys.UnraisableHookArgs"], Any]
+
+# When what Python has not let end is interrupted once more: what it was in has been left by then.
+AGAIN_SECONDS = 0.005
 
 
 class Interrupts:
@@ -51,6 +61,9 @@ class Interrupts:
         self.target: int | None = None
         self.timed_out = False
         self._ours = False
+        self._hooks: tuple[Hook, Hook] | None = None
+        self._again: list[threading.Event] = []
+        self._over = threading.Event()
 
     def __enter__(self) -> Interrupts:
         global _current
@@ -59,11 +72,20 @@ class Interrupts:
         if self._ours:
             _keep_handlers_from_children()
             _current = self
+            before = sys.unraisablehook
+            self._hooks = before, _hook_before(before)
+            sys.unraisablehook = self._hooks[1]
             signal.signal(signal.SIGINT, _take)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._ours:
+            self._over.set()
+            for ended in self._again:
+                ended.wait()  # or it would interrupt what runs next
+            before, hook = self._hooks or (None, None)
+            if before is not None and sys.unraisablehook is hook:  # an element may have set its own
+                sys.unraisablehook = before
             # Until the reply has been sent; then ipykernel (`post_handler_hook`) has its own back.
             # A handler, and not SIG_IGN, which programs would inherit that a thread starts.
             signal.signal(signal.SIGINT, ignore)
@@ -76,6 +98,45 @@ class Interrupts:
             yield
         finally:
             self.inside = False
+
+    def raise_again(self) -> None:
+        """Interrupt the element once more when the caller has returned, and begin no other one."""
+        if self.timed_out:
+            return  # its limit does so
+        inside, self.inside = self.inside, False
+        self.pending = True
+        ended = threading.Event()
+        # The other ways to start a thread take locks, which what was interrupted may hold.
+        with contextlib.suppress(RuntimeError):
+            _thread.start_new_thread(self._send_again, (threading.get_ident(), ended))
+            self._again.append(ended)
+        self.inside = inside
+
+    def _send_again(self, thread: int, ended: threading.Event) -> None:
+        while not self._over.wait(AGAIN_SECONDS):
+            if self.inside:
+                signal.pthread_kill(thread, signal.SIGINT)
+                break
+        ended.set()
+
+
+def _hook_before(previous: Hook) -> Hook:
+    """Return what Python calls with exceptions that it cannot raise; the others have `previous`."""
+
+    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
+        if _current is not None and _is_from_signal(unraisable):
+            _current.raise_again()
+        else:
+            previous(unraisable)
+
+    return hook
+
+
+def _is_from_signal(unraisable: sys.UnraisableHookArgs) -> bool:
+    trace = unraisable.exc_traceback
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code is _take.__code__
 
 
 _current: Interrupts | None = None

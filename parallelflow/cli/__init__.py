@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parallelflow.system import collection
+
 __all__ = ["main"]
 
 
@@ -20,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code, one of `parallelflow.cli.exits.Exit`.
     """
+    if argv is None:  # this process is the command, and not a program that calls it
+        collection.spare_start()
     from .command import main
 
     return main(argv)

@@ -15,6 +15,7 @@ from parallelflow.errors import (
     ParallelFlowError,
     WorkingDirectoryGone,
 )
+from parallelflow.system import collection
 from parallelflow.system.working_directory import working_directory
 
 from . import cluster_parser, completion, explain, parser, signals, streams
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except streams.OutputFailed as e:
         print(f"parallelflow: standard output cannot be written: {e.strerror}", file=sys.stderr)
         return Exit.FAILED
+    finally:
+        collection.end_start()
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -129,6 +132,7 @@ def _dispatch(options: Namespace, argv: Sequence[str]) -> int:
     if options.command == "gui":
         from .window import open_window
 
+        collection.collect_as_usual()  # until the window leaves its own objects out
         return open_window(options)  # it has an event loop, and signal handlers that end it
     if options.command == "explain":
         return explain.run_command(options)

@@ -14,7 +14,7 @@ from pathlib import Path
 from parallelflow.engine_manager.system.processes import record_of
 from parallelflow.runs.detached import DetachedRun, read_detached
 from parallelflow.runs.detached_progress import writing_progress
-from parallelflow.system import safe_files
+from parallelflow.system import collection, safe_files
 
 from . import parser
 from .command import main as run_command
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     int
         The exit code.
     """
+    collection.spare_start()
     process = record_of(os.getpid(), "session")
     assert process is not None  # we are running
     folder, *command = arguments

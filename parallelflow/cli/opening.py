@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 
 from parallelflow.errors import OutputFileError, UserMistake
 from parallelflow.settings import Settings, settings
+from parallelflow.system.collection import end_start
 
 from . import element_options, signals, target
 from .checkpoints import check_something_is_left
@@ -108,6 +109,7 @@ def opened(targets: Sequence[target.Target], log: str | None = None) -> Iterator
 
     # The log goes into the vistrail, which is not saved unless that is wanted.
     app = start_core(execution_log=log is not None)
+    end_start()
     # What an earlier command of the same process has started was for that one.
     app.temp_configuration.executionLog = log is not None
     from .workflow import Workflow

@@ -81,6 +81,9 @@ if how == 'raise':
     raise ValueError('raised on purpose')
 if how == 'exit':
     raise SystemExit(3)
+if how == 'with garbage':
+    import gc
+    how = str(gc.get_threshold())
 text = how
 """
 # Notes each execution in the working folder; 3 fails until there is a file that cures it, and every

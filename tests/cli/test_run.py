@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pty
@@ -83,6 +84,13 @@ def test_aliases_are_set(here: RunHere, cases: Path) -> None:
     options = [option for setting in settings for option in ("--set", setting)]
     result = here("run", f"{cases}:aliases", *options)
     assert (result.returncode, result.stdout) == (0, "(16, 0.001, False, 'x=y', [(1, 'a')])\n")
+
+
+def test_garbage_is_looked_for_as_ever_while_a_workflow_runs(
+    parallelflow: Run, cases: Path
+) -> None:
+    result = parallelflow("run", f"{cases}:endings", "--set", "how=with garbage")
+    assert (result.returncode, result.stdout) == (0, f"{gc.get_threshold()}\n")
 
 
 def test_a_parallel_map_on_a_running_cluster(parallelflow: Run, cases: Path, running: str) -> None:

@@ -139,7 +139,7 @@ def test_a_dry_run_shows_command_or_script_and_starts_nothing(
 ) -> None:
     arguments = ["-n", "3", "--launcher", launcher, "--profile", in_use, "--dry-run"]
     done = here("start", *arguments)
-    assert done.returncode == 0 and "-m ipyparallel.controller" in done.stdout
+    assert done.returncode == 0 and "launch.controller_main" in done.stdout
     assert all(part in done.stdout for part in parts)
     assert running(in_use) == {}
 

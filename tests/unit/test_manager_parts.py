@@ -312,7 +312,7 @@ def test_previews_follow_the_profiles_configuration(folder: Path) -> None:
     )
     script = launchers.preview(folder, "slurm", 8, controller_runs=False)
     assert "--partition=long" in script.script and "--ntasks=8" in script.script
-    assert "ipyparallel.controller" in script.controller
+    assert "-m parallelflow.engine_manager.launch.controller_main" in script.controller
     assert "--IPController.db_class=NoDB" in script.controller
     local = launchers.preview(folder, "local", 2, controller_runs=True).command
     connection = folder / "security" / "ipcontroller-engine.json"

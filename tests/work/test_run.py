@@ -562,7 +562,7 @@ def test_the_controller_gone_is_an_error_within_ten_seconds(how: int) -> None:
         (controller,) = [
             pid
             for pid in manager.started()
-            if "ipyparallel.controller" in " ".join(psutil.Process(pid).cmdline())
+            if "launch.controller_main" in " ".join(psutil.Process(pid).cmdline())
         ]
         pool = manager.engine_pool()
         run = Run(client, plain_function, (pause,), [0.05] * 4000, "test", pool=pool)

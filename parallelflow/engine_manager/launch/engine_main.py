@@ -11,19 +11,19 @@ connection file, then arguments of ipengine.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from parallelflow.engine import place, start_environment
+from parallelflow.system.process_end import leave
 from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
-__all__ = ["leave", "main", "run", "run_local"]
+__all__ = ["main", "run", "run_local"]
 
 # Longer than a session waits for its controller, with many engines: the session stops what it has
 # started when it gives up.
@@ -105,24 +105,6 @@ def _tell_of_exit(error: SystemExit, code: int) -> None:
             f"{last.filename}, line {last.lineno} has ended the engine (exit code {code})."
         )
     sys.stderr.write("".join(f"{line}\n" for line in lines))
-
-
-def leave(code: int) -> NoReturn:
-    """End the process as Python does, but for taking the interpreter down piece by piece.
-
-    That takes 0.25 s of computing, with all that an engine has loaded, and joins threads that
-    a task may have left.
-
-    Parameters
-    ----------
-    code : int
-        The exit code.
-    """
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code)
 
 
 def _warm_up() -> None:

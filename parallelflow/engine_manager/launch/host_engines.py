@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from parallelflow.engine import place, start_environment
+from parallelflow.system.process_end import leave
 
 from . import engine_main
 
@@ -112,7 +113,7 @@ def _be_engine(gate: int, output: str, module: str, *arguments: str) -> NoReturn
     except BaseException:
         traceback.print_exc()
     finally:
-        engine_main.leave(code)  # never back into what has forked it
+        leave(code)  # never back into what has forked it
 
 
 def _open_streams(output: str) -> None:

@@ -18,7 +18,7 @@ from parallelflow.errors import LauncherUnusable, UserMistake, shortened
 from parallelflow.system.working_directory import working_directory
 
 from ..model import LauncherChoice, LaunchPreview
-from ..system.module_command import forking_command, module_command
+from ..system.module_command import module_command
 from .controller_options import (
     check_configuration,
     controller_arguments,
@@ -52,6 +52,8 @@ TITLES = {
 }
 # Not for anybody's use as it is: a base class, and a system that is no longer sold.
 LEFT_OUT = ("batch", "winhpc")
+
+LOCAL_CONTROLLER = "parallelflow.engine_manager.launch.controller_main"
 
 BEYOND = (
     "The controller listens on this machine only, so engines on other machines cannot reach it. "
@@ -167,7 +169,7 @@ def controller_command(cluster: Any) -> dict[str, list[str]]:
     launcher = launcher_class(parent=cluster)
     if launcher.controller_cmd != ipp_launcher.ipcontroller_cmd_argv:
         return {}
-    return {"controller_cmd": forking_command("ipyparallel.controller")}
+    return {"controller_cmd": module_command(LOCAL_CONTROLLER)}
 
 
 def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPreview:
@@ -195,7 +197,9 @@ def preview(folder: Path, name: str, n: int, controller_runs: bool) -> LaunchPre
     choice = find_choice(choices(cluster), name)
     controller = ""
     if not controller_runs:
-        first = cluster.controller_launcher_class(parent=cluster, profile_dir=str(folder))
+        first = cluster.controller_launcher_class(
+            parent=cluster, profile_dir=str(folder), **controller_command(cluster)
+        )
         given = [str(argument) for argument in cluster.controller_args]
         more = [*given, *controller_arguments(folder, given)]
         controller = shlex.join([*map(str, first.args), *more])

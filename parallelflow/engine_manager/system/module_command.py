@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 
-__all__ = ["command_with_path", "forking_command", "module_command"]
+__all__ = ["command_with_path", "module_command"]
 
 # ``python -m`` looks for modules in the working directory first: a random.py there would be taken
 # for the library's. PYTHONSAFEPATH prevents it, but Python 3.10 does not know that variable.
@@ -21,21 +20,6 @@ def module_command(module: str) -> list[str]:
     if sys.version_info >= SAFE_PATH_SINCE:
         return [sys.executable, "-m", module]
     return [sys.executable, "-c", RUN_MODULE, module]
-
-
-FORKING = f"import multiprocessing; multiprocessing.set_start_method('fork'); {RUN_ARGUMENT}"
-
-
-def forking_command(module: str) -> list[str]:
-    """Return the same for one that makes its processes by `multiprocessing`, as forks on Linux.
-
-    From Python 3.14 on they would begin as new processes there, which import all that they need
-    once more, from the working directory first where the program has put that into `sys.path`.
-    """
-    methods = multiprocessing.get_all_start_methods()  # the first one is this Python's own
-    if sys.platform != "linux" or methods[0] == "fork":
-        return module_command(module)
-    return [sys.executable, "-c", FORKING, module]
 
 
 WITH_PATH = f"import sys; sys.path[:] = sys.argv.pop(1).split(chr(10)); {RUN_ARGUMENT}"

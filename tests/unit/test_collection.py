@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,26 @@ def test_a_controller_forks_its_processes_when_its_start_is_left_out(
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["False False", "True True"]
     assert done.returncode == exit_code and ("a reason" in done.stderr) == ("reason" in code)
+
+
+# What stands for its run tells what it meets.
+ENGINE = """
+import gc, sys
+from parallelflow.engine_manager.launch import engine_main, nanny
+usual = gc.get_threshold()
+def fork():
+    print(gc.get_threshold() == usual)
+def run(engine_class, arguments):
+    print(gc.get_threshold() == usual, gc.get_freeze_count() > 10_000)
+    return 3
+nanny.fork, engine_main.run = fork, run
+engine_main.main(sys.argv[1:])
+"""
+
+
+def test_an_engine_by_itself_runs_when_its_start_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "engine.json"
+    file.write_text("{}")
+    command = [sys.executable, "-c", ENGINE, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["False", "True True"] and done.returncode == 3

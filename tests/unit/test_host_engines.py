@@ -37,9 +37,14 @@ def opened():
             found.append(os.readlink(f"/proc/self/fd/{entry}"))
     return sorted(path for path in found if ".so." not in path)
 before = opened()
+import gc
 from parallelflow.engine_manager.launch import host_engines
+from parallelflow.system.collection import spare_start
 assert host_engines.can_fork()
+usual = gc.get_threshold()
+spare_start()
 host_engines.load()
+assert gc.get_threshold() == usual
 assert host_engines.can_fork() and opened() == before
 import zmq
 from IPython.core.getipython import get_ipython

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from parallelflow.engine import place, start_environment
+from parallelflow.system import collection
 from parallelflow.system.process_end import leave
 from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> None:
     arguments : list of str
         The connection file's path, then what ``ipengine`` takes.
     """
+    collection.spare_start()
     path, rest = Path(arguments[0]), arguments[1:]
     place.mark()
     from . import nanny, quiet_kernel
@@ -65,6 +67,7 @@ def run_local(pipes: tuple[int, int] | None, path: Path, arguments: list[str]) -
     engine_class = nanny.engine_with(pipes)
     if not path.exists():
         _warm_up()
+    collection.end_start()  # before it waits: what it loads afterwards is the smaller part
     os.environ["IPP_CONNECTION_INFO"] = _connection_info(path)
     if pipes is not None:  # else ipyparallel starts a nanny, which needs them too
         start_environment.restore()

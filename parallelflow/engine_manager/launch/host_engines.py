@@ -14,7 +14,6 @@ process ids. An exit code other than 0 says that it has started none.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import re
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from parallelflow.engine import place, start_environment
+from parallelflow.system import collection
 from parallelflow.system.process_end import leave
 
 from . import engine_main
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> None:
     arguments : list of str
         The engines' module, and what it takes.
     """
+    collection.spare_start()
     outputs = json.load(sys.stdin)
     place.mark()
     load()
@@ -90,7 +91,7 @@ def load() -> None:
         from parallelflow.host import load_engine_core
 
         load_engine_core()
-    gc.freeze()  # a search for garbage would write to the memory that they share
+    collection.leave_start_out()  # a search there would write to the memory that they share
 
 
 def can_fork() -> bool:

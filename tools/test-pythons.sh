@@ -49,11 +49,25 @@ pip_install() {
         env PIP_USER=0 "$folder/bin/python" -m pip install --disable-pip-version-check "$@"
 }
 
-# prepare FOLDER PYTHON [REQUIREMENT]: make an environment, unless it is there.
+# site FOLDER: print where an environment has its libraries.
+site() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+
+# compile FOLDER WHAT...: without compiled files each process compiles anew, hundreds of them, where
+# Python is told not to keep that. Not all of VisTrails is valid on every Python.
+compile() {
+    python=$1/bin/python
+    shift
+    env -u PYTHONDONTWRITEBYTECODE "$python" -W ignore -m compileall -q "$@" >/dev/null || true
+}
+
+# prepare FOLDER PYTHON [REQUIREMENT]: make an environment, unless it is there, and compile its VisTrails.
 prepare() {
-    [ ! -f "$1/ready" ] || return 0
+    [ -f "$1/ready" ] || make_environment "$@"
+    compile "$1" "$(site "$1")/vistrails"
+}
+
+make_environment() {
     sh tools/make-venv.sh "$1" "$2"
-    site() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
     cp -r "$(site "$VENV")/vistrails" "$(site "$1")/"
     if [ -n "$QUICK" ]; then
         pip_install "$1" "Parallel Flow and the tests' tools" --no-build-isolation --editable . \
@@ -76,6 +90,7 @@ is_wanted() {
 
 # run_tests FOLDER NAME: run the tests in an environment; remember how it went.
 run_tests() {
+    compile "$1" parallelflow tests
     say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'import ipyparallel; print(ipyparallel.__version__)')"
     if [ -n "$QUICK" ]; then
         set -- "$1" "$2" -c tools/test-pythons.ini --rootdir . -k "$(printf '%s' "$QUICK_NAMES" | tr '\n' ' ')" $QUICK_TESTS

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.support import examples, leaks
+from tests.support.fork_server import WINDOW_LIBRARIES, ForkServer
 from tests.support.home import make_home
 from tests.support.shared_cluster import manager_with_engines
 from tests.support.stale_segments import remove_stale_segments
@@ -71,6 +72,14 @@ def shared_engines(no_process_outlives_the_run: None) -> Iterator[None]:
 def cluster(shared_engines: None) -> Any:
     """Return this process' own manager with two engines; tests of other folders use them, too."""
     return manager_with_engines()
+
+
+@pytest.fixture(scope="session")
+def windows(no_process_outlives_the_run: None) -> Iterator[ForkServer]:
+    """Start the process that programs with VisTrails' window are forked from."""
+    server = ForkServer(*WINDOW_LIBRARIES)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

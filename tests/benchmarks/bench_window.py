@@ -40,7 +40,7 @@ def rows(wanted: Iterable[str] = ("P11", "P13")) -> list[dict[str, Any]]:
     say("P11, P13 in VisTrails' window, offscreen")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "maps.vt"
-        _run("tests.gui.make_vistrail", str(file), "many")
+        _run("tests.gui.make_vistrail", str(file), "computing", "many")
         steps = [
             "gaps_while_engines_start",
             "gaps_while_a_map_runs",
@@ -120,7 +120,7 @@ def _steps() -> None:
     from tests.gui import window_steps as steps
     from tests.host import window_steps as base
 
-    def measured(tag: str = "quick") -> float:
+    def measured(tag: str = "computing") -> float:
         gaps = Gaps()
         (result,) = steps.execute(tag)
         assert not result.errors, [e.msg for e in result.errors.values()]

@@ -28,9 +28,11 @@ from parallelflow.engine_manager.model import (
 )
 from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
-from tests.gui.walks import LIMIT, printed, start
+from tests.gui import walks
+from tests.gui.walks import LIMIT, Walk, printed, start
 from tests.host.run import ROOT
 from tests.support import leaks
+from tests.support.fork_server import ForkServer
 from tests.support.waiting import LIMIT_SECONDS
 
 pytest.importorskip("PyQt5.QtWidgets")
@@ -246,6 +248,12 @@ def user(home: Path, opened_once: Path, maps: Path) -> Path:
     shutil.copytree(opened_once, own, ignore_dangling_symlinks=True, dirs_exist_ok=True)
     shutil.copy(maps, own / "maps.vt")
     return own
+
+
+@pytest.fixture(scope="session")
+def walk(windows: ForkServer) -> Walk:
+    """Return `walks.walk`; other tests, and the fixture `opened_once`, start a window anew."""
+    return functools.partial(walks.walk, windows)
 
 
 def short_home(folder: Path) -> Path:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.walks import walk
+from tests.gui.walks import Walk
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
 
-def test_an_exploration_shows_the_same_cells(user: Path) -> None:
+def test_an_exploration_shows_the_same_cells(user: Path, walk: Walk) -> None:
     walk(
         user,
         "make_the_workflow",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.walks import walk
+from tests.gui.walks import Walk
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui]
 
 
-def test_a_module_is_marked_and_all_loops_are_switched(user: Path) -> None:
+def test_a_module_is_marked_and_all_loops_are_switched(user: Path, walk: Walk) -> None:
     walk(
         user,
         "make_the_function",

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from parallelflow.loops.map_editing import MapChoice, PortName, names_in, suggested_choice
-from tests.gui.walks import clusters, walk
+from tests.gui.walks import Walk, clusters
 from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
 
-def test_a_map_is_made_configured_and_exchanged(user: Path, others: set[leaks.Left]) -> None:
+def test_a_map_is_made_configured_and_exchanged(
+    user: Path, walk: Walk, others: set[leaks.Left]
+) -> None:
     walk(
         user,
         "the_guides_example",

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.walks import clusters, walk
+from tests.gui.walks import Walk, clusters
 from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
 
-def test_a_run_is_looked_at(user: Path, others: set[leaks.Left]) -> None:
+def test_a_run_is_looked_at(user: Path, walk: Walk, others: set[leaks.Left]) -> None:
     walk(
         user,
         "the_window_around_it",

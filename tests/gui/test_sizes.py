@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gui.walks import clusters, walk
+from tests.gui.walks import Walk, clusters
 from tests.support import leaks
 
 pytest.importorskip("PyQt5.QtWidgets")
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 )
 def test_all_can_be_seen_and_reached(
     user: Path,
+    walk: Walk,
     others: set[leaks.Left],
     monkeypatch: pytest.MonkeyPatch,
     screen: str,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from parallelflow.engine_manager.system.records import read_all
-from tests.gui.walks import LIMIT, clusters, start, walk
+from tests.gui.walks import LIMIT, Walk, clusters, start
 from tests.host.run import run_python
 from tests.support import leaks
 
@@ -33,7 +33,7 @@ def configuration(home: Path) -> dict[str, str]:
     return {key.get("name", ""): key[0].get("value", "") for key in package.iter("key")}
 
 
-def test_every_entry_does_what_it_says(user: Path, others: set[leaks.Left]) -> None:
+def test_every_entry_does_what_it_says(user: Path, walk: Walk, others: set[leaks.Left]) -> None:
     walk(
         user,
         "the_entries_are_there",
@@ -69,7 +69,7 @@ def test_every_entry_does_what_it_says(user: Path, others: set[leaks.Left]) -> N
 
 
 def test_a_map_asks_shows_its_progress_and_is_cancelled(
-    user: Path, others: set[leaks.Left]
+    user: Path, walk: Walk, others: set[leaks.Left]
 ) -> None:
     walk(
         user,
@@ -121,7 +121,7 @@ LIFE = ("start_two_engines", "stop_them", "start_two_engines", "run_until_a_sign
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_window_killed_at_any_moment_leaves_nothing(
-    user: Path, others: set[leaks.Left], seed: int
+    user: Path, walk: Walk, others: set[leaks.Left], seed: int
 ) -> None:
     chance = random.Random(seed)
     run = os.environ[leaks.VARIABLE]

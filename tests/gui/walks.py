@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tests.host.run import ROOT
 from tests.support import leaks
+from tests.support.fork_server import ForkServer
 
 # A guard against deadlocks; a walk takes ten to thirty seconds.
 LIMIT = 590
@@ -19,21 +22,27 @@ LIMIT = 590
 OWN = ("passed ", "stopped ", "ended ", "waiting", "running")
 
 
-def start(
-    home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
-) -> subprocess.Popen[str]:
-    """Open the window and take steps in it; a vistrail is the home's ``maps.vt``."""
-    variables = {
+def _environment(home: Path) -> dict[str, str]:
+    return {
         **os.environ,
         "HOME": str(home),
         "IPYTHONDIR": str(home / "ipython"),
         "QT_QPA_PLATFORM": "offscreen",
     }
-    file = ["--", str(home / "maps.vt")] if vistrail else []
+
+
+def _arguments(home: Path, steps: Sequence[str], vistrail: bool) -> list[str]:
+    return [*steps, *(["--", str(home / "maps.vt")] if vistrail else [])]
+
+
+def start(
+    home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
+) -> subprocess.Popen[str]:
+    """Open the window and take steps in it; a vistrail is the home's ``maps.vt``."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"tests.gui.{program}", *steps, *file],
+        [sys.executable, "-m", f"tests.gui.{program}", *_arguments(home, steps, vistrail)],
         cwd=ROOT,
-        env=variables,
+        env=_environment(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -41,14 +50,27 @@ def start(
     )
 
 
-def walk(home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps") -> None:
+class Walk(Protocol):
+    """See `walk`, which is given the process from which windows are forked."""
+
+    def __call__(
+        self, home: Path, *steps: str, vistrail: bool = False, program: str = "window_steps"
+    ) -> None:
+        """Open the window, take the steps and quit."""
+
+
+def walk(
+    windows: ForkServer,
+    home: Path,
+    *steps: str,
+    vistrail: bool = False,
+    program: str = "window_steps",
+) -> None:
     """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
-    process = start(home, *steps, vistrail=vistrail, program=program)
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
-    assert process.returncode == 0, f"{out}\n{err}"
+    arguments = _arguments(home, steps, vistrail)
+    done = windows.run(f"tests.gui.{program}", arguments, _environment(home), LIMIT)
+    out, err = done.stdout, done.stderr
+    assert done.returncode == 0, f"{out}\n{err}"
     passed = [line.removeprefix("passed ") for line in out.splitlines() if "passed " in line]
     expected = [step for step in steps if step != "quit_by_menu"]
     assert list(dict.fromkeys(passed)) == list(dict.fromkeys(expected)), f"{out}\n{err}"

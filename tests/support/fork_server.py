@@ -26,6 +26,31 @@ ROOT = Path(__file__).resolve().parents[2]
 # More than a request has: arguments and an environment.
 REQUEST_BYTES = 200_000
 
+#: What VisTrails imports and no repair of Parallel Flow's is for.
+LIBRARIES = (
+    "IPython",
+    "asyncio",
+    "numpy",
+    "sqlite3",
+    "unittest",
+    "urllib.request",
+    "xml.dom.minidom",
+)
+#: What VisTrails' window imports beside, and its packages, which it enables when it first opens.
+WINDOW_LIBRARIES = (
+    *LIBRARIES,
+    "PyQt5.QtNetwork",
+    "PyQt5.QtPrintSupport",
+    "PyQt5.QtSvg",
+    "PyQt5.QtWidgets",
+    "ipyparallel",
+    "matplotlib.backends.backend_qt5agg",
+    "mpl_toolkits.mplot3d",
+    "pylab",
+    "scipy.stats",
+    "sklearn.utils._testing",
+)
+
 
 class ForkServer:
     """The process that programs are forked from.
@@ -33,7 +58,7 @@ class ForkServer:
     Parameters
     ----------
     *libraries : str
-        The modules that it imports.
+        The modules that it imports, those that there are.
     """
 
     def __init__(self, *libraries: str) -> None:
@@ -155,5 +180,6 @@ def _end(code: int) -> NoReturn:
 
 if __name__ == "__main__":
     for name in sys.argv[2:]:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +49,13 @@ class Message:
     end: str = ""
 
 
-def messages() -> Iterator[Message]:
-    """Yield the texts of all errors that are made in the package."""
+@functools.cache
+def messages() -> tuple[Message, ...]:
+    """Return the texts of all errors that are made in the package."""
+    return tuple(_messages())
+
+
+def _messages() -> Iterator[Message]:
     for path in sorted(PACKAGE.rglob("*.py")):
         if "gui" in path.parts:
             continue  # dialogs are asked, not raised

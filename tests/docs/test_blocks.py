@@ -6,10 +6,12 @@ import json
 import re
 import shutil
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from parallelflow.engine_manager import EngineManager
 from tests.docs.blocks import PAGES, ROOT, blocks, marked
 from tests.host.run import run_python
 
@@ -35,13 +37,18 @@ def test_each_block_has_a_language_and_each_exception_a_reason(page: Path) -> No
 
 RUN = [page for page in PAGES if any(b.language in ("python", "pycon") for b in blocks(page))]
 
+# Pages with elements on engines and nothing on their start: these find a cluster that runs.
+ON_A_CLUSTER = ("README", "engines", "files")
+PROFILE = "pages"
+
 # A page's Python is one session, as a reader would type it.
 SESSION = """
 import doctest, json, sys
 from parallelflow import host
 host.start_core()
 from parallelflow.engine_manager import get_manager
-get_manager().configure(engines=2, private=True)
+profile = sys.argv[2] or None
+get_manager().configure(profile, engines=2, private=profile is None)
 names = {"__name__": "__main__"}
 vars(sys.modules["__main__"]).update(names)
 names = vars(sys.modules["__main__"])
@@ -57,9 +64,20 @@ for kind, place, text in json.loads(sys.argv[1]):
 """
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[str]:
+    """Start a cluster of two engines for several sessions; yield its profile."""
+    manager = EngineManager(PROFILE)
+    manager.start_engines(2)
+    try:
+        yield PROFILE
+    finally:
+        manager.stop()
+
+
 @pytest.mark.own_cluster
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, running: str) -> None:
     parts = [
         (block.language, block.place, block.text)
         for block in blocks(page)
@@ -67,14 +85,20 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         and not block.mark.startswith((*OF_THEIR_OWN, "skip"))
     ]
     if parts:
-        session(SESSION, tmp_path, json.dumps(parts))
+        profile = running if page.stem in ON_A_CLUSTER else ""
+        session(SESSION, tmp_path, json.dumps(parts), profile, own=not profile)
 
 
-def session(code: str, home: Path, *arguments: str) -> str:
-    """Run Python with a home of its own, and in a folder of its own: what it writes stays there."""
+def session(code: str, home: Path, *arguments: str, own: bool = True) -> str:
+    """Run Python with a home of its own, and in a folder of its own: what it writes stays there.
+
+    Its profiles are its own, too, unless it is to find a cluster that runs.
+    """
     folder = home / "folder"
     shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
-    environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
+    environment = {"PYTHONPATH": str(ROOT)}
+    if own:
+        environment["IPYTHONDIR"] = str(home / "ipython")
     return run_python(
         textwrap.dedent(code), *arguments, folder=folder, home=home, environment=environment
     )
@@ -84,7 +108,7 @@ def session(code: str, home: Path, *arguments: str) -> str:
 
 
 @pytest.mark.own_cluster
-def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path) -> None:
+def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path, running: str) -> None:
     elements, code, result = (
         marked("guide.md", f"the example's {part}")[0].text for part in ("list", "code", "result")
     )
@@ -94,7 +118,7 @@ def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path) -> None:
         from parallelflow import host
         host.start_core()
         from parallelflow.engine_manager import get_manager
-        get_manager().configure(engines=2)
+        get_manager().configure(sys.argv[3])
         from tests.support.workflows import PARALLEL_FLOW, Part, Workflow, map_part, run, source
 
         simulation = source(sys.argv[2], inputs=["trials"], outputs=["pi"])
@@ -109,6 +133,8 @@ def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path) -> None:
         tmp_path,
         elements,
         code,
+        running,
+        own=False,
     )
     assert printed.strip() == result.strip()
 

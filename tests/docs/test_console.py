@@ -1,7 +1,8 @@
 """Every command in README and docs is run, and its output compared, loosely.
 
 A block with the mark ``fails`` ends with exit code 1. Numbers, host names and paths may differ;
-each line that is shown has to come, in its order, and ``...`` stands for anything.
+each line that is shown has to come, in its order, and ``...`` stands for anything. What another
+page shows of ``parallelflow check`` has to stand on the commands' page, for which it is run.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ COMMANDS = {
     "ipcluster": "-m ipyparallel.cluster",
     "python3": "",
 }
+
+CHECK = "parallelflow check"
+"""It is about the machine alone, whatever was run before, and takes two seconds of computing."""
 
 CONSOLE = [page for page in PAGES if any(b.language == "console" for b in blocks(page))]
 
@@ -119,6 +123,18 @@ def missing_line(shown: list[str], output: str) -> str | None:
     return missing
 
 
+def shown_of_check() -> str:
+    """Return what the commands' page shows of the check of the machine."""
+    [text] = [
+        "\n".join(shown)
+        for block in blocks(ROOT / "docs" / "commands.md")
+        if block.language == "console" and not block.mark
+        for command, shown in commands(block)
+        if command == CHECK
+    ]
+    return text
+
+
 @pytest.mark.own_cluster
 @pytest.mark.timeout(900)  # the README's example and several clusters, one after the other
 @pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.stem)
@@ -130,6 +146,9 @@ def test_the_commands_of_a_page_do_what_it_shows(
         if block.language != "console" or block.mark.startswith("skip: "):
             continue
         for command, shown in commands(block):
+            if command == CHECK and page.stem != "commands":
+                assert missing_line(shown, shown_of_check()) is None, block.place
+                continue
             result = subprocess.run(
                 ["bash", "-c", command],
                 cwd=folder,

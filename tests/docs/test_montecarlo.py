@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -30,107 +29,95 @@ manager.configure(engines=2)
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Return a home in which a user has put the package where the guide says."""
+# What is done in a session, one after the other; the last one leaves no cluster.
+IMPOSSIBLE_INPUTS_ARE_THE_MODULES_ERROR = """
+for wrong in ({"size": 0}, {"samples": 0}, {"probability": 1.5}):
+    share, engines, error = execute(**wrong)
+    assert error[0] == "Percolation" and "must be" in error[1]
+"""
+
+IT_IS_COMPUTED_HERE_WHEN_THE_USER_DECLINES = """
+from parallelflow.engine_manager.interaction import ConsoleInteraction
+
+class NotNow(ConsoleInteraction):
+    def engines_to_start(self, profile, suggested):
+        return 0
+
+usual, manager.interaction = manager.interaction, NotNow()
+share, engines, error = execute()
+assert (engines, error) == (0, None) and 0 < share < 1
+assert manager.started() == []
+manager.interaction = usual
+"""
+
+THE_RESULT_IS_THE_SAME_WITHOUT_A_CLUSTER_AND_WITH_ONE = """
+seen = Progress()
+share, engines, error = execute(seen, ask=False)
+assert (engines, error) == (0, None)
+assert 0 < share < 1
+assert seen.seen[0][-1] == 1.0 and 0.5 in seen.seen[0]
+assert manager.started() == []
+low, high = (execute(probability=p, ask=False)[0] for p in (0.3, 0.8))
+assert low < share < high
+
+# "ask" with nobody to ask starts local engines.
+seen = Progress()
+assert execute(seen, size=12) == (share, 2, None)
+assert len(manager.started()) == 3
+assert seen.seen[0][-1] == 1.0
+"""
+
+CANCEL_LEAVES_NO_TASK_BEHIND_AND_A_LOST_CLUSTER_IS_TOLD = """
+import time
+import psutil
+
+client = manager.ensure_engines()
+
+class Stop(Exception):
+    pass
+
+def cancel(module, progress):
+    if progress > 0:
+        raise Stop
+
+share, engines, error = execute(Progress(cancel), size=40, samples=2000)
+assert share is None and "Stop" in error[1], (share, error)
+begin = time.monotonic()
+while sum(q["tasks"] for q in client.queue_status().values() if isinstance(q, dict)):
+    assert time.monotonic() - begin < 30, client.queue_status(verbose=True)
+    time.sleep(0.1)
+
+def kill(module, progress):
+    for pid in manager.started():
+        psutil.Process(pid).kill()
+
+begin = time.monotonic()
+share, engines, error = execute(Progress(kill), size=40, samples=20000)
+assert share is None and "the cluster went away" in error[1], (share, error)
+assert time.monotonic() - begin < 30
+"""
+
+EACH = """
+import sys
+for number, part in enumerate(sys.argv[1:], 1):
+    exec(compile(part, f"part {number}", "exec"), dict(globals()))
+"""
+
+
+@pytest.mark.own_cluster
+def test_it_works_as_its_page_says(tmp_path: Path) -> None:
+    """In a home in which a user has put the package where the guide says."""
     shutil.copytree(
         PACKAGE,
         tmp_path / ".vistrails" / "userpackages" / "montecarlo",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    return tmp_path
-
-
-def session(home: Path, code: str) -> None:
-    """Run a session of VisTrails in that home."""
-    environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
-    run_python(BEGIN + textwrap.dedent(code), home=home, environment=environment)
-
-
-@pytest.mark.own_cluster
-def test_the_result_is_the_same_without_a_cluster_and_with_one(home: Path) -> None:
-    session(
-        home,
-        """
-        seen = Progress()
-        share, engines, error = execute(seen, ask=False)
-        assert (engines, error) == (0, None)
-        assert 0 < share < 1
-        assert seen.seen[0][-1] == 1.0 and 0.5 in seen.seen[0]
-        assert manager.started() == []
-        low, high = (execute(probability=p, ask=False)[0] for p in (0.3, 0.8))
-        assert low < share < high
-
-        # "ask" with nobody to ask starts local engines.
-        seen = Progress()
-        assert execute(seen, size=12) == (share, 2, None)
-        assert len(manager.started()) == 3
-        assert seen.seen[0][-1] == 1.0
-        """,
-    )
-
-
-@pytest.mark.own_cluster
-def test_it_is_computed_here_when_the_user_declines(home: Path) -> None:
-    session(
-        home,
-        """
-        from parallelflow.engine_manager.interaction import ConsoleInteraction
-
-        class NotNow(ConsoleInteraction):
-            def engines_to_start(self, profile, suggested):
-                return 0
-
-        manager.interaction = NotNow()
-        share, engines, error = execute()
-        assert (engines, error) == (0, None) and 0 < share < 1
-        assert manager.started() == []
-        """,
-    )
-
-
-@pytest.mark.own_cluster
-def test_cancel_leaves_no_task_behind_and_a_lost_cluster_is_told(home: Path) -> None:
-    session(
-        home,
-        """
-        import time
-        import psutil
-
-        client = manager.ensure_engines()
-
-        class Stop(Exception):
-            pass
-
-        def cancel(module, progress):
-            if progress > 0:
-                raise Stop
-
-        share, engines, error = execute(Progress(cancel), size=40, samples=2000)
-        assert share is None and "Stop" in error[1], (share, error)
-        begin = time.monotonic()
-        while sum(q["tasks"] for q in client.queue_status().values() if isinstance(q, dict)):
-            assert time.monotonic() - begin < 30, client.queue_status(verbose=True)
-            time.sleep(0.1)
-
-        def kill(module, progress):
-            for pid in manager.started():
-                psutil.Process(pid).kill()
-
-        begin = time.monotonic()
-        share, engines, error = execute(Progress(kill), size=40, samples=20000)
-        assert share is None and "the cluster went away" in error[1], (share, error)
-        assert time.monotonic() - begin < 30
-        """,
-    )
-
-
-def test_impossible_inputs_are_the_modules_error(home: Path) -> None:
-    session(
-        home,
-        """
-        for wrong in ({"size": 0}, {"samples": 0}, {"probability": 1.5}):
-            share, engines, error = execute(**wrong)
-            assert error[0] == "Percolation" and "must be" in error[1]
-        """,
+    run_python(
+        BEGIN + EACH,
+        IMPOSSIBLE_INPUTS_ARE_THE_MODULES_ERROR,
+        IT_IS_COMPUTED_HERE_WHEN_THE_USER_DECLINES,
+        THE_RESULT_IS_THE_SAME_WITHOUT_A_CLUSTER_AND_WITH_ONE,
+        CANCEL_LEAVES_NO_TASK_BEHIND_AND_A_LOST_CLUSTER_IS_TOLD,
+        home=tmp_path,
+        environment={"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": str(ROOT)},
     )

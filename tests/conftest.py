@@ -111,6 +111,12 @@ def no_process_outlives_the_run() -> Iterator[None]:
         warnings.warn(pytest.PytestWarning(text), stacklevel=1)
 
 
+def pytest_collection_finish() -> None:
+    """Leave what pytest has made of all tests out of each search for garbage: a second of it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup() -> None:
     """Remove what windows have left that tests have killed: another one could take it for its."""
     remove_stale_segments()

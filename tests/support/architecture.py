@@ -59,12 +59,19 @@ def read_sources(folder: Path) -> dict[str, Source]:
     folder : Path
         The package's folder; its name is the package's.
     """
-    sources = {}
+    return {
+        name: Source(name, path, ast.parse(path.read_text(encoding="utf-8")))
+        for name, path in find_modules(folder).items()
+    }
+
+
+def find_modules(folder: Path) -> dict[str, Path]:
+    """Return the files of a package by their modules' names; they are not read."""
+    found = {}
     for path in sorted(folder.rglob("*.py")):
         parts = [folder.name, *path.relative_to(folder).with_suffix("").parts]
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        sources[name] = Source(name, path, ast.parse(path.read_text(encoding="utf-8")))
-    return sources
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
 def read_imports(sources: Mapping[str, Source]) -> list[Import]:

@@ -7,6 +7,7 @@ its session, as controllers, engines and guards do on purpose.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -43,8 +44,9 @@ def processes_of(run: str) -> set[Left]:
     """Return the living processes that carry the run's name or descend from this process."""
     mark = f"{VARIABLE}={run}".encode()
     me = psutil.Process()
-    children = {child.pid for child in me.children(recursive=True)}
-    own = {child.pid for child in me.children()}
+    below = me.children(recursive=True)
+    children = {child.pid for child in below}
+    own = {child.pid for child in below if _parent(child) == me.pid}
     found = set()
     for process in psutil.process_iter():
         if process.pid != me.pid and (process.pid in children or _carries(process.pid, mark)):
@@ -131,6 +133,12 @@ def kill(left: Iterable[Left]) -> None:
 def report(left: Iterable[Left]) -> str:
     """Return one line per process: its pid and its command line."""
     return "\n".join(f"  {pid}: {command}" for pid, _, command in sorted(left))
+
+
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return None
 
 
 def _carries(pid: int, mark: bytes) -> bool:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import architecture
-from tests.support.architecture import Import, Layers, When
+from tests.support.architecture import Import, Layers, Source, When
 
 ROOT = Path(__file__).parents[2]
+
+Sources = dict[str, Source]
 
 LAYERS = Layers(
     package="parallelflow",
@@ -101,13 +103,33 @@ MAY_IMPORT = {
     "vistrails": ("", "init", "cli", "gui", "batch", "loops", "engine", "host"),
 }
 
-SOURCES = architecture.read_sources(ROOT / "parallelflow")
-TESTS = architecture.read_sources(ROOT / "tests")
-IMPORTS = architecture.read_imports(SOURCES)
-
 #: The package's rooms and the files of its root ("" is ``__init__``); the folders of tests.
-PARTS = sorted({LAYERS.part(name) for name in SOURCES})
-FOLDERS = sorted({name.split(".")[1] for name in TESTS if name.count(".") > 1})
+PARTS = sorted({LAYERS.part(name) for name in architecture.find_modules(ROOT / "parallelflow")})
+FOLDERS = sorted(
+    {
+        name.split(".")[1]
+        for name in architecture.find_modules(ROOT / "tests")
+        if name.count(".") > 1
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    """Return the package's modules; read here, since every process collects these tests."""
+    return architecture.read_sources(ROOT / "parallelflow")
+
+
+@pytest.fixture(scope="module")
+def test_sources() -> Sources:
+    """Return the modules of the tests."""
+    return architecture.read_sources(ROOT / "tests")
+
+
+@pytest.fixture(scope="module")
+def found_imports(sources: Sources) -> list[Import]:
+    """Return the package's imports."""
+    return architecture.read_imports(sources)
 
 
 def lines(found: object) -> str:
@@ -115,13 +137,13 @@ def lines(found: object) -> str:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_imports_go_down(part: str) -> None:
-    imports = [each for each in IMPORTS if LAYERS.part(each.importer) == part]
+def test_imports_go_down(part: str, found_imports: list[Import]) -> None:
+    imports = [each for each in found_imports if LAYERS.part(each.importer) == part]
     upward = architecture.find_upward(imports, LAYERS)
     assert not upward, lines(upward)
 
 
-def test_imports_go_down_within_the_engine_manager() -> None:
+def test_imports_go_down_within_the_engine_manager(found_imports: list[Import]) -> None:
     within = [
         Import(
             importer.removeprefix("parallelflow."),
@@ -129,7 +151,7 @@ def test_imports_go_down_within_the_engine_manager() -> None:
             each.line,
             each.when,
         )
-        for each in IMPORTS
+        for each in found_imports
         if (importer := each.importer).startswith("parallelflow.engine_manager.")
         and each.imported.startswith("parallelflow.engine_manager.")
     ]
@@ -139,43 +161,51 @@ def test_imports_go_down_within_the_engine_manager() -> None:
     assert not upward, lines(upward)
 
 
-def test_no_modules_import_each_other() -> None:
-    ours = [each for each in IMPORTS if each.imported in SOURCES]
+def test_no_modules_import_each_other(sources: Sources, found_imports: list[Import]) -> None:
+    ours = [each for each in found_imports if each.imported in sources]
     assert architecture.find_rings(ours, {When.AT_ONCE}) == []
 
 
-def test_no_modules_import_each_other_within_functions() -> None:
-    ours = [each for each in IMPORTS if each.imported in SOURCES]
+def test_no_modules_import_each_other_within_functions(
+    sources: Sources, found_imports: list[Import]
+) -> None:
+    ours = [each for each in found_imports if each.imported in sources]
     assert architecture.find_rings(ours, {When.AT_ONCE, When.DEFERRED}) == []
 
 
-def test_no_modules_import_each_other_for_their_types() -> None:
-    ours = [each for each in IMPORTS if each.imported in SOURCES]
+def test_no_modules_import_each_other_for_their_types(
+    sources: Sources, found_imports: list[Import]
+) -> None:
+    ours = [each for each in found_imports if each.imported in sources]
     assert architecture.find_rings(ours, set(When)) == []
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_private_names_stay_in_their_file(part: str) -> None:
-    users = {name: source for name, source in SOURCES.items() if LAYERS.part(name) == part}
-    uses = architecture.find_private_uses(SOURCES, users, OF_LIBRARIES)
+def test_private_names_stay_in_their_file(part: str, sources: Sources) -> None:
+    users = {name: source for name, source in sources.items() if LAYERS.part(name) == part}
+    uses = architecture.find_private_uses(sources, users, OF_LIBRARIES)
     assert not uses, lines(uses)
 
 
 @pytest.mark.parametrize("folder", [f for f in FOLDERS if f not in NOT_YET_PRIVATE_TESTS])
-def test_tests_use_no_private_names(folder: str) -> None:
-    users = {name: source for name, source in TESTS.items() if name.split(".")[1:2] == [folder]}
-    uses = architecture.find_private_uses(SOURCES, users, OF_LIBRARIES)
+def test_tests_use_no_private_names(folder: str, sources: Sources, test_sources: Sources) -> None:
+    users = {
+        name: source for name, source in test_sources.items() if name.split(".")[1:2] == [folder]
+    }
+    uses = architecture.find_private_uses(sources, users, OF_LIBRARIES)
     assert not uses, lines(uses)
 
 
-def test_every_part_is_named_in_the_layers() -> None:
-    unnamed = architecture.find_unnamed(SOURCES, LAYERS)
+def test_every_part_is_named_in_the_layers(sources: Sources) -> None:
+    unnamed = architecture.find_unnamed(sources, LAYERS)
     assert not unnamed, unnamed
 
 
 @pytest.mark.parametrize("library", MAY_IMPORT)
-def test_libraries_stay_in_the_rooms_that_may_use_them(library: str) -> None:
-    foreign = architecture.find_foreign(IMPORTS, LAYERS, library, MAY_IMPORT[library])
+def test_libraries_stay_in_the_rooms_that_may_use_them(
+    library: str, found_imports: list[Import]
+) -> None:
+    foreign = architecture.find_foreign(found_imports, LAYERS, library, MAY_IMPORT[library])
     assert not foreign, lines(foreign)
 
 

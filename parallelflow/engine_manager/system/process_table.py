@@ -23,6 +23,9 @@ LINUX = sys.platform.startswith("linux")
 LISTENS = b"0A"
 PIECE_BYTES = 4096
 
+#: Who listened on a port when it was asked for last: where to look first.
+_listened: dict[int, int] = {}
+
 
 class ProcessTable:
     """The processes of this moment: who has started whom, and whose session they belong to.
@@ -120,11 +123,15 @@ def listening_pids(ports: Collection[int]) -> dict[int, int]:
         return _listening_pids_elsewhere(ports)
     inodes = {inode: port for port, inode in _listening_sockets(ports)}
     found: dict[int, int] = {}
-    for pid in reversed(psutil.pids()):  # those that were started last are mostly asked for
+    # Mostly it is asked for the same ones again, or for those that were started last.
+    before = (_listened.get(port) for port in ports)
+    likely = [pid for pid in before if pid is not None]
+    for pid in dict.fromkeys([*likely, *reversed(psutil.pids())]):
         if len(found) == len(set(inodes.values())):
             break
         for inode in _open_files(pid) & inodes.keys():
             found.setdefault(inodes[inode], pid)
+    _listened.update(found)
     return found
 
 

@@ -234,7 +234,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _shared_memory() -> Iterator[Finding]:
-    from parallelflow.data.shared_folder import BASE, SharedFolder, folder_states
+    from parallelflow.data.folder_owners import BASE, folder_states
+    from parallelflow.data.shared_folder import SharedFolder
     from parallelflow.settings import settings
 
     if not settings().sharedMemory:

@@ -8,7 +8,6 @@ whatever hosts, containers or mounted folders are called. Standard library only.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -85,7 +84,7 @@ def write_buffers(
     FileReference or None
         None if it cannot be written: no room, no folder. Nothing is left then.
     """
-    token = secrets.token_bytes(TOKEN_BYTES)
+    token = os.urandom(TOKEN_BYTES)
     sizes = tuple(sum(memoryview(piece).nbytes for piece in pieces) for pieces in buffers)
     reference = FileReference(path, token, sizes, last_reader)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

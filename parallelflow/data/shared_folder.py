@@ -1,7 +1,5 @@
-"""A session's folder in shared memory: who owns it, what fits into it, and when it goes.
+"""A session's folder in shared memory: what fits into it, and when it goes.
 
-The owner holds a lock on a file in the folder for as long as it lives. The system gives the lock
-up however the process ends, so that whoever can take it knows that the folder is abandoned.
 Standard library only; needs a Unix.
 """
 
@@ -9,18 +7,15 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import shutil
-import stat
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from parallelflow.system.memory import available_memory
 
+from .folder_owners import BASE, OWNER_FILE
 from .shared_file import READ_FLAGS, Buffer, FileReference, write_buffers
 
 try:
@@ -28,25 +23,11 @@ try:
 except ImportError:  # no Unix: large data travels in messages there
     fcntl = None  # type: ignore[assignment]
 
-__all__ = [
-    "BASE",
-    "FolderState",
-    "Offer",
-    "SharedFolder",
-    "folder_states",
-    "remove_abandoned",
-]
-
-BASE = Path("/dev/shm")
-"""Where Linux keeps files in memory. Elsewhere a file would be written to a disk."""
+__all__ = ["SharedFolder"]
 
 Offer = tuple[str, str, "int | None"]
 """Path, token and limit of a folder, for other processes."""
 
-OWNER_FILE = "owner"
-# From a folder's making to the lock of its owner: microseconds, on a machine that does not stand
-# still. A folder without an owner's file is not taken for abandoned before.
-NEW_FOLDER_SECONDS = 30.0
 # What has to stay free: of the file system, since other programs use it, too; and of the memory,
 # since a file in shared memory takes it away from everybody.
 RESERVED_BYTES = 16 << 20
@@ -83,7 +64,7 @@ class SharedFolder:
         self._retired: deque[str] = deque(maxlen=MAX_RETIRED)
         self._lock_file: int | None = None
         self._numbers = itertools.count()
-        self._prefix = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._prefix = f"{os.getpid()}-{os.urandom(4).hex()}"
 
     @classmethod
     def create(cls, base: Path = BASE, limit: int | None = None) -> SharedFolder | None:
@@ -96,7 +77,7 @@ class SharedFolder:
         """
         if fcntl is None or not _is_in_memory(base):
             return None
-        folder = cls(str(base / f"parallelflow-{os.geteuid()}-{secrets.token_hex(16)}"), limit)
+        folder = cls(str(base / f"parallelflow-{os.geteuid()}-{os.urandom(16).hex()}"), limit)
         try:
             folder._make()
         except OSError:
@@ -141,7 +122,7 @@ class SharedFolder:
         self._lock_file = os.open(folder / OWNER_FILE, flags, 0o600)
         # Blocking: whoever looks for abandoned folders may hold the new file for a moment.
         fcntl.flock(self._lock_file, fcntl.LOCK_EX)
-        self._token = secrets.token_hex(16)
+        self._token = os.urandom(16).hex()
         os.write(self._lock_file, self._token.encode())
 
     def write(
@@ -213,79 +194,6 @@ class SharedFolder:
         lock_file, self._lock_file = self._lock_file, None
         if lock_file is not None:
             os.close(lock_file)
-
-
-@dataclass(frozen=True)
-class FolderState:
-    """A folder of this user in shared memory.
-
-    Attributes
-    ----------
-    path : Path
-        The folder.
-    owned : bool
-        Whether its owner lives.
-    nbytes : int
-        How much lies there, bytes.
-    """
-
-    path: Path
-    owned: bool
-    nbytes: int
-
-
-def folder_states(base: Path = BASE) -> list[FolderState]:
-    """Return all folders of this user, in the order of their names."""
-    return [FolderState(path, not _is_abandoned(path), _content_bytes(path)) for path in _own(base)]
-
-
-def remove_abandoned(base: Path = BASE) -> int:
-    """Remove the folders of this user whose owners have ended; return how many."""
-    removed = 0
-    for path in _own(base):
-        if _is_abandoned(path):
-            shutil.rmtree(path, ignore_errors=True)
-            removed += not path.exists()
-    return removed
-
-
-def _own(base: Path) -> Iterator[Path]:
-    """Yield the folders of this user, never what another one has put in their place."""
-    with suppress(OSError, AttributeError):  # there are no numbers of users on Windows
-        user = os.geteuid()
-        for path in sorted(base.glob(f"parallelflow-{user}-*")):
-            with suppress(OSError):
-                status = path.lstat()
-                if stat.S_ISDIR(status.st_mode) and status.st_uid == user:
-                    yield path
-
-
-def _is_abandoned(path: Path) -> bool:
-    """Return True if no process holds the lock of a folder."""
-    try:
-        descriptor = os.open(path / OWNER_FILE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        with suppress(OSError):
-            return time.time() - path.lstat().st_mtime > NEW_FOLDER_SECONDS
-        return False
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _content_bytes(path: Path) -> int:
-    total = 0
-    with suppress(OSError):
-        for entry in os.scandir(path):
-            with suppress(OSError):
-                total += entry.stat(follow_symlinks=False).st_size
-    return total
 
 
 def _is_in_memory(base: Path) -> bool:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from .folder_owners import remove_abandoned
 from .parcel import Frame, Packing, layout_of, share_received
-from .shared_folder import Offer, SharedFolder, remove_abandoned
+from .shared_folder import Offer, SharedFolder
 
 __all__ = ["SHARED_BYTES", "SharedValues", "machine_values", "session_folder"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from parallelflow.data.folder_owners import remove_abandoned
 from parallelflow.data.parcel import Frame
-from parallelflow.data.shared_folder import remove_abandoned
 from parallelflow.data.shared_values import SharedValues, machine_values
 
 __all__ = ["drop", "keep"]

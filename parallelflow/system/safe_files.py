@@ -12,7 +12,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -278,7 +277,7 @@ def replace_bytes(path: Path, data: bytes, private: bool = True) -> None:
     OSError
         If it cannot be written, which names the file; the old one is still there then.
     """
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    new = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _CLOSED_IN_CHILDREN
     try:
         mode = PRIVATE_FILE if private else SHARED_FILE

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from parallelflow.data.shared_folder import folder_states
+from parallelflow.data.folder_owners import folder_states
 
 from .sessions import SessionProcess, running, session, wait_until
 

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from parallelflow.data import parcel, shared_values
-from parallelflow.data.shared_folder import folder_states
+from parallelflow.data.folder_owners import folder_states
 from parallelflow.engine import payload, runner, session_state
 from parallelflow.engine.main_module import main_facts
 from parallelflow.engine.plain_function import plain_function

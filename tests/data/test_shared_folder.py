@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.data import mapping, shared_folder
+from parallelflow.data import folder_owners, mapping
+from parallelflow.data.folder_owners import folder_states, remove_abandoned
 from parallelflow.data.shared_file import FileReference, NotShared, read_buffers, write_buffers
-from parallelflow.data.shared_folder import SharedFolder, folder_states, remove_abandoned
+from parallelflow.data.shared_folder import SharedFolder
 
 MAKE_AND_WAIT = """
 import sys, time
@@ -89,12 +90,12 @@ def test_a_forked_child_does_not_remove_its_parents_folder() -> None:
 def test_a_folder_without_an_owners_file_is_new_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = shared_folder.BASE / f"parallelflow-{os.geteuid()}-test-{os.getpid()}"
+    path = folder_owners.BASE / f"parallelflow-{os.geteuid()}-test-{os.getpid()}"
     path.mkdir()
     try:
         remove_abandoned()
         assert path.exists()
-        old = time.time() - 2 * shared_folder.NEW_FOLDER_SECONDS
+        old = time.time() - 2 * folder_owners.NEW_FOLDER_SECONDS
         os.utime(path, (old, old))
         remove_abandoned()
         assert not path.exists()
@@ -106,7 +107,7 @@ def test_a_folder_without_an_owners_file_is_new_for_a_while(
 def test_a_link_in_a_folders_place_is_left_alone(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("x")
-    link = shared_folder.BASE / f"parallelflow-{os.geteuid()}-link-{os.getpid()}"
+    link = folder_owners.BASE / f"parallelflow-{os.geteuid()}-link-{os.getpid()}"
     link.symlink_to(tmp_path)
     try:
         assert link not in [state.path for state in folder_states()]
@@ -191,7 +192,7 @@ def test_a_pipe_in_the_place_of_the_owners_file_keeps_nobody_waiting(
 ) -> None:
     folder = tmp_path / f"parallelflow-{os.geteuid()}-x"
     folder.mkdir()
-    os.mkfifo(folder / shared_folder.OWNER_FILE)
+    os.mkfifo(folder / folder_owners.OWNER_FILE)
     assert SharedFolder.open((str(folder), "0" * 32, 1000)) is None
     assert [state.path for state in folder_states(tmp_path)] == [folder]
     assert remove_abandoned(tmp_path) == 1

@@ -151,6 +151,7 @@ MAY_OPEN = {
     "engine_manager/system/process_table.py": "what the kernel tells of processes and sockets",
     "engine/peak_memory.py": "what the kernel tells of this process",
     "system/memory.py": "what the kernel tells of memory, and nothing else stands there",
+    "data/folder_owners.py": "without waiting or following links: a file that a lock is taken on",
     "data/shared_file.py": "opens without waiting or following links, and looks at what it is",
     "data/shared_folder.py": "the same; and what the kernel tells of mounts",
     "host/repairs/standins/imp.py": "as the module of the standard library",

@@ -19,7 +19,7 @@ from ipyparallel.engine.app import IPEngine
 from traitlets import Float, Integer, Type
 from traitlets.config import Config
 
-from parallelflow.data.shared_folder import remove_abandoned
+from parallelflow.data.folder_owners import remove_abandoned
 
 from .quiet_kernel import QuietStream
 

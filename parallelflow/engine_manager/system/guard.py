@@ -21,8 +21,9 @@ import sys
 import threading
 from pathlib import Path
 
-from parallelflow.data.shared_folder import remove_abandoned
+from parallelflow.data.folder_owners import remove_abandoned
 from parallelflow.system import forks
+from parallelflow.system.process_end import leave
 
 from .module_command import module_command
 from .processes import ProcessRecord, record_of
@@ -124,4 +125,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +88,8 @@ def end_all(jobs: Sequence[JobRecord]) -> tuple[list[JobRecord], list[str]]:
     """End jobs, all at once; return those that may run on, and a line for each failure."""
     if not jobs:
         return [], []
+    from concurrent.futures import ThreadPoolExecutor  # the guard of local engines does without
+
     try:
         with ThreadPoolExecutor(len(jobs)) as pool:
             ends = list(pool.map(JobRecord.end, jobs))

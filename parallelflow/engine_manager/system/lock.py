@@ -13,11 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from parallelflow.errors import ProfileBusy, ProfileUnusable
 from parallelflow.system.file_lock import try_to_lock
 from parallelflow.system.safe_files import open_lock
+
+if TYPE_CHECKING:
+    from parallelflow.errors import ProfileBusy
 
 __all__ = ["profile_lock", "profile_lock_if_free"]
 
@@ -85,8 +87,8 @@ def profile_lock_if_free(folder: Path, seconds: float = 0.0) -> Iterator[bool]:
         yield True
         return
     try:
-        file = _opened(folder)
-    except ProfileUnusable:
+        file = open_lock(_file(folder))
+    except OSError:
         yield False
         return
     deadline = time.monotonic() + seconds
@@ -100,10 +102,16 @@ def profile_lock_if_free(folder: Path, seconds: float = 0.0) -> Iterator[bool]:
             yield True
 
 
+def _file(folder: Path) -> Path:
+    return folder / "pid" / "parallelflow.lock"
+
+
 def _opened(folder: Path) -> IO[bytes]:
     try:
-        return open_lock(folder / "pid" / "parallelflow.lock")
+        return open_lock(_file(folder))
     except OSError as e:
+        from parallelflow.errors import ProfileUnusable  # the guard never raises it
+
         raise ProfileUnusable(
             f"The folder of the profile {folder.name.removeprefix('profile_')!r} cannot be "
             f"written: {e}. Free some space or correct its permissions, or choose another profile."
@@ -133,6 +141,8 @@ def _lock(file: IO[bytes]) -> bool:
 
 
 def _busy(folder: Path, file: IO[bytes]) -> ProfileBusy:
+    from parallelflow.errors import ProfileBusy  # the guard never raises it
+
     try:
         holder = file.read(PID_BYTES).decode().strip()
     except (OSError, ValueError):

@@ -9,12 +9,10 @@ psutil only.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import re
-import secrets
 import socket
 import time
 from collections.abc import Iterable
@@ -277,6 +275,8 @@ def _unlink(folder: Path, names: Iterable[str]) -> None:
 
 def fingerprint(file: Path) -> str:
     """Return what tells a connection file from all others, empty if it is not there."""
+    import hashlib  # it loads OpenSSL, and guards seldom need it
+
     try:
         return hashlib.blake2b(read_bytes(file), digest_size=16).hexdigest()
     except OSError:
@@ -290,7 +290,7 @@ def session_name() -> str:
     one machine, whose hosts' names may be equal as well.
     """
     host = re.sub(r"[^A-Za-z0-9.]", "", socket.gethostname())[:HOST_CHARACTERS]
-    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{host}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def read(path: Path) -> SessionRecord | None:

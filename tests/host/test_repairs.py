@@ -20,7 +20,7 @@ from parallelflow.host.repairs import (
     packages_with_repairs,
 )
 from tests.host import symptoms
-from tests.support.fork_server import ForkServer
+from tests.support.fork_server import LIBRARIES, ForkServer
 
 ROOT = Path(__file__).parents[2]
 OF_PACKAGES = {codepath: load_package_repairs(codepath) for codepath in packages_with_repairs()}
@@ -57,16 +57,13 @@ WINDOW = {
 }
 
 
-#: What VisTrails imports and no repair is for.
-LIBRARIES = (
-    "IPython",
-    "asyncio",
-    "numpy",
-    "sqlite3",
-    "unittest",
-    "urllib.request",
-    "xml.dom.minidom",
-)
+#: Checks that have VisTrails' window or many of its packages, which import large libraries.
+WITH_LIBRARIES = {
+    "first-start",
+    "group-upgrades",
+    *WINDOW,
+    *(repair.name for repairs in OF_PACKAGES.values() for repair in repairs),
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +74,18 @@ def server() -> Iterator[ForkServer]:
     server.stop()
 
 
-def check(server: ForkServer, *names: str, without: str = "") -> subprocess.CompletedProcess[str]:
+Servers = tuple[ForkServer, ForkServer]
+
+
+@pytest.fixture(scope="module")
+def servers(server: ForkServer, windows: ForkServer) -> Servers:
+    """Return the processes for checks with few and with large libraries."""
+    return server, windows
+
+
+def check(servers: Servers, *names: str, without: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, SKIP_VARIABLE: without}
+    server = servers[names[0] in WITH_LIBRARIES]
     return server.run("tests.host.symptoms", names, environment, LIMIT)
 
 
@@ -113,7 +120,7 @@ Checks = dict[str, "Future[subprocess.CompletedProcess[str]]"]
 
 
 @pytest.fixture(scope="module")
-def checks(request: pytest.FixtureRequest, server: ForkServer) -> Iterator[Checks]:
+def checks(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Checks]:
     """Start the check of each repair that is to be tested, on as many cores as there are."""
     wanted = {
         str(getattr(item.callspec.params["repair"], "name", ""))
@@ -124,7 +131,7 @@ def checks(request: pytest.FixtureRequest, server: ForkServer) -> Iterator[Check
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {
             name: pool.submit(
-                check, server, name, without=",".join([name, *SYMPTOMS[name].hidden_by])
+                check, servers, name, without=",".join([name, *SYMPTOMS[name].hidden_by])
             )
             for name in sorted(wanted)
         }
@@ -150,8 +157,8 @@ def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> N
     ],
     ids=lambda names: names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more",
 )
-def test_with_the_repairs_no_fault_shows(names: list[str], server: ForkServer) -> None:
-    result = check(server, *names)
+def test_with_the_repairs_no_fault_shows(names: list[str], servers: Servers) -> None:
+    result = check(servers, *names)
     if result.returncode == symptoms.NOT_HERE:
         pytest.skip("this machine has not the fault")
     assert result.returncode == 0, result.stderr

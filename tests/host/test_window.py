@@ -12,18 +12,22 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import LIMIT, ROOT, run_python
+from tests.support.fork_server import ForkServer
 from tests.support.stale_segments import segments
 
 pytest.importorskip("PyQt5.QtWidgets")
 pytestmark = [pytest.mark.gui, pytest.mark.own_cluster]
 
 
-def start(home: Path, *steps: str, **environment: str) -> subprocess.Popen[str]:
-    variables = {**os.environ, "HOME": str(home), "QT_QPA_PLATFORM": "offscreen", **environment}
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+
+
+def start(home: Path, *steps: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.host.window_scenario", *steps],
         cwd=ROOT,
-        env=variables,
+        env=environment(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -31,14 +35,22 @@ def start(home: Path, *steps: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def walk(home: Path, *steps: str, **environment: str) -> str:
-    """Open the window, take the steps and quit by the menu; return what came on stderr."""
-    process = start(home, *steps, **environment)
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
-    assert process.returncode == 0, f"{out}\n{err}"
+def walk(windows: ForkServer | None, home: Path, *steps: str) -> str:
+    """Open the window, take the steps and quit by the menu; return what came on stderr.
+
+    It is forked from a process with its libraries, or started anew if there is none.
+    """
+    if windows is not None:
+        done = windows.run("tests.host.window_scenario", steps, environment(home), LIMIT)
+        code, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        process = start(home, *steps)
+        try:
+            out, err = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+        code = process.returncode
+    assert code == 0, f"{out}\n{err}"
     names = list(steps[: steps.index("quit_by_menu")])
     passed = [line.removeprefix("passed ") for line in out.splitlines() if "passed " in line]
     assert passed == names, f"{out}\n{err}"
@@ -59,7 +71,7 @@ def startup_lists(home: Path) -> tuple[set[str], set[str]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the home of a user who has had the window open once."""
     home = tmp_path_factory.mktemp("user")
-    walk(home, "ours_is_enabled", "quit_by_menu")
+    walk(None, home, "ours_is_enabled", "quit_by_menu")
     return home
 
 
@@ -68,8 +80,9 @@ def test_the_first_start_enables_ours_and_asks_nothing(home: Path) -> None:
     assert {"parallelflow", "controlflow", "basic_modules"} <= enabled
 
 
-def test_a_walk_through_the_window_meets_no_fault(home: Path) -> None:
+def test_a_walk_through_the_window_meets_no_fault(home: Path, windows: ForkServer) -> None:
     err = walk(
+        windows,
         home,
         "ours_is_enabled",
         "build_a_workflow",
@@ -88,16 +101,18 @@ def test_a_walk_through_the_window_meets_no_fault(home: Path) -> None:
     assert "TypeError" not in err
 
 
-def test_a_figure_is_shown_in_the_spreadsheet(tmp_path: Path) -> None:
+def test_a_figure_is_shown_in_the_spreadsheet(tmp_path: Path, windows: ForkServer) -> None:
     pytest.importorskip("matplotlib", reason="VisTrails' package matplotlib needs it")
-    walk(tmp_path, "show_a_figure_in_the_spreadsheet", "save", "quit_by_menu")
+    walk(windows, tmp_path, "show_a_figure_in_the_spreadsheet", "save", "quit_by_menu")
 
 
-def test_a_file_is_opened_and_who_disables_ours_keeps_it_disabled(home: Path) -> None:
+def test_a_file_is_opened_and_who_disables_ours_keeps_it_disabled(
+    home: Path, windows: ForkServer
+) -> None:
     if not (home / "saved.vt").exists():
-        walk(home, "build_a_workflow", "save", "quit_by_menu")
+        walk(windows, home, "build_a_workflow", "save", "quit_by_menu")
     steps = ["a_vistrail_is_open", "disable_in_preferences", "quit_by_menu"]
-    walk(home, *steps, "--", str(home / "saved.vt"))
+    walk(windows, home, *steps, "--", str(home / "saved.vt"))
     enabled, disabled = startup_lists(home)
     assert "parallelflow" in disabled and "parallelflow" not in enabled
     end_by_signal(home, signal.SIGTERM, "ours_is_disabled")

@@ -12,6 +12,7 @@ import pytest
 
 from parallelflow.cli import main
 from parallelflow.cli.check import OLDEST_IPYPARALLEL, PYTHONS
+from parallelflow.cli.trial import Trial
 from parallelflow.engine_manager import get_manager
 from parallelflow.engine_manager.connection.connection_files import connections
 from parallelflow.engine_manager.system import profiles
@@ -152,6 +153,13 @@ def test_a_python_without_vistrails(tmp_path: Path) -> None:
     assert result.stdout.endswith("\n1 thing to do before workflows run in parallel here.\n")
 
 
+@pytest.fixture
+def no_engine_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take it that an engine works, which others here see: it takes a second."""
+    monkeypatch.setattr("parallelflow.cli.trial.run_one_element", lambda profile: Trial())
+
+
+@pytest.mark.usefixtures("no_engine_tried")
 def test_no_display_is_a_note(here: RunHere, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
@@ -163,6 +171,7 @@ def test_no_display_is_a_note(here: RunHere, monkeypatch: pytest.MonkeyPatch) ->
     assert told["ready"] and any("no window: There is no display" in text for text in notes)
 
 
+@pytest.mark.usefixtures("no_engine_tried")
 def test_a_connection_file_that_others_can_read(here: RunHere, running: str) -> None:
     (connection,) = connections(running)
     connection.path.chmod(0o644)

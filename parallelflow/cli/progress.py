@@ -10,14 +10,15 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from typing import TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, TextIO
 
 from parallelflow.progress import RunState, Snapshot, listen
 from parallelflow.wording import count
 
 from .progress_mode import ProgressMode
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["ProgressDisplay", "plain_line"]
 
@@ -150,7 +151,7 @@ class ProgressDisplay:
             if snapshot.state.is_finished:
                 return
             columns = _columns(self.stream)
-            bar = self._bar = tqdm(
+            bar = self._bar = _tqdm()(
                 total=snapshot.total,
                 desc=snapshot.label,
                 file=self.stream,
@@ -187,7 +188,10 @@ class ProgressDisplay:
     def _above(self) -> contextlib.AbstractContextManager[object]:
         if self._bar is None or self._hidden:
             return contextlib.nullcontext()
-        return tqdm.external_write_mode(file=self.stream)
+        above: contextlib.AbstractContextManager[object] = _tqdm().external_write_mode(
+            file=self.stream
+        )
+        return above
 
     def _write_above(self, stream: TextIO, text: str) -> None:
         with self._above():
@@ -248,8 +252,15 @@ def plain_line(snapshot: Snapshot, running: float, unit: str = "elements") -> st
     line = f"{snapshot.label}: {finished}/{snapshot.total} {unit} ({share} %)"
     if finished and not snapshot.state.is_finished:
         left = running / finished * (snapshot.total - finished)
-        line += f", {tqdm.format_interval(left)} left"
+        line += f", {_tqdm().format_interval(left)} left"
     return ", ".join(filter(None, [line, _engines(snapshot.engines)]))
+
+
+def _tqdm() -> Any:
+    """Return tqdm's class, which few commands need, and which asks for its version by all files."""
+    from tqdm import tqdm
+
+    return tqdm
 
 
 def _engines(number: int) -> str:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from parallelflow.errors import UserMistake, shortened
 from parallelflow.wording import count
 
@@ -164,6 +162,8 @@ def questions_for(launcher: str) -> list[Question]:
 
 def own_addresses() -> list[str]:
     """Return this machine's addresses (IPv4), those that other machines may reach first."""
+    import psutil  # the parser of each command knows the questions, and asks none
+
     found = [
         address.address
         for addresses in psutil.net_if_addrs().values()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 # What every guard needs, and what it needs only if something is left to be stopped or removed.
 NEEDED = "dataclasses, json, logging, pathlib, psutil, socket, subprocess, typing"
@@ -32,3 +36,41 @@ def test_a_guard_loads_little() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+VERSIONS = """
+import sys
+from parallelflow.engine_manager.monitor import own_versions
+told = own_versions()
+print("ipyparallel" in sys.modules)
+import ipyparallel
+own_versions.cache_clear()
+print(own_versions() == told)
+"""
+
+
+def test_the_versions_are_told_without_loading_ipyparallel() -> None:
+    command = [sys.executable, "-c", VERSIONS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seldom"),
+    [
+        (["--help"], ["psutil", "tqdm", "zmq"]),
+        (["profiles"], ["asyncio", "ipyparallel", "IPython", "tqdm"]),
+        (["info"], ["asyncio", "ipyparallel", "IPython", "tqdm"]),
+    ],
+)
+def test_a_command_loads_what_it_needs(
+    arguments: list[str], seldom: list[str], tmp_path: Path
+) -> None:
+    environment = {**os.environ, "IPYTHONDIR": str(tmp_path)}  # no cluster runs there
+    program = (
+        "import sys; from parallelflow.cli import main; main(sys.argv[1:]); "
+        f"print([name for name in {seldom} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[]"

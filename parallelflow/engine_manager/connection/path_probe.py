@@ -13,7 +13,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from .connection_files import ConnectionFile
 from .controller_processes import ROLES, engine_ports
@@ -103,6 +102,8 @@ class _Probe:
 
     def is_gone(self) -> bool:
         """Take note of what has happened; return True if nothing has been there for long."""
+        from zmq.utils.monitor import recv_monitor_message  # it loads asyncio: not for all commands
+
         while self._events.poll(0):
             event = recv_monitor_message(self._events)["event"]
             self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED

@@ -56,6 +56,9 @@ class EnginePool:
     coming : callable
         Returns what the batch jobs are doing that will bring engines, such as ``job 17 (slurm)
         queued: Resources``; empty if none will.
+    relays : callable
+        Called with the ids of engines; returns, by their ids, the processes of this machine by
+        which they hear of an interrupt and answer it. Without those whose are not known.
     stopped : callable
         Returns whether this session has ended its cluster on purpose since the pool was made: work
         is not to go on then.
@@ -76,4 +79,5 @@ class EnginePool:
     seconds_left: Callable[[int], tuple[float | None, float | None]] = lambda engine: (None, None)
     trouble: Callable[[], str] = str
     coming: Callable[[], str] = str
+    relays: Callable[[Collection[int]], dict[int, list[int]]] = lambda engines: {}
     stopped: Callable[[], bool] = lambda: False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from parallelflow.errors import EnginesFailed, StartCancelled
@@ -65,6 +66,7 @@ class EngineReplacer:
             seconds_left=self._losses.seconds_left,
             trouble=lambda: self._scaler.trouble,
             coming=self._losses.coming,
+            relays=self._relays,
             stopped=lambda: self._cluster.ends_on_purpose != ends,
         )
 
@@ -152,6 +154,10 @@ class EngineReplacer:
     def expected(self) -> int:
         """Return how many engines are being started in the place of others."""
         return len(self._replacements)
+
+    def _relays(self, engines: Collection[int]) -> dict[int, list[int]]:
+        connection = self._cluster.live_connection()
+        return connection.relays(engines) if connection is not None else {}
 
     def _is_retired(self, engine: int) -> bool:
         connection = self._cluster.connection

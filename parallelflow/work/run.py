@@ -235,8 +235,8 @@ class Run:
         Returns
         -------
         list of int
-            Ids of the engines that did not answer within a second: they are stuck in code
-            that cannot be interrupted.
+            Ids of the engines that did not answer within a second, though they had a core: they
+            are stuck in code that cannot be interrupted.
         """
         if self.is_finished:
             return []

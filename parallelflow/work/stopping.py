@@ -84,7 +84,9 @@ class Stopper:
             elif worker.jobs.pop(chunk, None) is not None:
                 self._keep_finished(worker, chunk, answer, keep)
 
-        return interrupt(self._workers.client, workers, self._events, handle_event)
+        return interrupt(
+            self._workers.client, workers, self._events, handle_event, self._pool.relays
+        )
 
     def _keep_finished(self, worker: Worker, chunk: Chunk, answer: Any, keep: KeepFinished) -> None:
         with contextlib.suppress(Exception, SystemExit):

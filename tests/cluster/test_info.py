@@ -131,3 +131,16 @@ def test_a_window_that_is_open_all_day_leaves_nothing_behind(shared: EngineManag
         shared.info()
     after = len(client._futures), len(client.history), open_files()
     assert after == before
+
+
+def test_the_processes_by_which_an_engine_is_interrupted_are_known(shared: EngineManager) -> None:
+    client = shared.connect()
+    assert client is not None
+    relays = shared.engine_pool().relays(client.ids)
+    assert list(relays) == client.ids
+    pids = {engine.id: engine.pid for engine in shared.info().engines}
+    for engine, (pid, nanny, *controller) in relays.items():
+        assert pid == pids[engine]
+        assert psutil.Process(nanny).name() == "ipengine-nanny"
+        assert psutil.Process(nanny).ppid() == pid
+        assert len(controller) == 2

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from parallelflow.errors import ConnectFailed
 from parallelflow.system.waiting import wait_until
 
+from ..system.core_waits import first_child
 from ..system.processes import ProcessRecord, record_of
 from . import hub
 from .client_cache import drop_unexpected
@@ -301,6 +302,28 @@ class ClusterConnection:
                 if process is not None:
                     self.gone_processes[engine] = process
                 del self.questions[engine], self.answers[engine]
+
+    def relays(self, engines: Collection[int]) -> dict[int, list[int]]:
+        """Return the processes of this machine by which engines are interrupted and answer.
+
+        Parameters
+        ----------
+        engines : collection of int
+            Their ids.
+
+        Returns
+        -------
+        dict of int to list of int
+            By engine: itself, its nanny, which it has started before all else, and the
+            controller's between. Without engines that are not known to run here.
+        """
+        controller = self._controller_processes.relays()
+        known = {engine: self.processes.get(engine) for engine in engines}
+        return {
+            engine: [process.pid, *first_child(process.pid), *controller]
+            for engine, process in known.items()
+            if process is not None
+        }
 
     def look_for_missed_engines(self) -> None:
         """Ask the hub now and then for its engines, and add those that the client has missed.

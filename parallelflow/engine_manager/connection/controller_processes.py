@@ -51,6 +51,9 @@ EFFECTS = {
 NEEDED = (HUB, "mux", "hb_ping")
 """Those that no run can do without."""
 
+RELAYS = ("control", "mux")
+"""Those between a session and an engine: an interrupt's, and an answer's."""
+
 # Whether children of this machine's Pythons are forked. Elsewhere (Python 3.14, macOS) each begins
 # as a new process, which imports ipyparallel first: seconds each, and many more if it is busy.
 FORKED = multiprocessing.get_all_start_methods()[0] == "fork"
@@ -115,6 +118,10 @@ class ControllerProcesses:
         records = [r for found in self._found.values() for r in found]
         records += [self.main] if self.main is not None else []
         return sorted({record.pid for record in records if record.alive()})
+
+    def relays(self) -> list[int]:
+        """Return the pids of those by which engines are interrupted and answer."""
+        return sorted({pid for role in RELAYS for pid in self._members(role)})
 
     def _find(self, main: ProcessRecord) -> None:
         """Find out which process has which part."""

@@ -83,7 +83,7 @@ def run_and_take_files(package):
     return result.values[1], files
 
 
-get_manager().configure(engines=2)
+get_manager().configure(engines=1)
 serial_values, serial_files = run_and_take_files(CONTROL_FLOW)
 values, files = run_and_take_files(PARALLEL_FLOW)
 assert len(set(values)) == len(files) == len(tables)
@@ -174,7 +174,7 @@ def run_and_take_files(package):
     return result.values[1], files
 
 
-get_manager().configure(engines=2)
+get_manager().configure(engines=1)
 serial_values, serial_files = run_and_take_files(CONTROL_FLOW)
 values, files = run_and_take_files(PARALLEL_FLOW)
 assert len(set(values)) == len(files) == 12, (len(set(values)), len(files))

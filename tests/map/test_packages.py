@@ -64,7 +64,7 @@ from userpackages.base.numbers import Distance
 probe = Part("Probe", "org.example.probe")
 plain = mapped(probe, [1, 2, 3])
 manager = get_manager()
-manager.configure(engines=2)
+manager.configure(engines=1)
 """
 
 

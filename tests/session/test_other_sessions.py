@@ -26,17 +26,17 @@ LIMIT_SECONDS = 120
 def engines(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """Start two engines in a folder of their own by another program; return the home they have."""
+    """Start an engine in a folder of its own by another program; return the home that it has."""
     monday = tmp_path_factory.mktemp("monday")
     (monday / "input.txt").write_text("1")
     folder = profiles.ensure_folder(PROFILE)
     if request.param == "parallelflow":
-        command = [sys.executable, "-m", "parallelflow", "start", "-n", "2", "--profile", PROFILE]
+        command = [sys.executable, "-m", "parallelflow", "start", "-n", "1", "--profile", PROFILE]
         subprocess.run(command, cwd=monday, check=True, timeout=LIMIT_SECONDS, capture_output=True)
         yield monday
         EngineManager(PROFILE).cleanup()
         return
-    command = [sys.executable, "-m", "ipyparallel.cluster", "start", "-n", "2"]
+    command = [sys.executable, "-m", "ipyparallel.cluster", "start", "-n", "1"]
     command += [f"--profile-dir={folder}", "--log-level=ERROR"]
     process = subprocess.Popen(command, cwd=monday, stderr=subprocess.DEVNULL)
     try:
@@ -46,14 +46,14 @@ def engines(
         process.wait(LIMIT_SECONDS)
 
 
-# What each session begins with: it waits until all engines are there.
+# What each session begins with: it waits until the engine is there.
 BEGIN = f"""
 import os, sys, time
 from parallelflow.engine_manager import get_manager
 
 get_manager().configure(profile={PROFILE!r})
 end = time.monotonic() + {LIMIT_SECONDS}
-while len(getattr(get_manager().ensure_engines(ask=False), "ids", ())) < 2:
+while not getattr(get_manager().ensure_engines(ask=False), "ids", ()):
     assert time.monotonic() < end
     time.sleep(0.1)
 """

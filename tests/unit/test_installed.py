@@ -119,10 +119,10 @@ def test_the_wheel_works_beside_vistrails_and_goes_without_a_trace(
     assert "in any program of this Python" in " ".join(check.stdout.split())
 
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    result = environment.call(command, "run", EXAMPLE, "--engines", 2, *settings)
+    result = environment.call(command, "run", EXAMPLE, "--engines", 1, *settings)
     assert result.returncode == 0, result.stderr
     assert "Best pair: C = " in result.stdout
-    assert re.search(r"parallelflow: 6 elements, [12] engines?: ", result.stderr)
+    assert re.search(r"parallelflow: 6 elements, 1 engine: ", result.stderr)
 
     environment.pip("uninstall", "--yes", "parallelflow")
     assert environment.files() == before

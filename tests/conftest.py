@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.support import examples, leaks
-from tests.support.fork_server import WINDOW_LIBRARIES, ForkServer
+from tests.support.fork_server import SESSION_LIBRARIES, WINDOW_LIBRARIES, ForkServer
 from tests.support.home import make_home
 from tests.support.shared_cluster import manager_with_engines
 from tests.support.stale_segments import remove_stale_segments
@@ -78,6 +78,14 @@ def cluster(shared_engines: None) -> Any:
 def windows(no_process_outlives_the_run: None) -> Iterator[ForkServer]:
     """Start the process that programs with VisTrails' window are forked from."""
     server = ForkServer(*WINDOW_LIBRARIES)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sessions(no_process_outlives_the_run: None) -> Iterator[ForkServer]:
+    """Start the process that sessions are forked from of which only the result counts."""
+    server = ForkServer(*SESSION_LIBRARIES)
     yield server
     server.stop()
 

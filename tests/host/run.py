@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.fork_server import ForkServer
+
 ROOT = Path(__file__).parents[2]
 
 #: A guard against deadlocks; most take a second or two.
@@ -23,6 +25,7 @@ def run_python(
     environment: Mapping[str, str] | None = None,
     expect: int = 0,
     limit: float = LIMIT,
+    server: ForkServer | None = None,
 ) -> str:
     """Run code and return what it printed to stdout.
 
@@ -42,18 +45,24 @@ def run_python(
         The exit code it must have.
     limit : float
         Seconds, a guard against deadlocks.
+    server : ForkServer or None
+        What it is forked from, in the repository, instead of being started.
     """
     variables = {**os.environ, **(environment or {})}
     if home is not None:
         variables["HOME"] = str(home)
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=limit,
-    )
+    code = textwrap.dedent(code)
+    if server is not None:
+        result = server.run_code(code, arguments, variables, limit)
+    else:
+        result = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+        )
     assert result.returncode == expect, f"exit code {result.returncode}\n{result.stderr}"
     return result.stdout

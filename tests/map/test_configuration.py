@@ -5,12 +5,13 @@ Each case is a session of its own with a home of its own, on one cluster that wa
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from parallelflow.host.configuration import PROCESS_KEYS
 from tests.host.run import LIMIT, ROOT, run_python
 from tests.support.configured import CHANGED, SAVE, TELL, VISTRAILS, write_packages
+from tests.support.fork_server import ForkServer
 
 BEGIN = """
 import sys
@@ -74,14 +76,26 @@ def environment(home: Path, cluster: Path | None = None) -> dict[str, str]:
     }
 
 
-def session(code: str, home: Path, cluster: Path | None = None) -> str:
+Session = Callable[..., str]
+
+
+@pytest.fixture
+def session(sessions: ForkServer) -> Session:
+    """Return what runs a session, see `run_session`."""
+    return functools.partial(run_session, sessions)
+
+
+def run_session(sessions: ForkServer, code: str, home: Path, cluster: Path | None = None) -> str:
     """Run a session; return what it prints."""
     return run_python(
-        BEGIN + textwrap.dedent(code), home=home, environment=environment(home, cluster)
+        BEGIN + textwrap.dedent(code),
+        home=home,
+        environment=environment(home, cluster),
+        server=sessions,
     )
 
 
-def test_engines_compute_with_the_sessions_configuration(used_home: Path) -> None:
+def test_engines_compute_with_the_sessions_configuration(used_home: Path, session: Session) -> None:
     session(
         CHANGED
         + """
@@ -140,7 +154,7 @@ def test_two_sessions_at_once_share_an_engine_and_keep_their_configurations(
 
 
 def test_what_has_finished_with_another_configuration_is_computed_again(
-    used_home: Path, tmp_path: Path
+    used_home: Path, tmp_path: Path, session: Session
 ) -> None:
     session(
         f"""
@@ -182,7 +196,9 @@ package = app.package_manager.get_package("org.example.scale")
     assert saved.read_bytes() == before
 
 
-def test_a_package_is_edited_and_configured_otherwise_at_once(used_home: Path) -> None:
+def test_a_package_is_edited_and_configured_otherwise_at_once(
+    used_home: Path, session: Session
+) -> None:
     session("assert same() == [(10, 10), (20, 20), (30, 30)]\nassert same(dependent)", used_home)
     file = used_home / ".vistrails" / "userpackages" / "scale" / "init.py"
     before = file.read_text()

@@ -5,12 +5,15 @@ Each case is a session of its own, with a home of its own: packages are looked u
 
 from __future__ import annotations
 
+import functools
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 PROBE_INIT = """
 identifier = "org.example.probe"
@@ -101,18 +104,31 @@ def elsewhere(tmp_path: Path) -> Path:
     return write_packages(tmp_path / "shared" / "packages")
 
 
-def session(code: str, folder: Path, home: Path) -> str:
+Session = Callable[..., str]
+
+
+@pytest.fixture
+def session(sessions: ForkServer) -> Session:
+    """Return what runs a session, see `run_session`."""
+    return functools.partial(run_session, sessions)
+
+
+def run_session(sessions: ForkServer, code: str, folder: Path, home: Path) -> str:
     """Run a session with the packages of a folder; return what it prints."""
     environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
     return run_python(
-        BEGIN + textwrap.dedent(code), str(folder), home=home, environment=environment
+        BEGIN + textwrap.dedent(code),
+        str(folder),
+        home=home,
+        environment=environment,
+        server=sessions,
     )
 
 
 @pytest.mark.own_cluster
 @pytest.mark.parametrize("place", ["usual", "elsewhere"])
 def test_engines_load_user_packages_from_where_the_client_has_them(
-    place: str, request: pytest.FixtureRequest, tmp_path: Path
+    place: str, request: pytest.FixtureRequest, tmp_path: Path, session: Session
 ) -> None:
     session(
         """
@@ -138,7 +154,7 @@ def test_engines_load_user_packages_from_where_the_client_has_them(
 
 @pytest.mark.own_cluster
 def test_an_engine_that_lacks_a_user_package_is_named_with_package_version_and_host(
-    elsewhere: Path, tmp_path: Path
+    elsewhere: Path, tmp_path: Path, session: Session
 ) -> None:
     session(
         """
@@ -163,7 +179,7 @@ def test_an_engine_that_lacks_a_user_package_is_named_with_package_version_and_h
 
 @pytest.mark.own_cluster
 def test_an_engine_with_another_version_of_a_package_takes_no_part(
-    elsewhere: Path, tmp_path: Path
+    elsewhere: Path, tmp_path: Path, session: Session
 ) -> None:
     session(
         """
@@ -181,7 +197,7 @@ def test_an_engine_with_another_version_of_a_package_takes_no_part(
 
 @pytest.mark.own_cluster
 def test_a_user_package_that_fails_to_load_on_the_engine_says_why(
-    elsewhere: Path, tmp_path: Path
+    elsewhere: Path, tmp_path: Path, session: Session
 ) -> None:
     session(
         """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 MODULES = """
 from vistrails.core.modules.config import IPort, OPort
@@ -70,14 +73,29 @@ def write(folder: Path, scale: int) -> Path:
     return folder
 
 
-def session(code: str, home: Path, *arguments: str) -> str:
+Session = Callable[..., str]
+
+
+@pytest.fixture
+def session(sessions: ForkServer) -> Session:
+    """Return what runs a session, see `run_session`."""
+    return functools.partial(run_session, sessions)
+
+
+def run_session(sessions: ForkServer, code: str, home: Path, *arguments: str) -> str:
     """Run a session with a cluster of its own."""
     environment = {"IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(ROOT)}
-    return run_python(BEGIN + textwrap.dedent(code), *arguments, home=home, environment=environment)
+    return run_python(
+        BEGIN + textwrap.dedent(code),
+        *arguments,
+        home=home,
+        environment=environment,
+        server=sessions,
+    )
 
 
 @pytest.mark.own_cluster
-def test_engines_find_packages_where_the_session_has_them(tmp_path: Path) -> None:
+def test_engines_find_packages_where_the_session_has_them(tmp_path: Path, session: Session) -> None:
     session(
         """
         # VisTrails' own, as its tests of the job monitor enable one.

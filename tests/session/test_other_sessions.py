@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.system import profiles
 from tests.host.run import ROOT
+from tests.support.fork_server import ForkServer
 
 PROFILE = "others"
 # A guard against hangs; a start on a loaded machine takes ten seconds.
@@ -75,29 +77,42 @@ def results(function, elements, output="o"):
 """
 
 
-def session(folder: Path, code: str, begin: str = SCRIPT) -> str:
+Session = Callable[..., str]
+
+
+@pytest.fixture
+def session(sessions: ForkServer) -> Session:
+    """Return what runs a script of a folder in it, with the engines, and returns its output."""
+    return functools.partial(run_session, sessions)
+
+
+@pytest.fixture
+def workflow(session: Session) -> Session:
+    """Return what runs code in VisTrails, in a folder, with the engines."""
+    return functools.partial(run_workflow, session)
+
+
+def run_session(sessions: ForkServer, folder: Path, code: str, begin: str = SCRIPT) -> str:
     """Run a script of a folder in it, with the engines; return what it prints."""
     folder.mkdir(exist_ok=True)
     path = folder / "script.py"
     path.write_text(BEGIN + begin + textwrap.dedent(code))
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_SECONDS,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = sessions.run_script(path, folder, environment, LIMIT_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def workflow(folder: Path, code: str, packages: Path = Path(), *names: str) -> str:
+def run_workflow(
+    session: Session, folder: Path, code: str, packages: Path = Path(), *names: str
+) -> str:
     """Run code in VisTrails, in a folder, with the engines; return what it prints."""
     return session(folder, code, WORKFLOW.format(packages=list(names), folder=str(packages)))
 
 
-def test_relative_files_are_the_sessions(engines: Path, tmp_path: Path) -> None:
+def test_relative_files_are_the_sessions(
+    engines: Path, tmp_path: Path, session: Session, workflow: Session
+) -> None:
     (tmp_path / "input.txt").write_text("2")
     code = "o = int(open('input.txt').read()) * i\nopen(f'{i}.txt', 'w').close()"
     assert workflow(tmp_path, f"print(results(source({code!r}), [10, 100]))") == "[20, 200]"
@@ -115,7 +130,9 @@ def test_relative_files_are_the_sessions(engines: Path, tmp_path: Path) -> None:
     assert (tmp_path / "100.txt").exists() and not (engines / "100.txt").exists()
 
 
-def test_a_module_beside_a_script(engines: Path, tmp_path: Path) -> None:
+def test_a_module_beside_a_script(
+    engines: Path, tmp_path: Path, session: Session, workflow: Session
+) -> None:
     code = "import helpers\nprint(parallel_map(helpers.work, [1]))"
     inside = "import helpers\no = helpers.work(i)"
     for _ in range(2):
@@ -166,7 +183,7 @@ def write_package(folder: Path, factor: int, text: str) -> Path:
     return folder
 
 
-def test_a_users_package_was_edited(engines: Path, tmp_path: Path) -> None:
+def test_a_users_package_was_edited(engines: Path, tmp_path: Path, workflow: Session) -> None:
     code = """
         scale = Part("Scale", "org.example.scale")
         print(results(scale, [1, 2]), [s.number for s in results(scale, [1, 2], "object")])
@@ -177,7 +194,7 @@ def test_a_users_package_was_edited(engines: Path, tmp_path: Path) -> None:
         assert workflow(tmp_path, code, packages, "org.example.scale") == expected
 
 
-def test_two_users_packages_of_one_name(engines: Path, tmp_path: Path) -> None:
+def test_two_users_packages_of_one_name(engines: Path, tmp_path: Path, workflow: Session) -> None:
     code = 'print(results(Part("Scale", "org.example.scale"), [1]))'
     for _ in range(2):
         for factor in (3, 4):

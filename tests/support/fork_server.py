@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -37,6 +38,8 @@ LIBRARIES = (
     "urllib.request",
     "xml.dom.minidom",
 )
+#: What sessions that have a cluster import beside.
+SESSION_LIBRARIES = (*LIBRARIES, "ipyparallel")
 #: What VisTrails' window imports beside, and its packages, which it enables when it first opens.
 WINDOW_LIBRARIES = (
     *LIBRARIES,
@@ -83,13 +86,29 @@ class ForkServer:
         subprocess.TimeoutExpired
             If it has not ended in time; it is killed.
         """
-        command = [module, *arguments]
+        return self._run(("module", module, *arguments), environment, seconds)
+
+    def run_script(
+        self, path: Path, folder: Path, environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script in a folder as ``python PATH`` does, if the repository is in PYTHONPATH."""
+        return self._run(("script", str(path), str(folder)), environment, seconds)
+
+    def run_code(
+        self, code: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run code in the repository as ``python -c`` does, if that is in PYTHONPATH."""
+        return self._run(("code", code, *arguments), environment, seconds)
+
+    def _run(
+        self, command: Sequence[str], environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
         mine, its = socket.socketpair()
         out, its_out = os.pipe()
         err, its_err = os.pipe()
         with mine, open(out, encoding="utf-8") as out_file, open(err, encoding="utf-8") as err_file:
             with its:
-                request = pickle.dumps((module, list(arguments), dict(environment)))
+                request = pickle.dumps((command, dict(environment)))
                 socket.send_fds(self._control, [request], [its.fileno(), its_out, its_err])
             os.close(its_out)
             os.close(its_err)
@@ -105,8 +124,8 @@ class ForkServer:
             status = int(answers.readline())
             late.cancel()
         if status == -signal.SIGKILL:
-            raise subprocess.TimeoutExpired(command, seconds, output, errors[0])
-        return subprocess.CompletedProcess(command, status, output, errors[0])
+            raise subprocess.TimeoutExpired(command[1:], seconds, output, errors[0])
+        return subprocess.CompletedProcess(command[1:], status, output, errors[0])
 
     def stop(self) -> None:
         """End the server."""
@@ -145,7 +164,8 @@ def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
         os.dup2(err, 2)
         os.close(out)
         os.close(err)
-        _be_program(*pickle.loads(request))
+        command, environment = pickle.loads(request)
+        _be_program(*command, environment=environment)
     os.close(out)
     os.close(err)
     os.write(answers, f"{pid}\n".encode())
@@ -154,13 +174,23 @@ def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
     os._exit(0)
 
 
-def _be_program(module: str, arguments: list[str], environment: dict[str, str]) -> NoReturn:
-    """Run a module as ``python -m`` does; end as Python does, but for taking itself apart."""
+def _be_program(kind: str, what: str, *arguments: str, environment: dict[str, str]) -> NoReturn:
+    """Run a module, script or code; end as Python does, but for taking itself apart."""
     try:
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv[1:] = arguments
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if kind == "module":
+            sys.argv[1:] = arguments
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        elif kind == "script":
+            os.chdir(arguments[0])
+            sys.path.insert(0, os.path.dirname(what))  # noqa: PTH120
+            sys.argv[:] = [what]
+            _execute(Path(what).read_text(), what)
+        else:
+            sys.path.insert(0, "")
+            sys.argv[:] = ["-c", *arguments]
+            _execute(what)
         _end(0)
     except SystemExit as e:
         if e.code is not None and not isinstance(e.code, int):
@@ -172,7 +202,16 @@ def _be_program(module: str, arguments: list[str], environment: dict[str, str]) 
         _end(1)  # with the objects that it holds, such as a widget that was being painted
 
 
+def _execute(code: str, path: str | None = None) -> None:
+    """Execute code in a new module `__main__`."""
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    if path is not None:
+        main.__file__ = path
+    exec(compile(code, path or "<string>", "exec"), main.__dict__)
+
+
 def _end(code: int) -> NoReturn:
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

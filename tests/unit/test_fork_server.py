@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.fork_server import ForkServer
+from tests.support.fork_server import ROOT, ForkServer
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,29 @@ def test_a_forked_program_is_as_a_started_one(server: ForkServer, arguments: lis
     assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout)
     # Not the same words: what is raised comes with a traceback.
     assert started.stderr.strip().rpartition(": ")[2] in forked.stderr
+
+
+def test_code_and_scripts_are_programs_of_their_own(server: ForkServer, tmp_path: Path) -> None:
+    code = (
+        "import os, sys, threading, time, __main__\n"
+        "class Here: pass\n"
+        "assert __main__.Here is Here and __name__ == '__main__'\n"
+        "def late():\n    time.sleep(0.2)\n    print('late')\n"
+        "threading.Thread(target=late).start()\n"
+        "print(sys.path[:2], sys.argv, os.getcwd(), globals().get('__file__'))\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for command, cwd, forked in (
+        (["-c", code, "one"], ROOT, server.run_code(code, ["one"], environment, 60)),
+        ([script], tmp_path, server.run_script(script, tmp_path, environment, 60)),
+    ):
+        started = subprocess.run(
+            [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True
+        )
+        assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout)
+        assert forked.stdout.endswith("late\n") and not forked.stderr
 
 
 def test_its_environment_is_given(server: ForkServer) -> None:

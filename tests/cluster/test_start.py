@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 import socket
@@ -151,22 +150,33 @@ def test_an_engine_has_one_numeric_thread_unless_the_user_says_otherwise(
     assert client[0].apply_sync(eval, expression) == ["1", "1", "3"]
 
 
+# Python's default from 3.14 on.
+FORK_SERVER = """
+import multiprocessing, pathlib
+from multiprocessing import context
+context._default_context._default_context = context._concrete_contexts["forkserver"]
+multiprocessing.get_all_start_methods = lambda: ["forkserver", "spawn", "fork"]
+pathlib.Path(__file__).with_name("loaded").touch()
+"""
+
+
 @pytest.mark.parametrize("as_in_3_14", [False, True])
 def test_a_module_of_the_working_directory_does_not_stop_the_controller(
     manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_in_3_14: bool
 ) -> None:
     """Also where this Python's processes begin otherwise than by a fork, as 3.14's do."""
     if as_in_3_14:
-        methods = ["forkserver", "spawn", "fork"]
-        monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: methods)
-    forks = multiprocessing.get_all_start_methods()[0] == "fork"
+        site = tmp_path / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(FORK_SERVER)
+        monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     (tmp_path / "random.py").write_text("raise RuntimeError('not the one of Python')")
     monkeypatch.chdir(tmp_path)
     manager.start_engines(1)
     assert manager.state is State.ENGINES
     commands = running(manager.profile).values()
     assert not any("multiprocessing.forkserver" in command for command in commands)
-    assert any("set_start_method('fork')" in command for command in commands) == (not forks)
+    assert (tmp_path / "site" / "loaded").exists() == as_in_3_14
 
 
 @pytest.mark.parametrize(

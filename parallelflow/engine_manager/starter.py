@@ -12,6 +12,7 @@ from .cluster import Cluster
 from .launch import capacity
 from .start_request import StartRequest
 from .system import profiles
+from .system.ipyparallel_load import load_ipyparallel
 
 __all__ = ["EngineStarter"]
 
@@ -79,7 +80,8 @@ class EngineStarter:
         return self._attempt(request)
 
     def _attempt(self, request: StartRequest) -> int:
-        from .start import StartTransaction  # it loads ipyparallel
+        load_ipyparallel()
+        from .start import StartTransaction  # it imports ipyparallel
 
         launcher = self._cluster.options.launcher_name(request.launcher)
         return StartTransaction(self._cluster, request, launcher, self._at_work).run()

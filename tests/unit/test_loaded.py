@@ -74,3 +74,39 @@ def test_a_command_loads_what_it_needs(
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+LOOKS = """
+from importlib import metadata
+looks = []
+distributions = metadata.distributions
+def look(**options):
+    looks.append(options)
+    return distributions(**options)
+metadata.distributions = look
+plain = metadata.entry_points
+{load}
+during = len(looks)
+from ipyparallel import traitlets
+kept = traitlets.entry_points
+ours = metadata.entry_points is plain
+for group in ("ipyparallel.engine_launchers", "ipyparallel.controller_launchers", "none"):
+    assert kept(group=group) == plain(group=group)
+print(during, len(looks) - during, ours)
+"""
+OURS = """
+from parallelflow.engine_manager.system.ipyparallel_load import load_ipyparallel
+load_ipyparallel()
+load_ipyparallel()
+"""
+
+
+def looks(load: str) -> list[str]:
+    command = [sys.executable, "-c", LOOKS.replace("{load}", load)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_ipyparallel_is_loaded_with_one_look_at_what_is_installed() -> None:
+    assert int(looks("import ipyparallel")[0]) > 1, "the fault is gone: this is not needed any more"
+    # Who asks later is told what is installed then.
+    assert looks(OURS) == ["1", "6", "True"]

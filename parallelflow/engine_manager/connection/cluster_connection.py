@@ -23,6 +23,7 @@ from parallelflow.errors import ConnectFailed
 from parallelflow.system.waiting import wait_until
 
 from ..system.core_waits import first_child
+from ..system.ipyparallel_load import load_ipyparallel
 from ..system.processes import ProcessRecord, record_of
 from . import hub
 from .client_cache import drop_unexpected
@@ -70,6 +71,7 @@ def connect(
     ConnectFailed
         If it accepts connections but does not complete the handshake.
     """
+    load_ipyparallel()
     import ipyparallel
     from traitlets.log import get_logger
 

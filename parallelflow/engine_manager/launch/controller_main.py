@@ -17,6 +17,8 @@ from typing import Any
 from parallelflow.system import collection
 from parallelflow.system.process_end import leave
 
+from ..system.ipyparallel_load import load_ipyparallel
+
 __all__ = ["main"]
 
 
@@ -24,6 +26,7 @@ def main() -> None:
     """Run a controller to its end."""
     collection.spare_start()
     _fork_processes()
+    load_ipyparallel()
     from ipyparallel.controller.app import IPController
 
     start = IPController.start

@@ -24,6 +24,8 @@ from parallelflow.system import collection
 from parallelflow.system.process_end import leave
 from parallelflow.system.safe_files import UnusableFile, parse_json, read_text
 
+from ..system.ipyparallel_load import load_ipyparallel
+
 __all__ = ["main", "run", "run_local"]
 
 # Longer than a session waits for its controller, with many engines: the session stops what it has
@@ -43,6 +45,7 @@ def main(arguments: list[str]) -> None:
     collection.spare_start()
     path, rest = Path(arguments[0]), arguments[1:]
     place.mark()
+    load_ipyparallel()
     from . import nanny, quiet_kernel
 
     pipes = nanny.fork()

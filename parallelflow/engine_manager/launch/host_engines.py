@@ -28,6 +28,7 @@ from parallelflow.engine import place, start_environment
 from parallelflow.system import collection
 from parallelflow.system.process_end import leave
 
+from ..system.ipyparallel_load import load_ipyparallel
 from . import engine_main
 
 __all__ = ["LOCAL_ENGINE", "STARTED", "can_fork", "load", "main"]
@@ -80,6 +81,7 @@ def main(arguments: list[str]) -> None:
 
 def load() -> None:
     """Load what the engines have in common."""
+    load_ipyparallel()
     from . import nanny, quiet_kernel  # noqa: F401 - the nanny is each engine's
 
     quiet_kernel.install()

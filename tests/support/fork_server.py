@@ -211,7 +211,7 @@ def _execute(code: str, path: str | None = None) -> None:
 
 
 def _end(code: int) -> NoReturn:
-    threading._shutdown()  # type: ignore[attr-defined]
+    vars(threading)["_shutdown"]()  # waits for those that are no daemons, as Python does
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -22,6 +22,8 @@ from parallelflow.cli.command import main
 #: The same files each time; of each kind as many, so that all kinds and their mixtures occur.
 SEED = 10
 OF_EACH_KIND = 6
+#: Versions in the file that is damaged, which is read for each of them.
+OF_VERSIONS = 3
 
 Damage = Callable[[random.Random, ET.Element, list[ET.Element]], None]
 
@@ -104,9 +106,26 @@ def damaged_trees(tree: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"{damage.__name__}-{number}", ET.tostring(root)
 
 
+def with_few_versions(tree: bytes) -> bytes:
+    """Return a version tree with the latest version and two others: each file is read whole."""
+    root = ET.fromstring(tree)
+    tags = {tag.get("actionId", ""): tag for tag in root.findall("actionAnnotation")}
+    kept = sorted(tags, key=int)[-OF_VERSIONS:]
+    actions = {id(action) for number in kept for action in _actions_of(root, number)}
+    for action in root.findall("action"):
+        if id(action) not in actions:
+            root.remove(action)
+    for number in tags.keys() - set(kept):
+        root.remove(tags[number])
+    return ET.tostring(root)
+
+
 def _actions_of_latest(root: ET.Element) -> list[ET.Element]:
+    return _actions_of(root, max((a.get("id", "") for a in root.findall("action")), key=int))
+
+
+def _actions_of(root: ET.Element, number: str) -> list[ET.Element]:
     actions = {action.get("id", ""): action for action in root.findall("action")}
-    number = max(actions, key=int)
     found = []
     while number in actions:
         found.append(actions[number])
@@ -151,7 +170,7 @@ def run_all(cases: Path, folder: Path) -> list[list[object]]:
     """Run the whole file, every damaged one, and archives that are cut."""
     with zipfile.ZipFile(cases) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    tree = members["vistrail"]
+    tree = members["vistrail"] = with_few_versions(members["vistrail"])
     results: list[list[object]] = []
     path = folder / "damaged.vt"
     for name, text in [("whole", tree), *damaged_trees(tree), *other_texts(tree)]:

@@ -249,7 +249,7 @@ def test_the_users_own_session_is_left_alone(parallelflow: Run, cases: Path, hom
 
 @pytest.mark.own_cluster
 def test_what_was_chosen_in_the_window_holds_at_the_terminal(
-    parallelflow: Run, cases: Path, tmp_path: Path
+    parallelflow: Run, cases: Path, running: str, tmp_path: Path
 ) -> None:
     kept = tmp_path / ".vistrails" / "startup.xml"
     kept.parent.mkdir()
@@ -270,7 +270,7 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     )
     quiet = parallelflow("run", f"{cases}:serial_map", "-q", env=env)
     assert (quiet.returncode, quiet.stderr) == (0, "")
-    result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", "default", env=env)
+    result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", running, env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert "profile" not in result.stderr
     assert kept.read_text() == before

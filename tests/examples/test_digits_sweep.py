@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from parallelflow.engine_manager.manager import EngineManager
 from tests.examples.test_files import EXAMPLES, tree
+from tests.support.fork_server import ForkServer
 
 FILE = EXAMPLES / "digits_sweep.vt"
 
@@ -31,17 +33,9 @@ def profile() -> Iterator[str]:
         manager.stop()
 
 
-def sweep(version: str, *options: str) -> subprocess.CompletedProcess[str]:
+def command(version: str, *options: str) -> list[str]:
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    result = subprocess.run(
-        [sys.executable, "-m", "parallelflow", "run", f"{FILE}:{version}", *settings, *options],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result
+    return ["run", f"{FILE}:{version}", *settings, *options]
 
 
 def test_at_least_24_pairs_are_tried() -> None:
@@ -51,8 +45,19 @@ def test_at_least_24_pairs_are_tried() -> None:
     assert lengths[0] * lengths[1] >= 24
 
 
-def test_the_parallel_sweep_prints_what_the_serial_one_prints(profile: str) -> None:
-    serial, parallel = sweep("serial"), sweep("parallel", "--profile", profile)
+def test_the_parallel_sweep_prints_what_the_serial_one_prints(
+    profile: str, windows: ForkServer
+) -> None:
+    serial = windows.run("parallelflow", command("serial"), os.environ, SECONDS)
+    parallel = subprocess.run(
+        [sys.executable, "-m", "parallelflow", *command("parallel", "--profile", profile)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert serial.returncode == 0, serial.stderr
+    assert parallel.returncode == 0, parallel.stderr
     assert parallel.stdout == serial.stdout
     lines = parallel.stdout.splitlines()
     assert lines[0] == "Accuracy, mean of 2 folds"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 EXAMPLE = ROOT / "docs" / "examples" / "loops.vt"
 
@@ -62,9 +63,9 @@ def test_the_files_are_what_their_programs_make(tmp_path: Path) -> None:
 
 
 @pytest.mark.own_cluster
-def test_engines_give_what_vistrails_gives(tmp_path: Path) -> None:
+def test_engines_give_what_vistrails_gives(tmp_path: Path, sessions: ForkServer) -> None:
     environment = {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": str(ROOT)}
-    text = run_python(SAME, str(EXAMPLE), home=tmp_path, environment=environment)
+    text = run_python(SAME, str(EXAMPLE), home=tmp_path, environment=environment, server=sessions)
     assert [line.split()[0] for line in text.splitlines() if " ['" in line] == [
         "list",
         "filter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,27 +10,33 @@ from pathlib import Path
 import pytest
 
 from tests.examples.test_files import EXAMPLES, SECONDS
+from tests.support.fork_server import ForkServer
 
 
-def draw(version: str, sheet: Path, *options: str) -> list[str]:
-    command = [sys.executable, "-m", "parallelflow", "run", f"{EXAMPLES / 'measures.vt'}:{version}"]
+def command(version: str, sheet: Path, *options: str) -> list[str]:
     settings = ["--set", f"sheet={sheet}", "--set", "count=7", "--set", "bins=8"]
-    result = subprocess.run(
-        [*command, *settings, *options],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return ["run", f"{EXAMPLES / 'measures.vt'}:{version}", *settings, *options]
+
+
+def printed(result: subprocess.CompletedProcess[str], sheet: Path) -> list[str]:
     assert result.returncode == 0, result.stderr
     return result.stdout.replace(str(sheet), "SHEET").splitlines()
 
 
 @pytest.mark.own_cluster
-def test_the_sheet_of_the_engines_figures_is_the_same(tmp_path: Path) -> None:
+def test_the_sheet_of_the_engines_figures_is_the_same(tmp_path: Path, windows: ForkServer) -> None:
     pytest.importorskip("matplotlib", reason="the example draws with VisTrails' package matplotlib")
-    serial = draw("serial", tmp_path / "serial.png")
-    assert draw("parallel", tmp_path / "parallel.png", "--engines", "1") == serial
+    sheet = tmp_path / "serial.png"
+    drawn = windows.run("parallelflow", command("serial", sheet), os.environ, SECONDS)
+    serial, sheet = printed(drawn, sheet), tmp_path / "parallel.png"
+    parallel = subprocess.run(
+        [sys.executable, "-m", "parallelflow", *command("parallel", sheet, "--engines", "1")],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert printed(parallel, sheet) == serial
     picture = (tmp_path / "serial.png").read_bytes()
     assert (tmp_path / "parallel.png").read_bytes() == picture
     # Two rows of five, of 300 times 200 pixels.

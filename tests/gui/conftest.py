@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -30,7 +28,6 @@ from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
 from tests.gui import walks
 from tests.gui.walks import LIMIT, Walk, printed, start
-from tests.host.run import ROOT
 from tests.support import leaks
 from tests.support.fork_server import ForkServer
 from tests.support.waiting import LIMIT_SECONDS
@@ -217,11 +214,10 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def maps(tmp_path_factory: pytest.TempPathFactory, windows: ForkServer) -> Path:
     """Return a vistrail with Maps, see `make_vistrail`."""
     path = tmp_path_factory.mktemp("vistrail") / "maps.vt"
-    command = [sys.executable, "-m", "tests.gui.make_vistrail", str(path)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    windows.run("tests.gui.make_vistrail", [str(path)], os.environ, LIMIT).check_returncode()
     return path
 
 

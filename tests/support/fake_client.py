@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import pickle
+import queue
 import signal
 import socket
 import subprocess
@@ -113,8 +114,11 @@ class Engine:
         self._running: Answer | None = None
         self._waiting: deque[Answer] = deque()
         self._gone = False
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._read, daemon=True)
+        self._writer = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
+        self._writer.start()
 
     def send(self, answer: Answer) -> None:
         with self._lock:
@@ -126,8 +130,13 @@ class Engine:
     def _send_next(self) -> None:
         if self._running is None and self._waiting:
             self._running = self._waiting.popleft()
-            with contextlib.suppress(OSError):  # it has died; the reader finds out
-                self._pipe.send_bytes(cloudpickle.dumps(self._running.request))
+            self._requests.put(cloudpickle.dumps(self._running.request))
+
+    def _write(self) -> None:
+        """Send what is given; the pipe takes no more than 0.2 MB while the engine is stopped."""
+        with contextlib.suppress(OSError):  # it has died; the reader finds out
+            while (request := self._requests.get()) is not None:
+                self._pipe.send_bytes(request)
 
     def _read(self) -> None:
         while True:
@@ -164,6 +173,8 @@ class Engine:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._thread.join()
+        self._requests.put(None)
+        self._writer.join()
         self._pipe.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from parallelflow.work.run import Run
 from parallelflow.work.sent_function import SentFunction
 from parallelflow.work.worker import WorkerState
 from tests.support.clusters import Cluster, drive, engine_pids, on_real
-from tests.support.waiting import LIMIT_SECONDS, wait_until
+from tests.support.waiting import BUSY_SECONDS, LIMIT_SECONDS, wait_until
 
 GHOST = 99
 REFUSED = "no such thing here"
@@ -66,6 +67,21 @@ def poll_until(run: Run, condition: Callable[[], object]) -> None:
         return condition()
 
     wait_until(holds)
+
+
+def test_a_large_request_to_a_stopped_engine_is_not_waited_for(client: Any, stopped: int) -> None:
+    """As a run's function is, with the session's modules; ipyparallel sends in a thread."""
+
+    def send() -> None:
+        answers.append(client.direct_view(1).apply_async(len, bytes(2**20)))
+
+    answers: list[Any] = []
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    sender.join(BUSY_SECONDS)
+    assert len(answers) == 1
+    client.kill(1, signal.SIGCONT)
+    assert answers[0].get(LIMIT_SECONDS) == 2**20
 
 
 # -- a silent engine is told, though another has answered --------------------------------------

@@ -134,7 +134,7 @@ def executions(file: Path) -> dict[str | None, Any]:
 
 
 def test_the_log_has_each_row_with_its_parameters(
-    parallelflow: Run, running: str, cases: Path, folder: Path
+    parallelflow: Run, here: RunHere, running: str, cases: Path, folder: Path
 ) -> None:
     """In VisTrails' own form, in a copy of the file."""
     run = ["run", f"{cases}:counted", table(folder, "n", 2, 3), "--profile", running]
@@ -157,7 +157,7 @@ def test_the_log_has_each_row_with_its_parameters(
     assert resumed[1].pop("parallelflow_resumed") == "true"
     assert resumed == earlier, "times, modules and the engine of the run that executed it"
     assert "parallelflow_resumed" not in executions(folder / "whole.vt")['{"n": "3"}'][1]
-    refused = parallelflow(*run, "--save-log", "logged.vt", cwd=folder)
+    refused = here(*run, "--save-log", "logged.vt")
     assert refused.returncode == 2 and "it is there already" in refused.stderr
 
 

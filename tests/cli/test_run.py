@@ -114,7 +114,7 @@ def test_what_only_a_subworkflow_needs_is_enabled(
 
 
 def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
-    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+    parallelflow: Run, here: RunHere, cases: Path, running: str, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(cases) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -127,8 +127,8 @@ def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
         for name, data in {**members, "vistrail": old.encode()}.items():
             archive.writestr(name, data)
     before = (tmp_path / "old.vt").read_bytes()
-    for case in ("parallel_map", "map_in_group"):
-        result = parallelflow("run", f"{tmp_path}/old.vt:{case}", "--profile", running)
+    for case, command in (("parallel_map", parallelflow), ("map_in_group", here)):
+        result = command("run", f"{tmp_path}/old.vt:{case}", "--profile", running)
         assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert (tmp_path / "old.vt").read_bytes() == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,30 @@ def test_a_record_names_its_files_before_there_is_a_process(record: SessionRecor
     record.write()
     found = read(record.path)
     assert found is not None and found.files == list(FILES)
+
+
+def test_a_record_that_another_one_has_removed_does_not_come_back(
+    record: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard and the next session may do the same at the same time; that one holds the lock."""
+
+    @contextlib.contextmanager
+    def lock(folder: Path, seconds: float) -> Iterator[bool]:
+        record.path.unlink()
+        yield False
+
+    monkeypatch.setattr(records, "profile_lock_if_free", lock)
+    assert record.stop() == []
+    assert not record.path.exists()
+
+
+def test_a_record_stays_while_another_one_holds_the_lock(
+    record: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def lock(folder: Path, seconds: float) -> Iterator[bool]:
+        yield False
+
+    monkeypatch.setattr(records, "profile_lock_if_free", lock)
+    assert record.stop() == []
+    assert record.path.exists() and CLIENT in left(record)

@@ -22,6 +22,7 @@ import pytest
 from parallelflow import api
 from parallelflow.engine_manager import get_manager
 from parallelflow.errors import ElementError
+from tests.support import leaks
 from tests.support.waiting import BUSY_SECONDS
 
 TIMES = 3
@@ -448,10 +449,6 @@ def test_functions_of_a_notebook_travel() -> None:
 
 @pytest.mark.own_cluster
 def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
-    import subprocess
-
-    import psutil
-
     script = tmp_path / "script.py"
     script.write_text(
         "import os\nfrom parallelflow.api import direct_view, parallel_map\n"
@@ -464,7 +461,7 @@ def test_a_script_that_ends_stops_its_engines_quietly(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, line)
     values, pids = done.stdout.splitlines()
     assert values == "[1, 2]"
-    assert not any(psutil.pid_exists(int(pid)) for pid in pids.split())
+    assert not any(leaks.is_running(int(pid)) for pid in pids.split())
     # A home in which nothing can be written.
     unusable = {k: v for k, v in os.environ.items() if k != "IPYTHONDIR"} | {"HOME": "/proc"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=unusable)

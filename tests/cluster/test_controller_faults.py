@@ -172,8 +172,10 @@ def test_a_start_fails_in_time_and_says_why(
     assert not thread.is_alive() and not pids
     why = "\n".join([*told, caplog.text])
     if ROLES[role] not in why or ("is stopped" if how == STOP else "has ended") not in why:
-        # On a busy machine `ours` may have noticed it first, and ended all of its controller.
-        assert any(f"its {ROLES[each]} (process" in why for each in NEEDED) and "has ended" in why
+        # On a busy machine `ours` may have noticed it first, and ended all of its controller: once
+        # that has gone, no part of it is to blame.
+        part = any(f"its {ROLES[each]} (process" in why for each in NEEDED) and "has ended" in why
+        assert part or "went away while engines were starting. " in why
         assert not any(map(psutil.pid_exists, hub))
 
 

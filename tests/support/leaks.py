@@ -56,6 +56,13 @@ def processes_of(run: str) -> set[Left]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that has ended may wait for its parent to look at it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 def wait_until_gone(
     run: str, known: Iterable[Left] = (), seconds: float = GRACE_SECONDS
 ) -> set[Left]:

@@ -56,13 +56,13 @@ gui: $(STAMPS)/gui
 test: style
 	@$(MAKE) --no-print-directory -j 2 typing pytest
 
-# Clusters spend half of their time waiting for each other, so six tests run at once, also on two
+# Clusters spend half of their time waiting for each other, so four tests run at once, also on two
 # cores. Each process has a part of the tests, in their order, since neighbours share clusters; one that
 # has finished takes half of what another has left. What is not compiled is compiled by each of the
 # processes that are started, hundreds of them, where Python is told not to keep that.
 pytest: $(STAMPS)/pythons
 	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q parallelflow tests
-	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 6 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 4 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/slow-pythons
 	$(BIN)/python -m pytest -m 'slow and not fleet' $(PYTEST_OPTIONS)

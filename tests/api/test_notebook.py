@@ -138,8 +138,9 @@ def test_an_interrupted_cell_goes_on_from_its_checkpoint(notebook: Notebook) -> 
     )
     told = notebook.run("import time\n" + cell.replace("N", "3000"), interrupt_at="<8>")
     assert "KeyboardInterrupt" in told["error"].splitlines()[-1]
-    told = notebook.run(cell.replace("N", "20"))
-    assert told["stdout"].endswith("\n20\n") and "<19>" in told["stdout"]
+    # On a busy machine many more may have finished before the interrupt was heard of.
+    told = notebook.run(cell.replace("N", "80"))
+    assert told["stdout"].endswith("\n80\n") and "<79>" in told["stdout"]
     assert "<0>" not in told["stdout"], "what had finished was kept"
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from ipyparallel.client.futures import MessageFuture
 
@@ -94,6 +95,42 @@ def test_a_whole_tree_is_stopped_also_what_does_not_listen() -> None:
     assert inner is not None and not record.alive() and not inner.alive()
     process.wait(60)
     process.stdout.close()
+
+
+# A leader that has a child, and ends when it is told to; nobody looks at its end.
+LEADER = f"import subprocess, sys; print(subprocess.Popen({SLEEP!r}).pid, flush=True); input()"
+KEEPS_ZOMBIES = f"""
+import subprocess, sys, time
+leader = subprocess.Popen(
+    [sys.executable, "-c", {LEADER!r}], stdin=subprocess.PIPE, start_new_session=True
+)
+print(leader.pid, flush=True)
+input()
+leader.stdin.close()
+time.sleep(600)
+"""
+
+
+def test_the_session_of_a_leader_that_is_a_zombie_is_stopped() -> None:
+    """What a controller has forked in its last moment, after its session was killed."""
+    command = [sys.executable, "-c", KEEPS_ZOMBIES]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as parent:
+        assert parent.stdout is not None and parent.stdin is not None
+        pids = {int(parent.stdout.readline()) for _ in range(2)}
+        (leader,) = [pid for pid in pids if os.getsid(pid) == pid]
+        (other,) = pids - {leader}
+        record, child = record_of(leader, "controller"), record_of(other, "child")
+        assert record is not None and child is not None
+        parent.stdin.write("\n")
+        wait_until(lambda: psutil.Process(leader).status() == psutil.STATUS_ZOMBIE)
+        assert child.alive()
+        try:
+            assert stop_trees([record]) == [] and not child.alive()
+        finally:
+            parent.kill()
+            stop_trees([child])
 
 
 def test_processes_are_found_by_the_mark_in_their_environment() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import psutil
 
 from .process_table import ProcessTable
-from .processes import ProcessRecord, started_after
+from .processes import ProcessRecord, record_of, started_after
 
 __all__ = ["stop_trees"]
 
@@ -45,8 +45,12 @@ def _members(records: Iterable[ProcessRecord]) -> dict[int, psutil.Process]:
             found[leader.pid] = leader
             found.update(_started_after(table.descendants(leader.pid), record))
     # The system gives the pid to nobody else while its session has members: if somebody has it,
-    # these are his.
-    starters = {r.pid: r for r in records if r.pid in found or not psutil.pid_exists(r.pid)}
+    # these are his. A leader that has ended may have it until its parent looks at its end.
+    starters = {}
+    for record in records:
+        now = record_of(record.pid, record.kind)
+        if now is None or now.is_same(record):
+            starters[record.pid] = record
     for pid, leader_pid in table.sessions.items():
         if leader_pid in starters and pid != leader_pid:
             found.update(_started_after([pid], starters[leader_pid]))

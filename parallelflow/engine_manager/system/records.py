@@ -210,6 +210,8 @@ class SessionRecord:
         was_there = self.path.exists()
         self.jobs, self.not_ended = end_all(self.jobs)
         left = stop_trees(self.processes + find_by_token(self.token))
+        # One that was about to start others may have done so before it ended.
+        left += stop_trees(find_by_token(self.token))
         self.processes = [p for p in self.processes if p.pid in left]
         if not self.processes:
             self._remove_files(coming_up, lock_seconds)

@@ -92,4 +92,5 @@ def printed(err: str) -> list[str]:
 def clusters(others: set[leaks.Left]) -> list[str]:
     """Return the command lines of controllers and engines that run now and did not before."""
     found = leaks.processes_of(os.environ[leaks.VARIABLE]) - others
-    return [p.command for p in found if "ipyparallel" in p.command or ".engine" in p.command]
+    commands = [p.command for p in found if "tests.support.fork_server" not in p.command]
+    return [each for each in commands if "ipyparallel" in each or ".engine" in each]

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager, get_manager
+from parallelflow.engine_manager import get_manager
 from tests.support.command import RunHere, run_here
+from tests.support.shared_cluster import cluster_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,9 +116,5 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def running() -> Iterator[str]:
     """Start a cluster of two engines that the command may use; yield its profile."""
-    manager = EngineManager(PROFILE)
-    manager.start_engines(2)
-    try:
+    with cluster_of(PROFILE):
         yield PROFILE
-    finally:
-        manager.stop()

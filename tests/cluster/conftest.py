@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from parallelflow.engine_manager import EngineManager
+from tests.support.shared_cluster import cluster_of
 
 _numbers = itertools.count(1)
 
@@ -45,7 +46,5 @@ def manager(new_manager: Callable[..., EngineManager]) -> EngineManager:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[EngineManager]:
     """Return a manager with two engines that many tests use; they must leave it as it was."""
-    manager = EngineManager("shared")
-    manager.start_engines(2)
-    yield manager
-    manager.stop()
+    with cluster_of("shared") as manager:
+        yield manager

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.launch.local_engines import ForkedEngine
 from parallelflow.errors import StartCancelled
 from tests.support.waiting import wait_until
+from tests.support.zombies import unreaped
 
 from .sessions import running, session
 
@@ -125,45 +124,18 @@ def test_a_session_that_is_killed_while_libraries_are_loaded_leaves_nothing(
     wait_until(lambda: running(profile) == {}, 30.0)
 
 
-# A process that does not take the exit code of its child, as the first one of many containers.
-KEEPS_ZOMBIES = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-print(child.pid, flush=True)
-input()
-child.stdin.close()
-time.sleep(600)
-"""
-
-
-@pytest.fixture
-def parent() -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", KEEPS_ZOMBIES],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
-        process.kill()
-
-
-def test_an_engines_end_is_seen_though_its_parent_does_not_look(
-    parent: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    assert parent.stdin is not None and parent.stdout is not None
-    pid = int(parent.stdout.readline())
+def test_an_engines_end_is_seen_though_its_parent_does_not_look(tmp_path: Path) -> None:
     launcher = ForkedEngine(
         profile_dir=str(tmp_path), cluster_id="", identifier="0", engine_args=[]
     )
     launcher.engine_cmd = ["engine"]
-    launcher.take(pid)
-    try:
-        assert launcher.poll() is None and launcher.state == "running"
-        parent.stdin.write("\n")
-        parent.stdin.flush()
-        wait_until(lambda: launcher.poll() is not None)
-        asyncio.run(launcher.join(60))  # psutil would wait for the zombie
-        assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    finally:
-        launcher._stop_waiting.set()
+    with unreaped("input()") as (pid, end):
+        launcher.take(pid)
+        try:
+            assert launcher.poll() is None and launcher.state == "running"
+            end()
+            wait_until(lambda: launcher.poll() is not None)
+            asyncio.run(launcher.join(60))  # psutil would wait for the zombie
+            assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        finally:
+            launcher._stop_waiting.set()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from parallelflow.engine_manager import EngineManager
 from tests.docs.blocks import PAGES, ROOT, blocks, marked
 from tests.host.run import run_python
+from tests.support.shared_cluster import cluster_of
 
 # What is run, and how, is decided by the language; the last three are not code.
 LANGUAGES = {
@@ -67,12 +67,8 @@ for kind, place, text in json.loads(sys.argv[1]):
 @pytest.fixture(scope="module")
 def running() -> Iterator[str]:
     """Start a cluster of two engines for several sessions; yield its profile."""
-    manager = EngineManager(PROFILE)
-    manager.start_engines(2)
-    try:
+    with cluster_of(PROFILE):
         yield PROFILE
-    finally:
-        manager.stop()
 
 
 @pytest.mark.own_cluster

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from parallelflow.engine_manager.manager import EngineManager
 from tests.examples.test_files import EXAMPLES, tree
 from tests.support.fork_server import ForkServer
+from tests.support.shared_cluster import cluster_of
 
 FILE = EXAMPLES / "digits_sweep.vt"
 
@@ -25,12 +25,8 @@ SMALL = ["samples=200", "folds=2", "C=[1.0, 10.0]", "gamma=[0.0001, 0.001, 0.01]
 
 @pytest.fixture(scope="module")
 def profile() -> Iterator[str]:
-    manager = EngineManager("sweep")
-    manager.start_engines(1)
-    try:
+    with cluster_of("sweep", engines=1):
         yield "sweep"
-    finally:
-        manager.stop()
 
 
 def command(version: str, *options: str) -> list[str]:

@@ -1,8 +1,14 @@
-"""The two engines of this process' own manager, which the tests of several folders share."""
+"""Clusters that several tests share: this process' own manager's, and those of other profiles."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Not before `tests/conftest.py`, which imports this file, has made the tests' home.
+    from parallelflow.engine_manager import EngineManager
 
 ENGINES = 2
 
@@ -21,3 +27,16 @@ def manager_with_engines() -> Any:
     if missing > 0:
         manager.start_engines(missing)
     return manager
+
+
+@contextlib.contextmanager
+def cluster_of(profile: str, engines: int = ENGINES) -> Iterator[EngineManager]:
+    """Start engines on a profile and yield their manager; it stops them at the end."""
+    from parallelflow.engine_manager import EngineManager
+
+    manager = EngineManager(profile)
+    manager.start_engines(engines)
+    try:
+        yield manager
+    finally:
+        manager.stop()

@@ -49,6 +49,7 @@ from parallelflow.errors import (
     UserMistake,
 )
 from tests.support.waiting import wait_until
+from tests.support.zombies import unreaped
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 IGNORES_TERM = (
@@ -97,39 +98,19 @@ def test_a_whole_tree_is_stopped_also_what_does_not_listen() -> None:
     process.stdout.close()
 
 
-# A leader that has a child, and ends when it is told to; nobody looks at its end.
-LEADER = f"import subprocess, sys; print(subprocess.Popen({SLEEP!r}).pid, flush=True); input()"
-KEEPS_ZOMBIES = f"""
-import subprocess, sys, time
-leader = subprocess.Popen(
-    [sys.executable, "-c", {LEADER!r}], stdin=subprocess.PIPE, start_new_session=True
-)
-print(leader.pid, flush=True)
-input()
-leader.stdin.close()
-time.sleep(600)
-"""
-
-
 def test_the_session_of_a_leader_that_is_a_zombie_is_stopped() -> None:
     """What a controller has forked in its last moment, after its session was killed."""
-    command = [sys.executable, "-c", KEEPS_ZOMBIES]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as parent:
-        assert parent.stdout is not None and parent.stdin is not None
-        pids = {int(parent.stdout.readline()) for _ in range(2)}
-        (leader,) = [pid for pid in pids if os.getsid(pid) == pid]
-        (other,) = pids - {leader}
-        record, child = record_of(leader, "controller"), record_of(other, "child")
+    leader = f"import subprocess; subprocess.Popen({SLEEP!r}); input()"
+    with unreaped(leader) as (pid, end):
+        wait_until(lambda: psutil.Process(pid).children())
+        record = record_of(pid, "controller")
+        child = record_of(psutil.Process(pid).children()[0].pid, "child")
         assert record is not None and child is not None
-        parent.stdin.write("\n")
-        wait_until(lambda: psutil.Process(leader).status() == psutil.STATUS_ZOMBIE)
+        end()
         assert child.alive()
         try:
             assert stop_trees([record]) == [] and not child.alive()
         finally:
-            parent.kill()
             stop_trees([child])
 
 

@@ -110,6 +110,8 @@ async def _fork(engines: Sequence[ForkedEngine]) -> None:
         finally:
             if process.poll() is None:
                 process.kill()
+            # To its end, which each engine holds open until it has opened its log instead: that
+            # is made private next.
             told = process.stdout.read().decode(errors="replace")
             for number, pid in host_engines.STARTED.findall(told):
                 engines[int(number)].take(int(pid))

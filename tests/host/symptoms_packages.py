@@ -63,6 +63,25 @@ def libraries_whose_parts_are_imported_when_asked_for_can_be_imported() -> None:
     assert manager.has_package("org.test.curious")
 
 
+@symptom("import-elsewhere", r"AssertionError: asked")
+def packages_are_not_asked_for_their_names_where_none_is() -> None:
+    manager = start_with({})
+    asked = []
+
+    class Asked:
+        prefix = "userpackages."
+
+        @property
+        def codepath(self) -> str:
+            asked.append(self)
+            return "asked"
+
+    manager._available_packages["asked"] = Asked()
+    exec("import colorsys", {"__name__": "somewhere.else"})
+    del manager._available_packages["asked"]
+    assert not asked, f"asked {len(asked)} times"
+
+
 class Changing(dict[str, Any]):
     """A list of packages that another thread adds to whenever it is looked at."""
 

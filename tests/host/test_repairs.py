@@ -43,6 +43,7 @@ ALONE = {
     "configuration-of-another",
     "first-start",
     "entry-points",
+    "import-elsewhere",
     "import-hook",
     "import-threads",
     "initial-configuration",

@@ -63,6 +63,19 @@ def _follow_own_thread_only(manager: Any) -> None:
     _wrap_hook(manager, follow)
 
 
+def _look_only_where_packages_are(manager: Any) -> None:
+    def look(self: Any, override: Callable[..., Any], *asked_for: Any) -> Any:
+        if self._currently_importing_package is None:
+            importer = asked_for[1]["__name__"]
+            lists = (self._package_list, self._available_packages)
+            starts = {package.prefix for each in lists for package in each.values()} - {None}
+            if isinstance(importer, str) and not importer.startswith(tuple(starts)):
+                return self._orig_import(*asked_for)
+        return override(self, *asked_for)
+
+    _wrap_hook(manager, look)
+
+
 class _Imported:
     """A module as the hook may look at it: it has the parts that are imported, and imports none.
 
@@ -111,6 +124,17 @@ REPAIRS = (
         modules=(_MANAGER,),
         needed=always,
         after=_restore_after_failed_import,
+    ),
+    Repair(
+        name="import-elsewhere",
+        symptom="imports by modules that belong to no package take long: a window opens a tenth "
+        "later",
+        cause="the hook compares the importing module with the name of each package, whose parts "
+        "it asks for and joins each time, also where no package is",
+        affected="VisTrails 3.0",
+        modules=(_MANAGER,),
+        needed=always,
+        after=_look_only_where_packages_are,
     ),
     Repair(
         name="import-threads",

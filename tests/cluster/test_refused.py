@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def start(place: Path) -> Run:
     return run
 
 
+@functools.cache
 def as_nobody_with_python() -> list[str]:
     """Return what begins a command of another user, or skip where that one has no Python."""
     # Python may be in a folder that others cannot enter, such as root's home.
@@ -181,7 +183,7 @@ def test_what_to_do_follows_from_the_systems_own_reason() -> None:
 
 
 def test_what_runs_on_a_profile_that_gets_read_only_is_still_used(
-    manager: EngineManager, profile: str, new_manager: Callable[..., EngineManager]
+    manager: EngineManager, profile: str, tmp_path: Path
 ) -> None:
     manager.start_engines(1)
     manager.leave_running()
@@ -192,8 +194,16 @@ def test_what_runs_on_a_profile_that_gets_read_only_is_still_used(
     )
     script = namespaces.read_only(profiles.profile_folder(profile).parent)
     command = namespaces.mounted(script, sys.executable, "-c", code)
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert ended.stdout == "[1]\n", ended
+    ended = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=False,
+    )
+    assert (ended.stdout, ended.stderr) == ("[1]\n", ""), ended
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_controller_of_ours_that_does_not_answer_is_told_as_ours(

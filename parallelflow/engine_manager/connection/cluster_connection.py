@@ -85,7 +85,9 @@ def connect(
     if fault:
         _refuse(connection, profile, fault, processes.running())
     try:
-        client = ipyparallel.Client(str(connection.path), timeout=seconds)
+        # IPython makes a temporary folder where its own cannot be written, and leaves it there.
+        folder = str(connection.path.parents[2])
+        client = ipyparallel.Client(str(connection.path), ipython_dir=folder, timeout=seconds)
     except Exception as e:
         _refuse(connection, profile, e, ())
     drop_unexpected(client)

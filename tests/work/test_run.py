@@ -428,6 +428,7 @@ def test_many_short_elements_are_not_run_singly_when_an_engine_is_killed(client:
     assert sum(chunks) == 12_000 and 100 < len(chunks) < 400
 
 
+@pytest.mark.usefixtures("no_memory_kills")
 def test_one_that_ends_engines_is_found_among_very_many(cluster: Cluster) -> None:
     def replace(engine: int) -> None:
         lost.append(engine)

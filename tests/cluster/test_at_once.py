@@ -18,7 +18,7 @@ from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import lock, processes, profiles, records
 from parallelflow.errors import ProfileBusy
 
-from .sessions import SessionProcess, running, wait_until
+from .sessions import SessionProcess, wait_until_gone
 
 pytestmark = pytest.mark.own_cluster
 
@@ -67,7 +67,7 @@ def test_scripts_that_ask_for_engines_at_once_share_them(
             one.wait_for("answered")
         (tmp_path / "go").touch()
         assert [one.end() for one in started] == [0] * number
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 @pytest.mark.parametrize("number", [3, slow(6)])
@@ -84,7 +84,7 @@ def test_scripts_whose_engines_end_with_another_start_their_own(profile: str, nu
         for one, n in zip(started, times, strict=True):
             assert [len(one.wait_for("engines")) for _ in range(n)] == [2] * n
         assert [one.end() for one in started] == [0] * number
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 @pytest.mark.parametrize("seconds", [0.7, slow(1.2), 2.0, slow(3.0)])
@@ -99,7 +99,7 @@ def test_a_script_that_is_killed_while_it_starts_stops_no_other(
             one.wait_for("answered")
         (tmp_path / "go").touch()
         started[0].end()
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(profile: str) -> None:
@@ -113,7 +113,7 @@ def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(profil
     with scripts(profile, [code]) as (one,):
         assert one.end() == -signal.SIGKILL
         assert EngineManager(profile).connect() is None
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
     assert list((profiles.profile_folder(profile) / "pid").glob("*.json")) == []
 
 
@@ -137,7 +137,7 @@ def test_commands_that_start_engines_at_once_all_succeed(profile: str, options: 
         assert kinds.count("controller") == 1 and kinds.count("engine") == total
     finally:
         assert EngineManager(profile).cleanup() == []
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 def test_what_is_left_running_while_another_session_reads_of_it_goes_on(

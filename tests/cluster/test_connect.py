@@ -32,7 +32,7 @@ from parallelflow.errors import ConnectFailed, ProfileError, StartCancelled
 from tests.support.foreign_cluster import foreign_cluster
 from tests.support.waiting import BUSY_SECONDS
 
-from .sessions import running, wait_until
+from .sessions import running, wait_until, wait_until_gone
 
 # Less than what a controller is waited for; a file that a dead one has left costs milliseconds.
 STALE_SECONDS = 6.0
@@ -183,7 +183,7 @@ def test_a_cluster_of_another_program_is_used_and_never_touched(
         assert manager.inventory().of(Origin.EXTERNAL) == ()
         manager.cleanup()
         assert set(running(profile)) == before
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
 
 
 @pytest.mark.own_cluster
@@ -249,14 +249,14 @@ def test_without_asking_nothing_is_waited_for(
 
 
 @pytest.mark.own_cluster
-def test_what_we_start_other_programs_see(manager: EngineManager, profile: str) -> None:
-    manager.start_engines(1)
+def test_what_we_start_other_programs_see(shared: EngineManager) -> None:
     command = [sys.executable, "-m", "ipyparallel.cluster", "list", "-o", "json"]
     listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    [ours] = [c for c in listed if c["cluster"]["profile_dir"].endswith(f"profile_{profile}")]
-    assert ours["controller"]["state"]["pid"] in manager.started()
-    theirs = ipyparallel.Client(profile=profile, timeout=10)
-    assert theirs.ids == [0]
+    folder = f"profile_{shared.profile}"
+    [ours] = [c for c in listed if c["cluster"]["profile_dir"].endswith(folder)]
+    assert ours["controller"]["state"]["pid"] in shared.started()
+    theirs = ipyparallel.Client(profile=shared.profile, timeout=10)
+    assert theirs.ids == [0, 1]
     theirs.close()
 
 

@@ -19,7 +19,7 @@ from parallelflow.errors import StartCancelled
 from tests.support.waiting import wait_until
 from tests.support.zombies import unreaped
 
-from .sessions import running, session
+from .sessions import running, session, wait_until_gone
 
 pytestmark = [
     pytest.mark.own_cluster,
@@ -121,7 +121,7 @@ def test_a_session_that_is_killed_while_libraries_are_loaded_leaves_nothing(
     with session(profile, "manager.start_engines(2)") as one:
         wait_until(begun.exists)
         one.kill()
-    wait_until(lambda: running(profile) == {}, 30.0)
+    wait_until_gone(profile, 30.0)
 
 
 def test_an_engines_end_is_seen_though_its_parent_does_not_look(tmp_path: Path) -> None:

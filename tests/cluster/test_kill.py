@@ -20,7 +20,7 @@ from parallelflow.engine_manager.system.lock import profile_lock
 from parallelflow.engine_manager.system.module_command import module_command
 from parallelflow.engine_manager.system.records import SessionRecord, fingerprint
 
-from .sessions import running, session, wait_until
+from .sessions import session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.own_cluster
 SLOW = pytest.mark.slow
@@ -58,7 +58,7 @@ def kill_at(profile: str, part: str, seconds: float) -> None:
         one.wait_for(part)
         time.sleep(seconds)
         one.kill()
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 @pytest.mark.parametrize(("part", "seconds"), moments(4, seed=3))
@@ -97,7 +97,7 @@ def test_the_next_session_need_not_wait_for_the_guard(
     info = manager.info()
     assert [e.origin.value for e in info.engines if e.origin] == ["started here"]
     manager.stop()
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 # A session that is killed right after its record has gone.
@@ -141,7 +141,7 @@ def test_no_file_is_left_that_no_record_names(profile: str, code: str) -> None:
         if code == KILLED_WITH_NEW_CONTROLLER:
             one.wait_for("True")
         assert one.end() == -signal.SIGKILL
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
     assert files_of(profile) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from parallelflow.data.folder_owners import folder_states
 
-from .sessions import SessionProcess, running, session, wait_until
+from .sessions import SessionProcess, running, session, wait_until, wait_until_gone
 
 pytestmark = [pytest.mark.own_cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -123,7 +123,7 @@ def test_all_killed_while_engines_have_large_values(profile: str, seed: int) -> 
             with contextlib.suppress(ProcessLookupError):  # it has ended with one before it
                 os.kill(pid, signal.SIGKILL)
         one.end()
-        wait_until(lambda: running(profile) == {})
+        wait_until_gone(profile)
     with session(profile, LARGE_VALUES) as one:
         following = right_turn(one)
         wait_until(lambda: not folder.exists(), GONE_SECONDS)

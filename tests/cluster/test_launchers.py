@@ -25,7 +25,7 @@ from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import profiles
 from parallelflow.errors import EnginesFailed
 
-from .sessions import running, session, wait_until
+from .sessions import running, session, wait_until, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,7 +118,7 @@ def test_a_host_that_cannot_be_reached_undoes_the_others(
     configure_ssh(profile, server, hosts, tmp_path / "remote")
     with pytest.raises(EnginesFailed, match=r"could not be started: no-such-host\.invalid: ssh"):
         manager.start_engines(2, "ssh")
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
 
 
 def has_mpi() -> bool:
@@ -164,7 +164,7 @@ def test_a_batch_job_is_submitted_told_and_cancelled(
     assert manager.replace_in_background(0) is False
     manager.stop()
     assert (batch_system / "cancelled").read_text() == f"{number}\n"
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
 
 
 def test_a_job_that_cannot_be_cancelled_is_told(
@@ -183,7 +183,7 @@ def test_a_job_that_cannot_be_cancelled_is_told(
     scancel.write_text(scancel.read_text() + "echo 'no permission' >&2; exit 1\n")
     assert manager.cleanup() == []
     assert len(told) == 1 and told[0].startswith("job ") and told[0].endswith(": no permission")
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
 
 
 def test_a_batch_job_is_cancelled_when_its_session_is_killed(

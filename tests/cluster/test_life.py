@@ -23,7 +23,7 @@ from parallelflow.engine_manager.system import processes, profiles, records
 from parallelflow.errors import ClusterError, EngineUnreachable, ProfileError
 from tests.support.waiting import BUSY_SECONDS
 
-from .sessions import running, session, wait_until
+from .sessions import running, session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.own_cluster
 SLOW = pytest.mark.slow
@@ -49,7 +49,7 @@ def test_what_a_session_started_ends_with_it(profile: str, end: str, code: int) 
     with session(profile, START + "sys.stderr.close(); " + end) as one:
         assert len(one.wait_for("started")) == 2
         assert one.end() == code
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
     assert list(profiles.profile_folder(profile).glob("pid/*.json")) == []
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 
@@ -66,7 +66,7 @@ def test_engines_in_the_middle_of_a_task_end_as_well(profile: str) -> None:
         children = [c for pid in pids for c in psutil.Process(pid).children(recursive=True)]
         assert any(c.name() == "sleep" for c in children)
         one.kill()
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
     assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children)
 
 
@@ -128,7 +128,7 @@ def test_a_living_session_is_not_touched_by_anothers_cleanup(
         assert manager.cleanup() == []
         assert all(psutil.pid_exists(pid) for pid in pids)
         one.kill()
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
@@ -275,7 +275,7 @@ def test_shutdown_ends_everything_of_everybody(
     assert ours.shutdown_cluster() == []
     assert ours.state is State.NO_CLUSTER and ours.inventory().processes == ()
     theirs.stop()
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
     assert ours.shutdown_plan() is None
     with pytest.raises(ClusterError, match="nothing to shut down"):
         ours.shutdown_cluster()
@@ -290,7 +290,7 @@ def test_engines_that_have_just_registered_are_shut_down_without_a_word(
     capfd.readouterr()
     assert ours.shutdown_cluster() == []
     theirs.stop()
-    wait_until(lambda: running(profile) == {})
+    wait_until_gone(profile)
     written = capfd.readouterr()
     assert "Traceback" not in written.err + written.out
 
@@ -331,21 +331,21 @@ def test_a_clock_that_jumps_hides_no_process(manager: EngineManager, profile: st
     assert manager.cleanup() == [] and running(profile) == {}
 
 
-def test_a_suspended_machine_loses_no_engine(manager: EngineManager) -> None:
+def test_a_suspended_machine_loses_no_engine(shared: EngineManager) -> None:
     """All processes stand still for longer than several heartbeats, and go on."""
-    manager.start_engines(1)
-    client = manager.connect()
+    client = shared.connect()
     assert client is not None
-    tree = [psutil.Process(pid) for pid in manager.started()]
+    engines = client.ids
+    tree = [psutil.Process(pid) for pid in shared.started()]
     tree += [child for one in tree for child in one.children(recursive=True)]
     for one in tree:
         one.suspend()
     time.sleep(4)
     for one in tree:
         one.resume()
-    assert client[0].apply_async(pow, 2, 3).get(timeout=30) == 8
+    assert client[:].apply_async(pow, 2, 3).get(timeout=30) == [8, 8]
     time.sleep(2)
-    assert client.ids == [0] and manager.alive() and manager.state is State.ENGINES
+    assert client.ids == engines and shared.alive() and shared.state is State.ENGINES
 
 
 def test_records_of_another_machine_are_not_judged(manager: EngineManager, profile: str) -> None:
@@ -384,23 +384,24 @@ def test_a_full_disk_undoes_the_start_and_is_told(profile: str) -> None:
         told = " ".join(one.wait_for("told"))
         assert "cannot be written" in told and "Free some space" in told
         assert one.end() == 0
-    wait_until(lambda: running(profile) == {}, GONE_SECONDS)
+    wait_until_gone(profile, GONE_SECONDS)
 
 
 def test_leaving_on_a_full_disk_is_refused(
-    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+    shared: EngineManager,
 ) -> None:
-    manager.start_engines(1)
-    assert manager.cluster.session is not None
+    assert shared.cluster.session is not None
     # A folder where the file should be written fails as a full disk does.
-    record = manager.cluster.session.record
+    record = shared.cluster.session.record
     record.path.unlink()
     (record.path / "folder").mkdir(parents=True)
-    with pytest.raises(ProfileError, match="cannot be left running"):
-        manager.leave_running()
-    shutil.rmtree(record.path)
-    record.write()
-    assert len(manager.inventory().of(Origin.THIS_SESSION)) == 2
+    try:
+        with pytest.raises(ProfileError, match="cannot be left running"):
+            shared.leave_running()
+    finally:
+        shutil.rmtree(record.path)
+        record.write()
+    assert len(shared.inventory().of(Origin.THIS_SESSION)) == 3
 
 
 def test_a_stop_does_not_wait_for_its_own_guard(manager: EngineManager) -> None:
@@ -431,16 +432,15 @@ def test_a_folder_that_gets_read_only_does_not_keep_a_stop_from_its_end(
 
 
 def test_an_engine_is_not_stopped_while_a_start_takes_long(
-    manager: EngineManager, monkeypatch: pytest.MonkeyPatch
+    shared: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import parallelflow.engine_manager.manager as module
 
-    manager.start_engines(1)
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.1)
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with manager.cluster.lock:
+        with shared.cluster.lock:
             held.set()
             over.wait(60)
 
@@ -449,7 +449,7 @@ def test_an_engine_is_not_stopped_while_a_start_takes_long(
     assert held.wait(60)
     try:
         with pytest.raises(EngineUnreachable, match="being started or stopped"):
-            manager.stop_engine(0)
+            shared.stop_engine(0)
     finally:
         over.set()
         holder.join()

@@ -19,8 +19,9 @@ from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
+from tests.support.elements import HANG_IN_C
 
-from .sessions import running, session, wait_until
+from .sessions import session, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.own_cluster
 
@@ -121,7 +122,7 @@ def test_work_goes_on_when_the_engines_session_ends(
             in (told[0])
         )
     base.cleanup()
-    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+    wait_until_gone(profile, LOSE_SECONDS)
 
 
 ENDED_ON_PURPOSE = """
@@ -169,7 +170,7 @@ def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
     out, err = finish(script(profile, STUCK, "go on"))
     assert out.split() == ["late", "late", "2", "engines"]
     assert "ended" not in err and "was lost" not in err, err
-    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+    wait_until_gone(profile, LOSE_SECONDS)
 
 
 @pytest.mark.parametrize("how", ["stop", "cleanup", "shutdown_cluster"])
@@ -178,7 +179,7 @@ def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(how: str, pro
     out, err = finish(script(profile, ENDED_ON_PURPOSE, how))
     # ipyparallel prints the answers that a hub which shuts down sends late.
     assert "lost 0 started" in out.splitlines(), (out, err)
-    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+    wait_until_gone(profile, LOSE_SECONDS)
 
 
 def test_engines_left_running_that_hang_in_c_code_are_replaced(manager: EngineManager) -> None:
@@ -191,7 +192,7 @@ def test_engines_left_running_that_hang_in_c_code_are_replaced(manager: EngineMa
     assert "ended" not in err and "was lost" not in err, err
     # The engines that were started in their place have ended with the session.
     manager.cleanup()
-    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+    wait_until_gone(profile, LOSE_SECONDS)
 
 
 @pytest.mark.parametrize("count", [0, pytest.param(1, marks=SLOW)])
@@ -199,7 +200,7 @@ def test_a_script_that_ends_at_once_leaves_and_tells_nothing(profile: str, count
     out, err = finish(script(profile, STUCK, "end"))
     told = f"Parallel Flow: no engine runs in the profile '{profile}': starting 2 engines\n"
     assert (out.split(), err) == (["late"], told)
-    wait_until(lambda: running(profile) == {}, LOSE_SECONDS)
+    wait_until_gone(profile, LOSE_SECONDS)
 
 
 BESIDE = """
@@ -218,7 +219,7 @@ def test_engines_of_others_that_hang_are_told_and_others_started_beside_them(
     manager.start_engines(1)
     client = manager.connect()
     assert client is not None
-    answer = client[:].apply_async(lambda: sum(range(10**12)))
+    answer = client[:].apply_async(exec, HANG_IN_C)
     out, err = finish(script(manager.profile, BESIDE))
     assert out.split() == ["done", "True"]
     assert "engine 0 has not answered for 2 s" in err and "being started beside it" in err
@@ -265,14 +266,18 @@ def test_a_frozen_engine_that_was_replaced_is_ended(manager: EngineManager, prof
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> None:
+def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager, tmp_path: Path) -> None:
     """Three times the engine that an element runs on is stopped, and it is not blamed."""
     manager.start_engines(4)
     client = manager.connect()
     assert client is not None
 
+    go = tmp_path / "go"
+
     def function(i: int) -> int:
-        time.sleep(3.0)
+        until = time.monotonic() + LIMIT_SECONDS
+        while not go.exists() and time.monotonic() < until:
+            time.sleep(0.02)
         return i
 
     run = Run(client, plain_function, (function,), [7], "test", pool=manager.engine_pool())
@@ -285,6 +290,8 @@ def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager) -> N
         if stopped < 3 and at_work:
             stopped += 1
             manager.stop_engine(at_work[0])
+        elif at_work:
+            go.touch()
     assert run.values == [7] and not run.failures and stopped == 3
 
 

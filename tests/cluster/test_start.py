@@ -16,7 +16,7 @@ import ipyparallel
 import psutil
 import pytest
 
-from parallelflow.engine_manager import EngineManager, State, start
+from parallelflow.engine_manager import EngineManager, State, start, starter
 from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.connection.connection_files import connections
 from parallelflow.engine_manager.connection.controller_processes import ControllerProcesses
@@ -41,6 +41,7 @@ pytestmark = pytest.mark.own_cluster
 def test_a_start_tells_each_engine_from_process_to_vistrails(
     manager: EngineManager, profile: str
 ) -> None:
+    """VisTrails is ready when it returns."""
     told: list[StartSnapshot] = []
     states: list[State] = []
     manager.on_state(states.append)
@@ -50,21 +51,17 @@ def test_a_start_tells_each_engine_from_process_to_vistrails(
     assert [told[0].controller, told[-1].controller] == [Stage.WAITING, Stage.REGISTERED]
     last = told[-1]
     assert last.profile == profile and last.count(Stage.READY) == 2
-    assert {e.engine for e in last.engines} == {0, 1} == set(manager.connect().ids)  # type: ignore[union-attr]
+    client = manager.connect()
+    assert client is not None and client.ids == [0, 1]
+    began = "__import__('vistrails.core.application').core.application.get_vistrails_application()"
+    assert client[:].apply_sync(eval, f"{began} is not None") == [True, True]
+    assert {e.engine for e in last.engines} == {0, 1}
     for engine in last.engines:
         assert engine.pid in manager.started() and engine.note == ""
         stages = [s.engines[engine.number - 1].stage for s in told]
         order = list(Stage)
         assert stages == sorted(stages, key=order.index)
         assert {Stage.WAITING, Stage.STARTED, Stage.READY} <= set(stages)
-
-
-def test_vistrails_is_ready_when_the_start_returns(manager: EngineManager) -> None:
-    manager.start_engines(1)
-    client = manager.connect()
-    assert client is not None
-    began = "__import__('vistrails.core.application').core.application.get_vistrails_application()"
-    assert client[:].apply_sync(eval, f"{began} is not None") == [True]
 
 
 def miss_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,14 +221,13 @@ def test_a_start_that_is_cancelled_when_the_controller_has_written_its_files(
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 
 
-def test_a_cancelled_addition_leaves_what_was_there(manager: EngineManager) -> None:
-    manager.start_engines(1)
-    before = manager.started()
+def test_a_cancelled_addition_leaves_what_was_there(shared: EngineManager) -> None:
+    before, engines = shared.started(), [e.id for e in shared.info().engines]
     cancel = threading.Event()
     with pytest.raises(StartCancelled):
-        manager.start_engines(2, progress=lambda s: cancel.set(), cancel=cancel)
-    assert manager.started() == before and manager.alive()
-    assert [e.id for e in manager.info().engines] == [0]
+        shared.start_engines(2, progress=lambda s: cancel.set(), cancel=cancel)
+    assert shared.started() == before and shared.alive()
+    assert [e.id for e in shared.info().engines] == engines and len(engines) == 2
 
 
 def test_stop_cancels_a_start_of_another_thread(manager: EngineManager, profile: str) -> None:
@@ -268,7 +264,13 @@ def test_engines_that_end_are_told_with_their_whole_log(
     assert running(profile) == {} and manager.state is State.NO_CLUSTER
 
 
-def test_a_controller_that_ends_is_told_with_its_log(manager: EngineManager, profile: str) -> None:
+def test_a_controller_that_ends_is_told_with_its_log(
+    manager: EngineManager,
+    profile: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(starter, "ATTEMPTS", 2)  # each takes seconds and ends as the one before
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -277,6 +279,7 @@ def test_a_controller_that_ends_is_told_with_its_log(manager: EngineManager, pro
         (folder / "ipcontroller_config.py").write_text(f"c.IPController.engine_ports = [{port}]\n")
         with pytest.raises(ControllerFailed, match="Address already in use"):
             manager.start_engines(1)
+    assert caplog.text.count("Trying it once more") == 1
     assert running(profile) == {} and manager.state is State.NO_CLUSTER
     # The port is free again: the next start succeeds.
     manager.start_engines(1, until=Stage.REGISTERED)
@@ -425,11 +428,11 @@ def test_not_now_starts_nothing(manager: EngineManager) -> None:
     assert manager.ensure_engines() is None and manager.started() == []
 
 
-def test_the_cores_left_are_suggested(manager: EngineManager) -> None:
+def test_the_cores_left_are_suggested(manager: EngineManager, shared: EngineManager) -> None:
     cores = os.cpu_count() or 1
     assert manager.suggested_engines() == cores
-    manager.start_engines(1)
-    assert manager.suggested_engines() == max(cores - 1, 1)
+    assert shared.free_cores() == max(cores - 2, 0)
+    assert shared.suggested_engines() == max(cores - 2, 1)
 
 
 def test_a_controller_whose_port_was_taken_in_that_moment_is_started_once_more(

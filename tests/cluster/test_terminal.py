@@ -20,7 +20,7 @@ from parallelflow.engine_manager.system import profiles
 from tests.support import json_tables
 from tests.support.command import RunHere, run_here
 
-from .sessions import running, session, wait_until
+from .sessions import running, session, wait_until_gone
 
 COMMAND = [sys.executable, "-m", "parallelflow"]
 # A guard against hangs; a start on a loaded machine takes ten seconds.
@@ -145,16 +145,16 @@ def test_a_dry_run_shows_command_or_script_and_starts_nothing(
 
 
 @pytest.mark.own_cluster
-def test_what_one_starts_the_others_see_use_and_stop(in_use: str) -> None:
+def test_what_one_starts_the_others_see_use_and_stop(here: RunHere, in_use: str) -> None:
     done = parallelflow("start", "-n", "1", "--profile", in_use, "--json")
     assert done.returncode == 0 and "1 VisTrails ready" in done.stderr
     told = json.loads(done.stdout)
     json_tables.check("start", told)
     assert (told["profile"], told["started"], len(told["engines"])) == (in_use, 1, 1)
-    told = json.loads(parallelflow("info", "--json", "--profile", in_use).stdout)
+    told = json.loads(here("info", "--json", "--profile", in_use).stdout)
     json_tables.check("info", told)
     assert [e["origin"] for e in told["engines"]] == ["left running"]
-    listed = parallelflow("profiles").stdout.splitlines()
+    listed = here("profiles").stdout.splitlines()
     [row] = [line for line in listed if line.startswith(f"{in_use} ")]
     assert "left running" in row
     manager = EngineManager(in_use)
@@ -167,13 +167,15 @@ def test_what_one_starts_the_others_see_use_and_stop(in_use: str) -> None:
     assert done.returncode == 2 and "--yes" in done.stderr
     assert "1 controller and 1 engine" in done.stdout
     assert len(running(in_use)) > 0
-    done = parallelflow("cleanup", "--profile", in_use, "--yes")
+    done = here("cleanup", "--profile", in_use, "--yes")
     assert done.returncode == 0 and done.stdout.endswith("stopped.\n")
     assert running(in_use) == {}
 
 
 @pytest.mark.own_cluster
-def test_cleanup_leaves_a_living_sessions_alone_and_shutdown_does_not(in_use: str) -> None:
+def test_cleanup_leaves_a_living_sessions_alone_and_shutdown_does_not(
+    here: RunHere, in_use: str
+) -> None:
     with session(in_use, "manager.start_engines(1); tell('ready')\ntime.sleep(600)") as one:
         one.wait_for("ready")
         before = running(in_use)
@@ -182,10 +184,10 @@ def test_cleanup_leaves_a_living_sessions_alone_and_shutdown_does_not(in_use: st
         assert running(in_use) == before
         done = parallelflow("shutdown", "--profile", in_use)
         assert done.returncode == 2 and "1 engine (1 on " in done.stdout
-        done = parallelflow("shutdown", "--profile", in_use, "--yes")
+        done = here("shutdown", "--profile", in_use, "--yes")
         assert done.returncode == 0
         one.kill()
-    wait_until(lambda: running(in_use) == {}, 30)
+    wait_until_gone(in_use, 30)
 
 
 @pytest.mark.own_cluster

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from tests.support.fork_server import ForkServer, Program
 from tests.support.leaks import is_running
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 
@@ -25,7 +26,7 @@ manager = EngineManager({profile!r})
 
 
 class SessionProcess:
-    """A Python process with a manager of its own.
+    """A process with a manager of its own.
 
     Parameters
     ----------
@@ -33,10 +34,16 @@ class SessionProcess:
         Its profile.
     code : str
         What it does with ``manager``; ``tell(word)`` tells how far it is.
+    server : ForkServer, optional
+        What it is forked from; a Python of its own is started if not given.
     """
 
-    def __init__(self, profile: str, code: str) -> None:
+    def __init__(self, profile: str, code: str, server: ForkServer | None = None) -> None:
         source = PROLOGUE.format(profile=profile) + code
+        self.process: subprocess.Popen[str] | Program
+        if server is not None:
+            self.process = server.start_code(source)
+            return
         self.process = subprocess.Popen(
             [sys.executable, "-c", source], stdout=subprocess.PIPE, text=True
         )
@@ -64,9 +71,9 @@ class SessionProcess:
 
 
 @contextlib.contextmanager
-def session(profile: str, code: str) -> Iterator[SessionProcess]:
+def session(profile: str, code: str, server: ForkServer | None = None) -> Iterator[SessionProcess]:
     """Run a session; it is killed at the end if it still runs."""
-    one = SessionProcess(profile, code)
+    one = SessionProcess(profile, code, server)
     try:
         yield one
     finally:

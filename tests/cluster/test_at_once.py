@@ -17,6 +17,7 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import lock, processes, profiles, records
 from parallelflow.errors import ProfileBusy
+from tests.support.fork_server import ForkServer
 
 from .sessions import SessionProcess, wait_until_gone
 
@@ -41,9 +42,11 @@ def slow(value: object) -> object:
 
 
 @contextlib.contextmanager
-def scripts(profile: str, codes: list[str]) -> Iterator[list[SessionProcess]]:
+def scripts(
+    profile: str, codes: list[str], server: ForkServer | None = None
+) -> Iterator[list[SessionProcess]]:
     """Run sessions that start at once; those that still run at the end are killed."""
-    started = [SessionProcess(profile, code) for code in codes]
+    started = [SessionProcess(profile, code, server) for code in codes]
     try:
         yield started
     finally:
@@ -71,7 +74,9 @@ def test_scripts_that_ask_for_engines_at_once_share_them(
 
 
 @pytest.mark.parametrize("number", [3, slow(6)])
-def test_scripts_whose_engines_end_with_another_start_their_own(profile: str, number: int) -> None:
+def test_scripts_whose_engines_end_with_another_start_their_own(
+    sessions: ForkServer, profile: str, number: int
+) -> None:
     """Each script ends as soon as it has its engines, and takes with it what it has started."""
     code = (
         "manager.configure(engines=2)\n"
@@ -80,7 +85,7 @@ def test_scripts_whose_engines_end_with_another_start_their_own(profile: str, nu
         "    tell('engines', *client.ids)\n"
     )
     times = [1] + [2] * (number - 1)
-    with scripts(profile, [code.format(times=n) for n in times]) as started:
+    with scripts(profile, [code.format(times=n) for n in times], sessions) as started:
         for one, n in zip(started, times, strict=True):
             assert [len(one.wait_for("engines")) for _ in range(n)] == [2] * n
         assert [one.end() for one in started] == [0] * number
@@ -102,7 +107,9 @@ def test_a_script_that_is_killed_while_it_starts_stops_no_other(
     wait_until_gone(profile, GONE_SECONDS)
 
 
-def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(profile: str) -> None:
+def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(
+    sessions: ForkServer, profile: str
+) -> None:
     """It is killed between the start of a process and the moment at which it is written down."""
     code = (
         "from parallelflow.engine_manager.session import Session\n"
@@ -110,7 +117,7 @@ def test_what_a_session_starts_before_it_is_killed_is_found_by_its_record(profil
         "Session.add_controller = kill\n"
         "manager.start_engines(1)\n"
     )
-    with scripts(profile, [code]) as (one,):
+    with scripts(profile, [code], sessions) as (one,):
         assert one.end() == -signal.SIGKILL
         assert EngineManager(profile).connect() is None
     wait_until_gone(profile, GONE_SECONDS)
@@ -190,7 +197,7 @@ def test_records_of_equal_process_ids_on_two_hosts_do_not_collide(profile: str) 
 
 
 def test_a_session_that_holds_the_lock_too_long_is_named(
-    profile: str, monkeypatch: pytest.MonkeyPatch
+    sessions: ForkServer, profile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
     folder = profiles.ensure_folder(profile)
@@ -200,7 +207,7 @@ def test_a_session_that_holds_the_lock_too_long_is_named(
         "    tell('held')\n"
         "    time.sleep(600)\n"
     )
-    with scripts(profile, [code]) as (holder,):
+    with scripts(profile, [code], sessions) as (holder,):
         holder.wait_for("held")
         with (
             pytest.raises(ProfileBusy, match=rf"\(process {holder.process.pid}\).*{profile}"),
@@ -213,7 +220,9 @@ def test_a_session_that_holds_the_lock_too_long_is_named(
         assert held
 
 
-def test_files_of_a_cluster_are_left_to_whoever_is_starting_another(profile: str) -> None:
+def test_files_of_a_cluster_are_left_to_whoever_is_starting_another(
+    sessions: ForkServer, profile: str
+) -> None:
     """Between the look at the file and its removal, another session may have written its own."""
     folder = profiles.ensure_folder(profile)
     file = folder / "security" / "ipcontroller-client.json"
@@ -227,7 +236,7 @@ def test_files_of_a_cluster_are_left_to_whoever_is_starting_another(profile: str
     record.files = ["security/ipcontroller-client.json"]
     file.write_text("of this session")
     record.connection = records.fingerprint(file)
-    with scripts(profile, [code]) as (holder,):
+    with scripts(profile, [code], sessions) as (holder,):
         holder.wait_for("held")
         record.stop()
         assert file.exists()

@@ -16,6 +16,7 @@ import pytest
 from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.launch.local_engines import ForkedEngine
 from parallelflow.errors import StartCancelled
+from tests.support.fork_server import ForkServer
 from tests.support.waiting import wait_until
 from tests.support.zombies import unreaped
 
@@ -113,12 +114,12 @@ def test_a_start_that_is_cancelled_while_libraries_are_loaded_leaves_nothing(
 
 
 def test_a_session_that_is_killed_while_libraries_are_loaded_leaves_nothing(
-    profile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sessions: ForkServer, profile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     begun = tmp_path / "begun"
     wait = f"import time; open({str(begun)!r}, 'w').close(); time.sleep(600)"
     in_the_engines_python(monkeypatch, tmp_path, wait)
-    with session(profile, "manager.start_engines(2)") as one:
+    with session(profile, "manager.start_engines(2)", sessions) as one:
         wait_until(begun.exists)
         one.kill()
     wait_until_gone(profile, 30.0)

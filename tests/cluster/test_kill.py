@@ -19,6 +19,7 @@ from parallelflow.engine_manager.system import profiles
 from parallelflow.engine_manager.system.lock import profile_lock
 from parallelflow.engine_manager.system.module_command import module_command
 from parallelflow.engine_manager.system.records import SessionRecord, fingerprint
+from tests.support.fork_server import ForkServer
 
 from .sessions import session, wait_until, wait_until_gone
 
@@ -53,8 +54,8 @@ def moments(count: int, seed: int) -> list[tuple[str, float]]:
     return [(part, chance.uniform(0, PARTS[part])) for part in parts]
 
 
-def kill_at(profile: str, part: str, seconds: float) -> None:
-    with session(profile, LIFE) as one:
+def kill_at(sessions: ForkServer, profile: str, part: str, seconds: float) -> None:
+    with session(profile, LIFE, sessions) as one:
         one.wait_for(part)
         time.sleep(seconds)
         one.kill()
@@ -62,8 +63,10 @@ def kill_at(profile: str, part: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("part", "seconds"), moments(4, seed=3))
-def test_nothing_outlives_a_killed_session(profile: str, part: str, seconds: float) -> None:
-    kill_at(profile, part, seconds)
+def test_nothing_outlives_a_killed_session(
+    sessions: ForkServer, profile: str, part: str, seconds: float
+) -> None:
+    kill_at(sessions, profile, part, seconds)
     folder = profiles.profile_folder(profile)
     assert list(folder.glob("pid/*.json")) == []
     left = list(folder.glob("security/*.json"))
@@ -75,10 +78,10 @@ def test_nothing_outlives_a_killed_session(profile: str, part: str, seconds: flo
 @SLOW
 @pytest.mark.parametrize("seed", range(10, 14))
 def test_nothing_outlives_many_killed_sessions_and_the_next_starts_clean(
-    manager: EngineManager, profile: str, seed: int
+    sessions: ForkServer, manager: EngineManager, profile: str, seed: int
 ) -> None:
     for part, seconds in moments(8, seed):
-        kill_at(profile, part, seconds)
+        kill_at(sessions, profile, part, seconds)
     manager.start_engines(2)
     assert len(manager.info().engines) == 2
 
@@ -87,9 +90,9 @@ def test_nothing_outlives_many_killed_sessions_and_the_next_starts_clean(
     "seconds", [0.3, pytest.param(0.0, marks=SLOW), pytest.param(1.0, marks=SLOW)]
 )
 def test_the_next_session_need_not_wait_for_the_guard(
-    manager: EngineManager, profile: str, seconds: float
+    sessions: ForkServer, manager: EngineManager, profile: str, seconds: float
 ) -> None:
-    with session(profile, LIFE) as one:
+    with session(profile, LIFE, sessions) as one:
         one.wait_for("run")
         time.sleep(seconds)
         one.kill()
@@ -136,8 +139,10 @@ def files_of(profile: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("code", [KILLED_WITHOUT_RECORD, KILLED_WITH_NEW_CONTROLLER])
-def test_no_file_is_left_that_no_record_names(profile: str, code: str) -> None:
-    with session(profile, code) as one:
+def test_no_file_is_left_that_no_record_names(
+    sessions: ForkServer, profile: str, code: str
+) -> None:
+    with session(profile, code, sessions) as one:
         if code == KILLED_WITH_NEW_CONTROLLER:
             one.wait_for("True")
         assert one.end() == -signal.SIGKILL

@@ -21,6 +21,7 @@ from parallelflow.engine_manager.connection import cluster_connection as link
 from parallelflow.engine_manager.model import Origin, Stage
 from parallelflow.engine_manager.system import processes, profiles, records
 from parallelflow.errors import ClusterError, EngineUnreachable, ProfileError
+from tests.support.fork_server import ForkServer
 from tests.support.waiting import BUSY_SECONDS
 
 from .sessions import running, session, wait_until, wait_until_gone
@@ -45,8 +46,12 @@ START = "manager.start_engines(1)\ntell('started', *manager.started())\n"
         pytest.param("sys.exit(7)", 7, id="sys.exit", marks=SLOW),
     ],
 )
-def test_what_a_session_started_ends_with_it(profile: str, end: str, code: int) -> None:
-    with session(profile, START + "sys.stderr.close(); " + end) as one:
+def test_what_a_session_started_ends_with_it(
+    sessions: ForkServer, profile: str, end: str, code: int
+) -> None:
+    ends_by_itself = code == 0  # as only a Python of its own does
+    server = None if ends_by_itself else sessions
+    with session(profile, START + "sys.stderr.close(); " + end, server) as one:
         assert len(one.wait_for("started")) == 2
         assert one.end() == code
     wait_until_gone(profile, GONE_SECONDS)
@@ -54,13 +59,13 @@ def test_what_a_session_started_ends_with_it(profile: str, end: str, code: int) 
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 
 
-def test_engines_in_the_middle_of_a_task_end_as_well(profile: str) -> None:
+def test_engines_in_the_middle_of_a_task_end_as_well(sessions: ForkServer, profile: str) -> None:
     code = START + (
         "view = manager.connect()[:]\n"
         "view.apply_async(eval, \"__import__('subprocess').run(['sleep', '600'])\")\n"
         "time.sleep(0.5); tell('running'); time.sleep(600)"
     )
-    with session(profile, code) as one:
+    with session(profile, code, sessions) as one:
         pids = [int(pid) for pid in one.wait_for("started")]
         one.wait_for("running")
         children = [c for pid in pids for c in psutil.Process(pid).children(recursive=True)]
@@ -90,8 +95,11 @@ def test_left_running_it_survives_is_found_used_and_stopped_by_the_next(
     assert running(profile) == {} and manager.inventory().processes == ()
 
 
-def test_left_running_a_kill_changes_nothing(manager: EngineManager, profile: str) -> None:
-    with session(profile, START + "manager.leave_running(); tell('left'); time.sleep(600)") as one:
+def test_left_running_a_kill_changes_nothing(
+    sessions: ForkServer, manager: EngineManager, profile: str
+) -> None:
+    code = START + "manager.leave_running(); tell('left'); time.sleep(600)"
+    with session(profile, code, sessions) as one:
         pids = {int(pid) for pid in one.wait_for("started")}
         one.wait_for("left")
         one.kill()
@@ -119,9 +127,9 @@ def test_what_is_started_after_leaving_is_this_sessions_again(
 
 
 def test_a_living_session_is_not_touched_by_anothers_cleanup(
-    manager: EngineManager, profile: str
+    sessions: ForkServer, manager: EngineManager, profile: str
 ) -> None:
-    with session(profile, START + "time.sleep(600)") as one:
+    with session(profile, START + "time.sleep(600)", sessions) as one:
         pids = {int(pid) for pid in one.wait_for("started")}
         assert manager.connect() is not None
         assert {p.pid for p in manager.inventory().of(Origin.OTHER_SESSION)} == pids
@@ -147,10 +155,10 @@ def test_a_guard_that_is_killed_is_replaced(manager: EngineManager) -> None:
 
 
 def test_killed_with_its_guard_the_next_session_cleans_up(
-    manager: EngineManager, profile: str
+    sessions: ForkServer, manager: EngineManager, profile: str
 ) -> None:
     code = START + "tell('guard', manager.cluster.session.guard.process.pid); time.sleep(600)"
-    with session(profile, code) as one:
+    with session(profile, code, sessions) as one:
         one.wait_for("started")
         [guard] = one.wait_for("guard")
         one.process.send_signal(signal.SIGSTOP)  # so that it starts no other guard
@@ -360,7 +368,7 @@ def test_records_of_another_machine_are_not_judged(manager: EngineManager, profi
     assert record.path.exists()
 
 
-def test_a_full_disk_undoes_the_start_and_is_told(profile: str) -> None:
+def test_a_full_disk_undoes_the_start_and_is_told(sessions: ForkServer, profile: str) -> None:
     code = (
         "import resource, signal\n"
         "from parallelflow.errors import ProfileError\n"
@@ -380,7 +388,7 @@ def test_a_full_disk_undoes_the_start_and_is_told(profile: str) -> None:
         "except ProfileError as e:\n"
         "    tell('told', str(e))\n"
     )
-    with session(profile, code) as one:
+    with session(profile, code, sessions) as one:
         told = " ".join(one.wait_for("told"))
         assert "cannot be written" in told and "Free some space" in told
         assert one.end() == 0

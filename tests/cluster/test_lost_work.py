@@ -20,6 +20,7 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from tests.support.elements import HANG_IN_C
+from tests.support.fork_server import ForkServer
 
 from .sessions import session, wait_until, wait_until_gone
 
@@ -71,12 +72,24 @@ def script(profile: str, code: str, *arguments: object) -> subprocess.Popen[str]
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Wait for a script's end; return what it has written, of which no line is a traceback's."""
+    """Wait for a script's end; return what it has written."""
     try:
         out, err = process.communicate(timeout=LIMIT_SECONDS)
     finally:
         process.kill()
-    assert process.returncode == 0, err
+    return told(process.returncode, out, err)
+
+
+def forked(sessions: ForkServer, profile: str, code: str, *arguments: str) -> tuple[str, str]:
+    """Run a script as a fork; return what it has written, as `finish` does."""
+    words = [profile, *arguments]
+    ended = sessions.run_code(SCRIPT + code, words, os.environ, LIMIT_SECONDS)
+    return told(ended.returncode, ended.stdout, ended.stderr)
+
+
+def told(code: int, out: str, err: str) -> tuple[str, str]:
+    """Return what a script that has ended well has written, of which no line is a traceback's."""
+    assert code == 0, err
     assert "Traceback" not in err and "Exception" not in err, err
     return out, err
 
@@ -87,7 +100,12 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
     ["stop", pytest.param("kill", marks=SLOW), pytest.param("engines", marks=SLOW)],
 )
 def test_work_goes_on_when_the_engines_session_ends(
-    profile: str, end: str, ask: bool, new_manager: Callable[..., EngineManager], tmp_path: Path
+    sessions: ForkServer,
+    profile: str,
+    end: str,
+    ask: bool,
+    new_manager: Callable[..., EngineManager],
+    tmp_path: Path,
 ) -> None:
     base = new_manager()
     signal_file = tmp_path / "end"
@@ -102,7 +120,7 @@ def test_work_goes_on_when_the_engines_session_ends(
         code = code.replace("time.sleep(1e6)", "go = time.time() + 600\nwhile not os.path.exists("
                             f"{str(signal_file)!r}) and time.time() < go: time.sleep(0.05)\n"
                             "manager.stop()")  # fmt: skip
-    with session(profile, code) as other:
+    with session(profile, code, sessions) as other:
         other.wait_for("started")
         process = script(profile, LONG, ask)
         assert process.stdout is not None
@@ -113,13 +131,13 @@ def test_work_goes_on_when_the_engines_session_ends(
             signal_file.touch()
         out, err = finish(process)
     assert out.split() == (["on", "engines", "True"] if ask else ["here", "False"])
-    told = [line for line in err.splitlines() if "The work goes on" in line]
-    assert len(told) == 1 and "of 400 elements unfinished" in told[0]
-    assert ("in this process" in told[0]) == (not ask)
+    lines = [line for line in err.splitlines() if "The work goes on" in line]
+    assert len(lines) == 1 and "of 400 elements unfinished" in lines[0]
+    assert ("in this process" in lines[0]) == (not ask)
     if end != "engines":  # not which of the controller's processes ended first
         assert (
             f"unfinished: the session that had started it (process {other.process.pid}) has "
-            in (told[0])
+            in lines[0]
         )
     base.cleanup()
     wait_until_gone(profile, LOSE_SECONDS)
@@ -174,20 +192,24 @@ def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "cleanup", "shutdown_cluster"])
-def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(how: str, profile: str) -> None:
+def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(
+    sessions: ForkServer, how: str, profile: str
+) -> None:
     """The user wants it to end: no engine is started again, whatever was allowed before."""
-    out, err = finish(script(profile, ENDED_ON_PURPOSE, how))
+    out, err = forked(sessions, profile, ENDED_ON_PURPOSE, how)
     # ipyparallel prints the answers that a hub which shuts down sends late.
     assert "lost 0 started" in out.splitlines(), (out, err)
     wait_until_gone(profile, LOSE_SECONDS)
 
 
-def test_engines_left_running_that_hang_in_c_code_are_replaced(manager: EngineManager) -> None:
+def test_engines_left_running_that_hang_in_c_code_are_replaced(
+    sessions: ForkServer, manager: EngineManager
+) -> None:
     """They would serve nobody any more, neither this session nor another one."""
     profile = manager.profile
     manager.start_engines(2)
     manager.leave_running()
-    out, err = finish(script(profile, STUCK, "go on"))
+    out, err = forked(sessions, profile, STUCK, "go on")
     assert out.split() == ["late", "late", "2", "engines"]
     assert "ended" not in err and "was lost" not in err, err
     # The engines that were started in their place have ended with the session.
@@ -198,8 +220,8 @@ def test_engines_left_running_that_hang_in_c_code_are_replaced(manager: EngineMa
 @pytest.mark.parametrize("count", [0, pytest.param(1, marks=SLOW)])
 def test_a_script_that_ends_at_once_leaves_and_tells_nothing(profile: str, count: int) -> None:
     out, err = finish(script(profile, STUCK, "end"))
-    told = f"Parallel Flow: no engine runs in the profile '{profile}': starting 2 engines\n"
-    assert (out.split(), err) == (["late"], told)
+    line = f"Parallel Flow: no engine runs in the profile '{profile}': starting 2 engines\n"
+    assert (out.split(), err) == (["late"], line)
     wait_until_gone(profile, LOSE_SECONDS)
 
 
@@ -214,13 +236,13 @@ print("done", len(manager.started()) > 0)
 
 
 def test_engines_of_others_that_hang_are_told_and_others_started_beside_them(
-    manager: EngineManager,
+    sessions: ForkServer, manager: EngineManager
 ) -> None:
     manager.start_engines(1)
     client = manager.connect()
     assert client is not None
     answer = client[:].apply_async(exec, HANG_IN_C)
-    out, err = finish(script(manager.profile, BESIDE))
+    out, err = forked(sessions, manager.profile, BESIDE)
     assert out.split() == ["done", "True"]
     assert "engine 0 has not answered for 2 s" in err and "being started beside it" in err
     assert not answer.done()

@@ -19,6 +19,7 @@ from parallelflow.engine_manager.model import Origin
 from parallelflow.engine_manager.system import profiles
 from tests.support import json_tables
 from tests.support.command import RunHere, run_here
+from tests.support.fork_server import ForkServer
 
 from .sessions import running, session, wait_until_gone
 
@@ -174,9 +175,10 @@ def test_what_one_starts_the_others_see_use_and_stop(here: RunHere, in_use: str)
 
 @pytest.mark.own_cluster
 def test_cleanup_leaves_a_living_sessions_alone_and_shutdown_does_not(
-    here: RunHere, in_use: str
+    sessions: ForkServer, here: RunHere, in_use: str
 ) -> None:
-    with session(in_use, "manager.start_engines(1); tell('ready')\ntime.sleep(600)") as one:
+    code = "manager.start_engines(1); tell('ready')\ntime.sleep(600)"
+    with session(in_use, code, sessions) as one:
         one.wait_for("ready")
         before = running(in_use)
         done = parallelflow("cleanup", "--profile", in_use, "--yes")

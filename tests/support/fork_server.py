@@ -1,7 +1,8 @@
 """Python programs as forks of a process that has imported libraries: none of them does it again.
 
-For programs of which only the result counts. What a program tests must not be imported before
-the fork; how a real process starts, and what it is signalled, is for a real process.
+For programs of which only counts what they do, what they leave and their code. What a program
+tests must not be imported before the fork; how a process starts, and how Python takes itself apart
+at its end, is for a real one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import os
 import pickle
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -54,6 +56,58 @@ WINDOW_LIBRARIES = (
     "scipy.stats",
     "sklearn.utils._testing",
 )
+
+
+class Program:
+    """A program that was forked, as far as tests need it like `subprocess.Popen`.
+
+    Attributes
+    ----------
+    pid : int
+        Its process.
+    stdout : text stream
+        What it writes.
+    returncode : int or None
+        None until its end was seen; negative for the signal that has ended it.
+    """
+
+    def __init__(self, answers: socket.socket, out: int) -> None:
+        self._answers = answers
+        self._read = answers.makefile()
+        self.pid = int(self._read.readline())
+        self.stdout = open(out, encoding="utf-8")  # noqa: SIM115 - its reader closes it
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its code.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it has not ended in time.
+        """
+        if self.returncode is None:
+            if timeout is not None and not select.select([self._answers], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            self.returncode = int(self._read.readline())
+            self._read.close()
+            self._answers.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return its code, None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal if it runs."""
+        if self.poll() is None:
+            _kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it if it runs."""
+        self.send_signal(signal.SIGKILL)
 
 
 class ForkServer:
@@ -100,28 +154,44 @@ class ForkServer:
         """Run code in the repository as ``python -c`` does, if that is in PYTHONPATH."""
         return self._run(("code", code, *arguments), environment, seconds)
 
+    def start_code(self, code: str, errors: int | None = None) -> Program:
+        """Start code in the repository as ``python -c`` does, in this process' environment.
+
+        Parameters
+        ----------
+        code : str
+            The code; the repository is in PYTHONPATH.
+        errors : int, optional
+            The descriptor that it writes errors to; where this process writes them if not given.
+        """
+        return self._start(("code", code), os.environ, 2 if errors is None else errors)
+
+    def _start(
+        self, command: Sequence[str], environment: Mapping[str, str], errors: int
+    ) -> Program:
+        mine, its = socket.socketpair()
+        out, its_out = os.pipe()
+        with its:
+            request = pickle.dumps((command, dict(environment)))
+            socket.send_fds(self._control, [request], [its.fileno(), its_out, errors])
+        os.close(its_out)
+        return Program(mine, out)
+
     def _run(
         self, command: Sequence[str], environment: Mapping[str, str], seconds: float
     ) -> subprocess.CompletedProcess[str]:
-        mine, its = socket.socketpair()
-        out, its_out = os.pipe()
         err, its_err = os.pipe()
-        with mine, open(out, encoding="utf-8") as out_file, open(err, encoding="utf-8") as err_file:
-            with its:
-                request = pickle.dumps((command, dict(environment)))
-                socket.send_fds(self._control, [request], [its.fileno(), its_out, its_err])
-            os.close(its_out)
-            os.close(its_err)
-            answers = mine.makefile()
-            pid = int(answers.readline())
-            late = threading.Timer(seconds, _kill, [pid])
+        program = self._start(command, environment, its_err)
+        os.close(its_err)
+        late = threading.Timer(seconds, _kill, [program.pid])
+        errors: list[str] = []
+        with program.stdout, open(err, encoding="utf-8") as err_file:
             late.start()
-            errors: list[str] = []
             reader = threading.Thread(target=lambda: errors.append(err_file.read()))
             reader.start()
-            output = out_file.read()
+            output = program.stdout.read()
             reader.join()
-            status = int(answers.readline())
+            status = program.wait()
             late.cancel()
         if status == -signal.SIGKILL:
             raise subprocess.TimeoutExpired(command[1:], seconds, output, errors[0])
@@ -133,9 +203,9 @@ class ForkServer:
         self._process.wait()
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int, number: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def _serve(control: socket.socket) -> None:

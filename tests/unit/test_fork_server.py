@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,21 @@ def test_code_and_scripts_are_programs_of_their_own(server: ForkServer, tmp_path
         )
         assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout)
         assert forked.stdout.endswith("late\n") and not forked.stderr
+
+
+def test_a_program_that_runs_is_waited_for_and_signalled(server: ForkServer) -> None:
+    sleeps = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    program = server.start_code(sleeps)
+    assert int(program.stdout.readline()) == program.pid and program.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.wait(0.01)
+    program.kill()
+    assert program.wait(60) == -signal.SIGKILL == program.poll()
+    program.kill()  # it has ended: nobody is signalled
+    program.stdout.close()
+    program = server.start_code("raise SystemExit(3)")
+    assert program.wait(60) == 3 == program.poll()
+    program.stdout.close()
 
 
 def test_its_environment_is_given(server: ForkServer) -> None:

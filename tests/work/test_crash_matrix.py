@@ -5,6 +5,7 @@ The table is modelled on that of joblib's loky.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from parallelflow.work.policy import ElementPolicy
 from parallelflow.work.run import Run
 from tests.support.clusters import Cluster, drive
 from tests.support.dying import LETHAL, STAGES, WAYS, Deadly, make
+from tests.support.fork_server import ForkServer
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("no_memory_kills")]
 
@@ -107,12 +109,17 @@ while not run.is_finished:
 
 @pytest.mark.own_cluster
 @pytest.mark.parametrize("way", sorted(LETHAL))
-def test_an_element_that_ends_the_client_leaves_nothing_running(way: str) -> None:
+def test_an_element_that_ends_the_client_leaves_nothing_running(
+    sessions: ForkServer, way: str
+) -> None:
     import psutil
 
-    program = subprocess.run(
-        [sys.executable, "-c", PROGRAM, way], capture_output=True, text=True, timeout=120
-    )
+    if way == "SIGKILL":
+        program = subprocess.run(
+            [sys.executable, "-c", PROGRAM, way], capture_output=True, text=True, timeout=120
+        )
+    else:
+        program = sessions.run_code(PROGRAM, [way], os.environ, 120)
     assert program.returncode not in (0, 1), program.stderr
     pids = [int(pid) for pid in program.stdout.split()]
     assert len(pids) == 2

@@ -27,9 +27,10 @@ from parallelflow.engine_manager.model import (
 from parallelflow.engine_manager.model.information import ClusterInfo
 from parallelflow.errors import StartCancelled
 from tests.gui import walks
-from tests.gui.walks import LIMIT, Walk, printed, start
+from tests.gui.walks import LIMIT, Walk
 from tests.support import leaks
 from tests.support.fork_server import ForkServer
+from tests.support.home import LARGE_PACKAGES, disable_packages
 from tests.support.waiting import LIMIT_SECONDS
 
 pytest.importorskip("PyQt5.QtWidgets")
@@ -222,18 +223,15 @@ def maps(tmp_path_factory: pytest.TempPathFactory, windows: ForkServer) -> Path:
 
 
 @pytest.fixture(scope="session")
-def opened_once(home: Path) -> Path:
+def opened_once(home: Path, walk: Walk) -> Path:
     """Return the home of a user who has had the window open once.
 
     At the first start VisTrails enables packages that lack something; its messages tell of it.
+    Nothing is printed, also where a package of VisTrails' own list cannot run on this machine.
     """
     home = short_home(home)
-    process = start(home, "quit_by_menu")
-    out, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0, f"{out}\n{err}"
-    assert not printed(
-        err
-    )  # also where a package of VisTrails' own list cannot run on this machine
+    walk(home, "quit_by_menu")
+    disable_packages(home, *LARGE_PACKAGES)
     return home
 
 
@@ -248,7 +246,7 @@ def user(home: Path, opened_once: Path, maps: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def walk(windows: ForkServer) -> Walk:
-    """Return `walks.walk`; other tests, and the fixture `opened_once`, start a window anew."""
+    """Return `walks.walk`; other tests start a window anew."""
     return functools.partial(walks.walk, windows)
 
 

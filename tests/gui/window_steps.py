@@ -25,8 +25,6 @@ from tests.host.window_steps import step, window
 
 # A guard against deadlocks, for one wait; the machine may be busy.
 WAIT_SECONDS = 60.0
-# Between two looks; steps wait for what they want to see.
-PAUSE_MS = 50
 # And a guard for all steps of a walk.
 DEADLINE_SECONDS = 570
 
@@ -176,7 +174,7 @@ def the_entries_are_there() -> Iterator[None]:
 
 @step
 def the_start_is_left_out_of_the_search_for_garbage() -> Iterator[None]:
-    yield from until(lambda: gc.get_freeze_count() > FROZEN + 50_000, "the objects to be left out")
+    yield from until(lambda: gc.get_freeze_count() > FROZEN + 25_000, "the objects to be left out")
 
 
 @step
@@ -822,7 +820,6 @@ def disable_and_enable() -> Iterator[None]:
 
 def main() -> None:
     """Take the steps that the command line names."""
-    window_scenario.PAUSE = PAUSE_MS
     window_scenario.DEADLINE = DEADLINE_SECONDS
     window_scenario.main(sys.argv[1:])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from tests.host.run import LIMIT, ROOT, run_python
 from tests.support.fork_server import ForkServer
+from tests.support.home import LARGE_PACKAGES, disable_packages
 from tests.support.stale_segments import segments
 
 pytest.importorskip("PyQt5.QtWidgets")
@@ -72,6 +74,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the home of a user who has had the window open once."""
     home = tmp_path_factory.mktemp("user")
     walk(None, home, "ours_is_enabled", "quit_by_menu")
+    disable_packages(home, *LARGE_PACKAGES)
     return home
 
 
@@ -101,8 +104,11 @@ def test_a_walk_through_the_window_meets_no_fault(home: Path, windows: ForkServe
     assert "TypeError" not in err
 
 
-def test_a_figure_is_shown_in_the_spreadsheet(tmp_path: Path, windows: ForkServer) -> None:
+def test_a_figure_is_shown_in_the_spreadsheet(
+    home: Path, tmp_path: Path, windows: ForkServer
+) -> None:
     pytest.importorskip("matplotlib", reason="VisTrails' package matplotlib needs it")
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
     walk(windows, tmp_path, "show_a_figure_in_the_spreadsheet", "save", "quit_by_menu")
 
 

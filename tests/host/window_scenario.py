@@ -21,7 +21,7 @@ from parallelflow import host
 from tests.host.window_steps import STEPS, app
 
 #: Milliseconds between steps, for events that VisTrails posts to itself.
-PAUSE = 150
+PAUSE = 50
 
 #: Seconds after which a walk that hangs ends, and shows all stacks.
 DEADLINE = 90

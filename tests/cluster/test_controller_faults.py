@@ -91,7 +91,7 @@ def poll(run: Run, condition: Callable[[], object]) -> None:
     ],
 )
 def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how: int) -> None:
-    manager.start_engines(2)
+    manager.start_engines(1)
     pids = processes(manager)[role]
     run = run_on(manager, 0.05, 4000)
     poll(run, lambda: run.progress.done > 10)
@@ -118,10 +118,10 @@ def test_a_run_fails_in_time_and_says_why(manager: EngineManager, role: str, how
 
 @pytest.mark.parametrize("how", [KILL, slow(STOP)])
 def test_a_run_goes_on_without_what_it_does_not_need(manager: EngineManager, how: int) -> None:
-    manager.start_engines(2)
+    manager.start_engines(1)
     pids = processes(manager)
     for role in REST:
-        run = run_on(manager, 0.02, 100)
+        run = run_on(manager, 0.01, 100)
         poll(run, lambda run=run: run.progress.done > 5)  # type: ignore[misc]
         for pid in pids[role]:
             os.kill(pid, how)

@@ -32,9 +32,7 @@ LIMIT_SECONDS = 120.0
 LOSE_SECONDS = 60.0
 
 OTHER = """
-import signal
-manager.configure(engines=2)
-manager.start_engines(2)
+manager.start_engines(1)
 tell("started")
 sys.stdin.readline()
 """
@@ -146,6 +144,7 @@ def test_work_goes_on_when_the_engines_session_ends(
 ENDED_ON_PURPOSE = """
 import threading
 from parallelflow.errors import ClusterLost
+manager.configure(engines=1)
 def look(snapshot):
     if snapshot.done > 5 and not ends:
         ends.append(threading.Thread(target=getattr(manager, sys.argv[2])))

@@ -9,8 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 import uuid
@@ -31,6 +29,7 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.connection.requests import send_request
 from parallelflow.work import chunks, mapping, worker
 from parallelflow.work.sendable import with_constants
+from tests.support.fork_server import ForkServer
 from tests.support.waiting import meet, wait_until
 
 MEGABYTES_8 = 1_000_000  # numbers of 8 bytes
@@ -360,7 +359,6 @@ def move_away() -> int:
     """Give an engine another shared memory, as in another container, or on another machine."""
     import ctypes
     import os
-    import subprocess
 
     assert ctypes.CDLL(None).unshare(0x20000) == 0  # CLONE_NEWNS, for the engine's main thread
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
@@ -490,8 +488,8 @@ from parallelflow.api import parallel_map
 from parallelflow.data import shared_values
 from parallelflow.engine_manager import get_manager
 
-get_manager().configure(profile=sys.argv[1], engines=2)
-big = np.ones(5_000_000)
+get_manager().configure(profile={profile!r}, engines=2)
+big = np.ones(1_000_000)
 parallel_map(lambda i, big: float(big.sum()), range(4), itertools.repeat(big), ask=True)
 print(shared_values.session_folder().path, flush=True)
 
@@ -504,14 +502,10 @@ parallel_map(slow, range(10_000), itertools.repeat(big))
 
 
 @pytest.mark.own_cluster
-def test_a_killed_session_leaves_nothing(tmp_path: Path) -> None:
+def test_a_killed_session_leaves_nothing(sessions: ForkServer) -> None:
     """The guard removes the folder, whatever engines have written there since."""
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SESSION))
-    command = [sys.executable, str(script), f"killed{os.getpid()}"]
-    session = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    session = sessions.start_code(SESSION.format(profile=f"killed{os.getpid()}"))
     try:
-        assert session.stdout is not None
         folder = Path(session.stdout.readline().strip())
         time.sleep(1)  # in the middle of the second run
         assert folder.exists()
@@ -521,8 +515,7 @@ def test_a_killed_session_leaves_nothing(tmp_path: Path) -> None:
     finally:
         session.kill()
         session.wait()
-        if session.stdout is not None:
-            session.stdout.close()
+        session.stdout.close()
 
 
 def lying() -> list[str]:

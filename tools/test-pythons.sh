@@ -21,9 +21,10 @@ SLOW_VERSIONS="3.10 3.11 3.12"
 # In this order: a Map's cluster is found by commands that run after it.
 TESTS="tests/api tests/cli/test_run.py tests/host/test_core.py tests/host/test_alias.py
     tests/map/test_table.py tests/unit/test_distribution.py tests/work/test_run.py"
-# The same in half a minute, without PyQt5 and the tools of the other tests.
-QUICK_TESTS="tests/api/test_parallel_map.py tests/cli/test_run.py tests/host/test_core.py
-    tests/map/test_table.py"
+# The same in half a minute, without PyQt5 and the tools of the other tests. Those of Map follow those of
+# the api, whose engines they share; those of the command stop them.
+QUICK_TESTS="tests/api/test_parallel_map.py tests/map/test_table.py tests/cli/test_run.py
+    tests/host/test_core.py"
 QUICK_NAMES="is_like_map or first_exception or notebook or a_module_that_map_runs or values_of_any_kind
     or closures_travel or that_cannot_travel or test_a_group or element_that_raises or lowest_failing
     or stays_in_the_log or cancel_stops or parallel_map_on_a_running or engines_are_started or missing_or_cannot_run"
@@ -91,7 +92,7 @@ is_wanted() {
 # run_tests FOLDER NAME: run the tests in an environment; remember how it went.
 run_tests() {
     compile "$1" parallelflow tests
-    say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'import ipyparallel; print(ipyparallel.__version__)')"
+    say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'from importlib.metadata import version; print(version("ipyparallel"))')"
     if [ -n "$QUICK" ]; then
         set -- "$1" "$2" -c tools/test-pythons.ini --rootdir . -k "$(printf '%s' "$QUICK_NAMES" | tr '\n' ' ')" $QUICK_TESTS
     else

@@ -76,10 +76,27 @@ def forget() -> None:
 @pytest.fixture(scope="module")
 def manager() -> Iterator[EngineManager]:
     """Return a manager of two engines that this session has started."""
-    manager = EngineManager(profile=f"compiled{os.getpid()}")
-    manager.configure(engines=2)
+    yield from manager_of(2)
+
+
+@pytest.fixture(scope="module")
+def one_engine() -> Iterator[EngineManager]:
+    """Return a manager of one, where that is enough: each that is replaced takes half a second."""
+    yield from manager_of(1)
+
+
+def manager_of(engines: int) -> Iterator[EngineManager]:
+    manager = EngineManager(profile=f"compiled{os.getpid()}-{engines}")
+    manager.configure(engines=engines)
     yield manager
     manager.stop()
+
+
+@pytest.fixture
+def two_or_one(request: pytest.FixtureRequest) -> EngineManager:
+    """Return the manager that a parameter names."""
+    found: EngineManager = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -140,10 +157,13 @@ def expected(value: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "text", [LOADED, IMPORTED_THERE, IN_A_PACKAGE], ids=["loaded", "imported", "package"]
+    ("two_or_one", "text"),
+    [("manager", LOADED), ("one_engine", IMPORTED_THERE), ("one_engine", IN_A_PACKAGE)],
+    indirect=["two_or_one"],
+    ids=["loaded", "imported", "package"],
 )
 def test_projects_with_an_extension_of_the_same_name(
-    manager: EngineManager, project: Callable[..., Path], text: str
+    two_or_one: EngineManager, project: Callable[..., Path], text: str
 ) -> None:
     for name, value in (("a", 1), ("b", 2), ("a", 1)):
         folder = project(name, text)
@@ -154,17 +174,17 @@ def test_projects_with_an_extension_of_the_same_name(
             (where / "__init__.py").touch()
         if not list(where.glob(f"*{SUFFIX}")):
             build(where, value)
-        assert run(manager) == expected(value), name
+        assert run(two_or_one) == expected(value), name
 
 
 def test_an_extension_that_is_built_again_between_two_runs(
-    manager: EngineManager, project: Callable[..., Path]
+    one_engine: EngineManager, project: Callable[..., Path]
 ) -> None:
     folder = project("c", IMPORTED_THERE)
     for value in (3, 4):
         build(folder, value)
-        assert run(manager) == expected(value)
-    assert run(manager) == expected(4)
+        assert run(one_engine) == expected(value)
+    assert run(one_engine) == expected(4)
 
 
 @pytest.mark.parametrize("text", [LOADED, IMPORTED_THERE], ids=["loaded", "imported"])
@@ -193,7 +213,7 @@ def work(i):
 
 @pytest.mark.parametrize("imported_first", [True, False], ids=["loaded", "imported"])
 def test_a_python_module_beside_an_extension_was_edited(
-    manager: EngineManager, project: Callable[..., Path], imported_first: bool
+    one_engine: EngineManager, project: Callable[..., Path], imported_first: bool
 ) -> None:
     text = ("import pkg.foo, pkg.fastpart\n" if imported_first else "") + MIXED
     folder = project("mixed", text)
@@ -204,7 +224,7 @@ def test_a_python_module_beside_an_extension_was_edited(
         project("mixed", text)
         (package / "foo.py").write_text(f"factor = {factor}\n")
         # These engines stay, since the extension has nothing of the edited module.
-        assert run(manager, ours=factor == 2) == expected(7 * factor)
+        assert run(one_engine, ours=factor == 2) == expected(7 * factor)
 
 
 @pytest.mark.parametrize("text", [LOADED, IMPORTED_THERE], ids=["loaded", "imported"])
@@ -241,7 +261,7 @@ def work(i):
 
 
 def test_an_old_build_that_the_session_holds_is_not_mixed_with_the_new_one(
-    manager: EngineManager, project: Callable[..., Path]
+    one_engine: EngineManager, project: Callable[..., Path]
 ) -> None:
     folder = project("old", LOADED)
     build(folder, 9)
@@ -249,4 +269,4 @@ def test_an_old_build_that_the_session_holds_is_not_mixed_with_the_new_one(
     build(folder, 10)
     assert work.work(1) == (1, 9)
     with pytest.raises(SetupFailed, match=r"compiled module fastpart .* was built again"):
-        run(manager)
+        run(one_engine)

@@ -7,13 +7,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from parallelflow.engine_manager import get_manager
 from tests.support.command import RunHere, run_here
+from tests.support.fork_server import ForkServer
 from tests.support.shared_cluster import cluster_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,23 @@ def parallelflow(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 **options,
             },
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def forked(sessions: ForkServer) -> Run:
+    """Run the command as `parallelflow` does, forked from a process that has its libraries.
+
+    For runs of which the code and the output count, and what stays, and that need a process of
+    their own. Others of their kind start anew.
+    """
+
+    def run(
+        *arguments: object, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        return sessions.run("parallelflow", words, env or environment(), SECONDS)
 
     return run
 

@@ -14,7 +14,7 @@ from .conftest import Run
 
 
 def test_a_failed_run_resumes_and_is_shown_meanwhile(
-    parallelflow: Run,
+    forked: Run,
     here: RunHere,
     cases: Path,
     running: str,
@@ -27,7 +27,7 @@ def test_a_failed_run_resumes_and_is_shown_meanwhile(
     refused = here("run", f"{cases}:element_fails", "--failed")
     assert refused.returncode == 2 and refused.stderr.startswith(f"parallelflow: {cases}: no run")
 
-    first = parallelflow(
+    first = forked(
         "run", f"{cases}:element_fails", "--on-error", "finish others", "--profile", running
     )
     assert first.returncode == 1 and "resuming" not in first.stderr
@@ -44,7 +44,7 @@ def test_a_failed_run_resumes_and_is_shown_meanwhile(
         assert f"{kept['done']} of {kept['total']}" in listed
         assert all(f"{part}: {value}" in shown for part, value in kept["parts"].items())
 
-    second = parallelflow("run", f"{cases}:element_fails", "--failed", "--profile", running)
+    second = forked("run", f"{cases}:element_fails", "--failed", "--profile", running)
     assert "parallelflow: resuming the run of today " in second.stderr, second.stderr
     assert "elements are done (parallelflow checkpoints shows them;" in second.stderr
     third = here("run", f"{cases}:element_fails", "--no-resume", "--profile", running)

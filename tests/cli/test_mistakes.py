@@ -155,14 +155,14 @@ def test_packages_that_only_a_group_needs_count(here: RunHere, cases: Path) -> N
     assert "org.example.inner" in told(here("run", f"{cases}:unavailable_in_group"))
 
 
-def test_a_package_that_needs_the_window(parallelflow: Run, cases: Path) -> None:
-    line = told(parallelflow("run", f"{cases}:needs_window"))
+def test_a_package_that_needs_the_window(forked: Run, cases: Path) -> None:
+    line = told(forked("run", f"{cases}:needs_window"))
     assert "org.vistrails.vistrails.pythoncalcqt" in line
     assert "needs VisTrails' window" in line
 
 
-def test_a_module_that_its_package_does_not_have(parallelflow: Run, cases: Path) -> None:
-    line = told(parallelflow("run", f"{cases}:no_such_module"))
+def test_a_module_that_its_package_does_not_have(forked: Run, cases: Path) -> None:
+    line = told(forked("run", f"{cases}:no_such_module"))
     assert "does not fit the VisTrails packages of this machine" in line
     assert "Unheard" in line
 

@@ -106,15 +106,13 @@ def test_a_map_in_a_group(here: RunHere, cases: Path, running: str) -> None:
     assert re.search(SUMMARY, result.stderr)
 
 
-def test_what_only_a_subworkflow_needs_is_enabled(
-    parallelflow: Run, cases: Path, running: str
-) -> None:
-    result = parallelflow("run", f"{cases}:subworkflow", "--profile", running)
+def test_what_only_a_subworkflow_needs_is_enabled(forked: Run, cases: Path, running: str) -> None:
+    result = forked("run", f"{cases}:subworkflow", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[11.0, 12.0]\n"), result.stderr
 
 
 def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
-    parallelflow: Run, here: RunHere, cases: Path, running: str, tmp_path: Path
+    forked: Run, here: RunHere, cases: Path, running: str, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(cases) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -127,7 +125,7 @@ def test_a_map_of_the_package_that_came_with_vistrails_is_upgraded(
         for name, data in {**members, "vistrail": old.encode()}.items():
             archive.writestr(name, data)
     before = (tmp_path / "old.vt").read_bytes()
-    for case, command in (("parallel_map", parallelflow), ("map_in_group", here)):
+    for case, command in (("parallel_map", forked), ("map_in_group", here)):
         result = command("run", f"{tmp_path}/old.vt:{case}", "--profile", running)
         assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert (tmp_path / "old.vt").read_bytes() == before
@@ -139,7 +137,7 @@ def test_results_that_nothing_takes_are_printed(here: RunHere, cases: Path, runn
 
 
 def test_serial_maps_run_in_parallel_when_asked(
-    parallelflow: Run, here: RunHere, cases: Path, running: str, vistrails_examples: Path
+    forked: Run, here: RunHere, cases: Path, running: str, vistrails_examples: Path
 ) -> None:
     result = here("run", f"{cases}:serial_map", "--parallel-maps", "--profile", running)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
@@ -147,7 +145,7 @@ def test_serial_maps_run_in_parallel_when_asked(
     # The example of VisTrails' own user's guide.
     example = vistrails_examples / "usersguide" / "cfassistant.vt"
     before = example.read_bytes()
-    result = parallelflow("run", f"{example}:example1", "--parallel-maps", "--profile", running)
+    result = forked("run", f"{example}:example1", "--parallel-maps", "--profile", running)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "[2.0, 4.0, 6.0, 8.0, 10.0]"
     assert "parallelflow: 5 elements, " in result.stderr
@@ -195,12 +193,12 @@ def test_what_could_not_travel_is_told_without_a_traceback() -> None:
     assert lines[-1].startswith("  More: parallelflow explain PF")
 
 
-def test_a_cluster_that_ran_before_runs_on(parallelflow: Run, cases: Path, running: str) -> None:
+def test_a_cluster_that_ran_before_runs_on(forked: Run, cases: Path, running: str) -> None:
     manager = EngineManager(running)
     client = manager.connect()
     assert client is not None
     try:
-        parallelflow("run", f"{cases}:parallel_map", "--profile", running)
+        forked("run", f"{cases}:parallel_map", "--profile", running)
         assert client.ids == [0, 1]
         assert client[:].apply_sync(lambda: 1) == [1, 1]
     finally:
@@ -224,32 +222,32 @@ def test_engines_are_started_and_stopped(parallelflow: Run, cases: Path) -> None
 
 
 @pytest.mark.own_cluster
-def test_engines_are_stopped_after_a_failure(parallelflow: Run, cases: Path) -> None:
-    result = parallelflow("run", f"{cases}:element_fails", "--engines", 1)
+def test_engines_are_stopped_after_a_failure(forked: Run, cases: Path) -> None:
+    result = forked("run", f"{cases}:element_fails", "--engines", 1)
     assert result.returncode == 1
     assert "element  2 of 4 (the first is 0)" in result.stderr
 
 
 @pytest.mark.own_cluster
-def test_engines_that_cannot_be_started(parallelflow: Run, cases: Path, home: Path) -> None:
+def test_engines_that_cannot_be_started(forked: Run, cases: Path, home: Path) -> None:
     folder = home / "ipython" / "profile_broken"
     folder.mkdir()
     (folder / "ipcontroller_config.py").write_text("raise RuntimeError('no luck')\n")
-    result = parallelflow("run", f"{cases}:parallel_map", "--profile", "broken")
+    result = forked("run", f"{cases}:parallel_map", "--profile", "broken")
     assert (result.returncode, result.stdout) == (1, "")
     assert 'module Map "mapped" (id ' in result.stderr
     assert "no luck" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_the_users_own_session_is_left_alone(parallelflow: Run, cases: Path, home: Path) -> None:
-    parallelflow("run", f"{cases}:serial_map")
+def test_the_users_own_session_is_left_alone(forked: Run, cases: Path, home: Path) -> None:
+    forked("run", f"{cases}:serial_map")
     assert not (home / ".vistrails").exists()
 
 
 @pytest.mark.own_cluster
 def test_what_was_chosen_in_the_window_holds_at_the_terminal(
-    parallelflow: Run, cases: Path, running: str, tmp_path: Path
+    parallelflow: Run, forked: Run, cases: Path, running: str, tmp_path: Path
 ) -> None:
     kept = tmp_path / ".vistrails" / "startup.xml"
     kept.parent.mkdir()
@@ -260,7 +258,7 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     )
     before = kept.read_text()
     env = {**environment(), "HOME": str(tmp_path)}
-    told = parallelflow("info", env=env)
+    told = forked("info", env=env)
     assert (told.returncode, told.stderr) == (1, "") and "profile      mine" in told.stdout
     result = parallelflow("run", f"{cases}:parallel_map", env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
@@ -268,9 +266,9 @@ def test_what_was_chosen_in_the_window_holds_at_the_terminal(
     assert result.stderr.startswith(
         "parallelflow: profile mine, the one of the configuration (--pr"
     )
-    quiet = parallelflow("run", f"{cases}:serial_map", "-q", env=env)
+    quiet = forked("run", f"{cases}:serial_map", "-q", env=env)
     assert (quiet.returncode, quiet.stderr) == (0, "")
-    result = parallelflow("run", f"{cases}:parallel_map", "-n", 2, "--profile", running, env=env)
+    result = forked("run", f"{cases}:parallel_map", "-n", 2, "--profile", running, env=env)
     assert (result.returncode, result.stdout) == (0, "[2, 4, 6]\n"), result.stderr
     assert "profile" not in result.stderr
     assert kept.read_text() == before

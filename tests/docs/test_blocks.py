@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.blocks import PAGES, ROOT, blocks, marked
 from tests.host.run import run_python
+from tests.support.fork_server import ForkServer
 from tests.support.shared_cluster import cluster_of
 
 # What is run, and how, is decided by the language; the last three are not code.
@@ -41,7 +42,9 @@ RUN = [page for page in PAGES if any(b.language in ("python", "pycon") for b in 
 ON_A_CLUSTER = ("README", "engines", "files")
 PROFILE = "pages"
 
-# A page's Python is one session, as a reader would type it.
+# A page's Python is one session, as a reader would type it. This one's is a process of its own,
+# those of others are forked from one that has the libraries already.
+STARTED = "README"
 SESSION = """
 import doctest, json, sys
 from parallelflow import host
@@ -73,7 +76,9 @@ def running() -> Iterator[str]:
 
 @pytest.mark.own_cluster
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, running: str) -> None:
+def test_the_python_of_a_page_runs(
+    page: Path, tmp_path: Path, running: str, sessions: ForkServer
+) -> None:
     parts = [
         (block.language, block.place, block.text)
         for block in blocks(page)
@@ -82,13 +87,17 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, running: str) -> 
     ]
     if parts:
         profile = running if page.stem in ON_A_CLUSTER else ""
-        session(SESSION, tmp_path, json.dumps(parts), profile, own=not profile)
+        server = None if page.stem == STARTED else sessions
+        session(SESSION, tmp_path, json.dumps(parts), profile, own=not profile, server=server)
 
 
-def session(code: str, home: Path, *arguments: str, own: bool = True) -> str:
+def session(
+    code: str, home: Path, *arguments: str, own: bool = True, server: ForkServer | None = None
+) -> str:
     """Run Python with a home of its own, and in a folder of its own: what it writes stays there.
 
-    Its profiles are its own, too, unless it is to find a cluster that runs.
+    Its profiles are its own, too, unless it is to find a cluster that runs. With a server it is
+    forked from that.
     """
     folder = home / "folder"
     shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
@@ -96,7 +105,12 @@ def session(code: str, home: Path, *arguments: str, own: bool = True) -> str:
     if own:
         environment["IPYTHONDIR"] = str(home / "ipython")
     return run_python(
-        textwrap.dedent(code), *arguments, folder=folder, home=home, environment=environment
+        textwrap.dedent(code),
+        *arguments,
+        folder=folder,
+        home=home,
+        environment=environment,
+        server=server,
     )
 
 
@@ -104,7 +118,9 @@ def session(code: str, home: Path, *arguments: str, own: bool = True) -> str:
 
 
 @pytest.mark.own_cluster
-def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path, running: str) -> None:
+def test_the_guides_example_gives_the_result_it_shows(
+    tmp_path: Path, running: str, sessions: ForkServer
+) -> None:
     elements, code, result = (
         marked("guide.md", f"the example's {part}")[0].text for part in ("list", "code", "result")
     )
@@ -131,6 +147,7 @@ def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path, running: s
         code,
         running,
         own=False,
+        server=sessions,
     )
     assert printed.strip() == result.strip()
 
@@ -139,7 +156,7 @@ def test_the_guides_example_gives_the_result_it_shows(tmp_path: Path, running: s
 
 
 @pytest.mark.own_cluster
-def test_the_guides_pythonsource_uses_the_cluster(tmp_path: Path) -> None:
+def test_the_guides_pythonsource_uses_the_cluster(tmp_path: Path, sessions: ForkServer) -> None:
     (block,) = marked("modules.md", "in a PythonSource")
     session(
         """
@@ -156,11 +173,12 @@ def test_the_guides_pythonsource_uses_the_cluster(tmp_path: Path) -> None:
         """,
         tmp_path,
         block.text,
+        server=sessions,
     )
 
 
 @pytest.mark.own_cluster
-def test_the_guides_modules_run_in_a_package(tmp_path: Path) -> None:
+def test_the_guides_modules_run_in_a_package(tmp_path: Path, sessions: ForkServer) -> None:
     code = {block.mark: block.text for block in marked("modules.md", "a module")}
     package = tmp_path / ".vistrails" / "userpackages" / "guide"
     package.mkdir(parents=True)
@@ -200,6 +218,7 @@ def test_the_guides_modules_run_in_a_package(tmp_path: Path) -> None:
         """,
         tmp_path,
         str(tmp_path),
+        server=sessions,
     )
 
 

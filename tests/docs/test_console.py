@@ -3,12 +3,16 @@
 A block with the mark ``fails`` ends with exit code 1. Numbers, host names and paths may differ;
 each line that is shown has to come, in its order, and ``...`` stands for anything. What another
 page shows of ``parallelflow check`` has to stand on the commands' page, for which it is run.
+
+The first of a page's commands of ``parallelflow`` is started as a reader's shell starts it, and so
+are those of other programs; the others are forked from a process that has the libraries already.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import PAGES, ROOT, Block, blocks
+from tests.support.fork_server import ForkServer
 
 # A guard against deadlocks; the longest command runs the whole example.
 SECONDS = 280.0
@@ -123,6 +128,17 @@ def missing_line(shown: list[str], output: str) -> str | None:
     return missing
 
 
+def of_parallelflow(command: str) -> list[str] | None:
+    """Return the arguments of a command of ``parallelflow``; None if it takes a shell.
+
+    The check looks at how its own process was started.
+    """
+    program, *arguments = shlex.split(command)
+    if Path(program).name != "parallelflow" or command == CHECK or re.search(r"[|&;<>$~]", command):
+        return None
+    return arguments
+
+
 def shown_of_check() -> str:
     """Return what the commands' page shows of the check of the machine."""
     [text] = [
@@ -139,9 +155,10 @@ def shown_of_check() -> str:
 @pytest.mark.timeout(900)  # the README's example and several clusters, one after the other
 @pytest.mark.parametrize("page", CONSOLE, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_do_what_it_shows(
-    page: Path, shell: tuple[Path, dict[str, str]]
+    page: Path, shell: tuple[Path, dict[str, str]], sessions: ForkServer
 ) -> None:
     folder, environment = shell
+    was_started = False
     for block in blocks(page):
         if block.language != "console" or block.mark.startswith("skip: "):
             continue
@@ -149,17 +166,24 @@ def test_the_commands_of_a_page_do_what_it_shows(
             if command == CHECK and page.stem != "commands":
                 assert missing_line(shown, shown_of_check()) is None, block.place
                 continue
-            result = subprocess.run(
-                ["bash", "-c", command],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                # As on a terminal: both in the order in which they come.
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=SECONDS,
-            )
+            arguments = of_parallelflow(command)
+            if arguments is not None and was_started:
+                result = sessions.run(
+                    "parallelflow", arguments, environment, SECONDS, folder, together=True
+                )
+            else:
+                was_started = was_started or arguments is not None
+                result = subprocess.run(
+                    ["bash", "-c", command],
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    # As on a terminal: both in the order in which they come.
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    timeout=SECONDS,
+                )
             where = f"{block.place}: $ {command}\n{result.stdout}"
             assert result.returncode == (1 if block.mark == "fails" else 0), where
             missing = missing_line(shown, result.stdout)

@@ -46,14 +46,14 @@ def run_python(
     limit : float
         Seconds, a guard against deadlocks.
     server : ForkServer or None
-        What it is forked from, in the repository, instead of being started.
+        What it is forked from instead of being started.
     """
     variables = {**os.environ, **(environment or {})}
     if home is not None:
         variables["HOME"] = str(home)
     code = textwrap.dedent(code)
     if server is not None:
-        result = server.run_code(code, arguments, variables, limit)
+        result = server.run_code(code, arguments, variables, limit, folder)
     else:
         result = subprocess.run(
             [sys.executable, "-c", code, *arguments],

@@ -131,28 +131,53 @@ class ForkServer:
             )
 
     def run(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        seconds: float,
+        folder: Path = ROOT,
+        together: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a module as ``python -m`` does, in the repository; return its code and output.
+        """Run a module as ``python -m`` does; return its code and output.
+
+        Parameters
+        ----------
+        module, arguments
+            What is run.
+        environment : mapping
+            Its variables; PYTHONPATH has the repository where it runs in another folder.
+        seconds : float
+            How long it may take.
+        folder : Path
+            Where it runs.
+        together : bool
+            Whether its errors are among its output, as on a terminal.
 
         Raises
         ------
         subprocess.TimeoutExpired
             If it has not ended in time; it is killed.
         """
-        return self._run(("module", module, *arguments), environment, seconds)
+        command = ("module", module, *arguments)
+        return self._run(command, environment, seconds, folder, together)
 
     def run_script(
         self, path: Path, folder: Path, environment: Mapping[str, str], seconds: float
     ) -> subprocess.CompletedProcess[str]:
         """Run a script in a folder as ``python PATH`` does, if the repository is in PYTHONPATH."""
-        return self._run(("script", str(path), str(folder)), environment, seconds)
+        return self._run(("script", str(path)), environment, seconds, folder)
 
     def run_code(
-        self, code: str, arguments: Sequence[str], environment: Mapping[str, str], seconds: float
+        self,
+        code: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        seconds: float,
+        folder: Path = ROOT,
     ) -> subprocess.CompletedProcess[str]:
-        """Run code in the repository as ``python -c`` does, if that is in PYTHONPATH."""
-        return self._run(("code", code, *arguments), environment, seconds)
+        """Run code in a folder as ``python -c`` does, if the repository is in PYTHONPATH."""
+        return self._run(("code", code, *arguments), environment, seconds, folder)
 
     def start_code(self, code: str, errors: int | None = None) -> Program:
         """Start code in the repository as ``python -c`` does, in this process' environment.
@@ -164,24 +189,35 @@ class ForkServer:
         errors : int, optional
             The descriptor that it writes errors to; where this process writes them if not given.
         """
-        return self._start(("code", code), os.environ, 2 if errors is None else errors)
+        return self._start(("code", code), os.environ, ROOT, 2 if errors is None else errors)
 
     def _start(
-        self, command: Sequence[str], environment: Mapping[str, str], errors: int
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        errors: int | None,
     ) -> Program:
+        """Start a program; without a descriptor for errors they go where its output goes."""
         mine, its = socket.socketpair()
         out, its_out = os.pipe()
         with its:
-            request = pickle.dumps((command, dict(environment)))
-            socket.send_fds(self._control, [request], [its.fileno(), its_out, errors])
+            request = pickle.dumps((command, dict(environment), str(folder)))
+            its_err = its_out if errors is None else errors
+            socket.send_fds(self._control, [request], [its.fileno(), its_out, its_err])
         os.close(its_out)
         return Program(mine, out)
 
     def _run(
-        self, command: Sequence[str], environment: Mapping[str, str], seconds: float
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        seconds: float,
+        folder: Path,
+        together: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         err, its_err = os.pipe()
-        program = self._start(command, environment, its_err)
+        program = self._start(command, environment, folder, None if together else its_err)
         os.close(its_err)
         late = threading.Timer(seconds, _kill, [program.pid])
         errors: list[str] = []
@@ -234,8 +270,8 @@ def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
         os.dup2(err, 2)
         os.close(out)
         os.close(err)
-        command, environment = pickle.loads(request)
-        _be_program(*command, environment=environment)
+        command, environment, folder = pickle.loads(request)
+        _be_program(*command, environment=environment, folder=folder)
     os.close(out)
     os.close(err)
     os.write(answers, f"{pid}\n".encode())
@@ -244,16 +280,20 @@ def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
     os._exit(0)
 
 
-def _be_program(kind: str, what: str, *arguments: str, environment: dict[str, str]) -> NoReturn:
+def _be_program(
+    kind: str, what: str, *arguments: str, environment: dict[str, str], folder: str
+) -> NoReturn:
     """Run a module, script or code; end as Python does, but for taking itself apart."""
     try:
         os.environ.clear()
         os.environ.update(environment)
+        os.chdir(folder)
         if kind == "module":
+            if folder != str(ROOT):
+                sys.path.insert(0, folder)
             sys.argv[1:] = arguments
             runpy.run_module(what, run_name="__main__", alter_sys=True)
         elif kind == "script":
-            os.chdir(arguments[0])
             sys.path.insert(0, os.path.dirname(what))  # noqa: PTH120
             sys.argv[:] = [what]
             _execute(Path(what).read_text(), what)

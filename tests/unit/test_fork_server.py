@@ -57,6 +57,29 @@ def test_code_and_scripts_are_programs_of_their_own(server: ForkServer, tmp_path
         assert forked.stdout.endswith("late\n") and not forked.stderr
 
 
+def test_a_module_runs_in_a_folder_with_its_errors_among_its_output(
+    server: ForkServer, tmp_path: Path
+) -> None:
+    (tmp_path / "of_the_folder.py").write_text(
+        "import os, sys\n"
+        "print('first', flush=True)\n"
+        "print(os.getcwd(), sys.path[:2], sys.argv[1:], file=sys.stderr, flush=True)\n"
+        "print('last')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    forked = server.run("of_the_folder", ["one"], environment, 60, tmp_path, together=True)
+    started = subprocess.run(
+        [sys.executable, "-m", "of_the_folder", "one"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout)
+    assert forked.stdout.startswith("first\n") and not forked.stderr
+
+
 def test_a_program_that_runs_is_waited_for_and_signalled(server: ForkServer) -> None:
     sleeps = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
     program = server.start_code(sleeps)

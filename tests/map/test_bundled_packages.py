@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 #: A guard against deadlocks: three processes make the 3000 modules of VTK.
 SECONDS = 600.0
@@ -189,12 +190,19 @@ assert files == serial_files
     ("library", "code"), [("matplotlib", FIGURES), ("vtk", ISOSURFACES)], ids=["matplotlib", "vtk"]
 )
 def test_pictures_of_a_bundled_package_are_the_same_on_engines(
-    library: str, code: str, tmp_path: Path
+    library: str, code: str, tmp_path: Path, sessions: ForkServer
 ) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"VisTrails' package {library} needs it: make PACKAGES={library} run")
     folder = tmp_path / "data"
     folder.mkdir()
     environment = {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": str(ROOT)}
-    said = run_python(code, str(folder), home=tmp_path, environment=environment, limit=SECONDS)
+    said = run_python(
+        code,
+        str(folder),
+        home=tmp_path,
+        environment=environment,
+        limit=SECONDS,
+        server=sessions,
+    )
     assert said == ""

@@ -46,23 +46,27 @@ def same(part=scale, output="o", **how):
 
 
 @pytest.fixture(scope="module")
-def used_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def used_home(tmp_path_factory: pytest.TempPathFactory, sessions: ForkServer) -> Iterator[Path]:
     """Make a home with user packages, and a cluster of one engine that is left running."""
     home = tmp_path_factory.mktemp("home")
     write_packages(home / ".vistrails" / "userpackages")
-    command = [sys.executable, "-m", "parallelflow"]
-    options = {"cwd": ROOT, "env": environment(home), "timeout": LIMIT, "check": True}
-    subprocess.run([*command, "start", "-n", "1"], **options)  # type: ignore[call-overload]
+
+    def run(*command: str) -> None:
+        sessions.run("parallelflow", command, environment(home), LIMIT).check_returncode()
+
+    run("start", "-n", "1")
     yield home
-    subprocess.run([*command, "shutdown", "--yes"], **options)  # type: ignore[call-overload]
+    run("shutdown", "--yes")
 
 
 @pytest.fixture(scope="module")
-def changed_home(used_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def changed_home(
+    used_home: Path, tmp_path_factory: pytest.TempPathFactory, sessions: ForkServer
+) -> Path:
     """Make another home, with the same packages in it, for which VisTrails has saved changes."""
     home = tmp_path_factory.mktemp("changed")
     write_packages(home / ".vistrails" / "userpackages")
-    run_python(SAVE, home=home)
+    run_python(SAVE, home=home, server=sessions)
     return home
 
 
@@ -175,11 +179,11 @@ def test_what_has_finished_with_another_configuration_is_computed_again(
 
 
 def test_a_headless_session_begins_with_what_vistrails_has_saved(
-    changed_home: Path,
+    changed_home: Path, sessions: ForkServer
 ) -> None:
     compared = "import json\nprint(json.dumps(values, default=repr))\n"
     saved = changed_home / ".vistrails" / "startup.xml"
-    theirs = json.loads(run_python(VISTRAILS + TELL + compared, home=changed_home))
+    theirs = json.loads(run_python(VISTRAILS + TELL + compared, home=changed_home, server=sessions))
     before = saved.read_bytes()
     start = """
 from parallelflow import host
@@ -249,10 +253,10 @@ controller.write_vistrail(locator)
 
 
 def test_the_command_computes_with_what_was_saved(
-    used_home: Path, changed_home: Path, tmp_path: Path
+    used_home: Path, changed_home: Path, tmp_path: Path, sessions: ForkServer
 ) -> None:
     file = tmp_path / "scale.xml"
-    run_python(MAKE, str(file), home=used_home)
+    run_python(MAKE, str(file), home=used_home, server=sessions)
     for home, factor in ((changed_home, 99), (used_home, 10)):
         done = subprocess.run(
             [sys.executable, "-m", "parallelflow", "run", str(file)],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 INIT = 'identifier = "org.example.{name}"\nname = "{name}"\nversion = "1.0"\n'
 
@@ -52,7 +53,7 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def test_packages_that_need_a_window_are_refused(tmp_path: Path) -> None:
+def test_packages_that_need_a_window_are_refused(tmp_path: Path, sessions: ForkServer) -> None:
     packages = write(tmp_path / "packages")
     said = {f"org.example.{name}{end}": text for name, (_, text) in NEEDS.items()
             for end in ("", "_early")}  # fmt: skip
@@ -82,11 +83,12 @@ def test_packages_that_need_a_window_are_refused(tmp_path: Path) -> None:
         """,
         home=tmp_path,
         environment=NO_DISPLAY,
+        server=sessions,
     )
 
 
 @pytest.mark.own_cluster
-def test_engines_refuse_them_and_go_on(tmp_path: Path) -> None:
+def test_engines_refuse_them_and_go_on(tmp_path: Path, sessions: ForkServer) -> None:
     run_python(
         textwrap.dedent(
             """
@@ -135,4 +137,5 @@ def test_engines_refuse_them_and_go_on(tmp_path: Path) -> None:
             "PYTHONPATH": str(ROOT),
             **NO_DISPLAY,
         },
+        server=sessions,
     )

@@ -15,6 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.fork_server import ForkServer, Program
+
 # What was computed so short a time before a kill may be computed again: it travels in chunks of
 # half a second, which may take twice as long as expected, and is written within a second.
 WRITTEN_SECONDS = 2.0
@@ -22,6 +24,14 @@ WRITTEN_SECONDS = 2.0
 ORPHANED_SECONDS = 1.5
 # A guard against deadlocks.
 END_SECONDS = 300.0
+
+
+MODULE = "tests.checkpoints.long_run"
+FORKED = f"""
+import runpy, sys
+sys.argv[1:] = {{arguments!r}}
+runpy.run_module({MODULE!r}, run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass
@@ -36,26 +46,65 @@ class Report:
     too_early: list[tuple[int, float]] = field(default_factory=list)
 
 
-def start(folder: Path, elements: int, seconds: float, *more: str) -> subprocess.Popen[str]:
-    """Start a session; return when its engines are there."""
-    command = [sys.executable, "-m", "tests.checkpoints.long_run", str(folder), str(elements)]
-    process = subprocess.Popen(
-        [*command, str(seconds), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stderr is not None
-    for line in process.stdout:
+class Session:
+    """A session that runs, see `start`.
+
+    Parameters
+    ----------
+    process : subprocess.Popen or Program
+        Its process.
+    told : Path
+        The file that it writes errors to.
+    """
+
+    def __init__(self, process: subprocess.Popen[str] | Program, told: Path) -> None:
+        self.process = process
+        self._told = told
+
+    def end(self) -> str:
+        """Wait for its end; return what it has told."""
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            stream.read()
+        self.process.wait(END_SECONDS)
+        return self._told.read_text()
+
+
+def start(
+    folder: Path, elements: int, seconds: float, *more: str, server: ForkServer | None = None
+) -> Session:
+    """Start a session, or fork it from a process with its libraries; return when it is ready."""
+    arguments = [str(folder), str(elements), str(seconds), *more]
+    told = folder / "told"
+    process: subprocess.Popen[str] | Program
+    with told.open("w") as errors:
+        if server is not None:
+            process = server.start_code(FORKED.format(arguments=arguments), errors.fileno())
+        else:
+            command = [sys.executable, "-m", MODULE, *arguments]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert process.stdout is not None
+    for line in iter(process.stdout.readline, ""):
         if line.strip() == "ready":
-            return process
-    raise AssertionError(process.stderr.read())
+            return Session(process, told)
+    raise AssertionError(told.read_text())
 
 
 def run_with_kills(
-    folder: Path, kills: int, elements: int, seconds: float, kind: str, most: float
+    folder: Path,
+    kills: int,
+    elements: int,
+    seconds: float,
+    kind: str,
+    most: float,
+    server: ForkServer | None = None,
 ) -> Report:
-    """Run to the end, with so many kills before it; report."""
+    """Run to the end, with so many kills before it; report. The first session starts anew."""
     report, killed_at = Report(), []
     while True:
-        process = start(folder, elements, seconds, kind)
+        forked_from = server if report.sessions else None
+        session = start(folder, elements, seconds, kind, server=forked_from)
+        process = session.process
         report.sessions += 1
         if report.kills < kills:
             time.sleep(random.uniform(0.2, most))
@@ -63,7 +112,7 @@ def run_with_kills(
                 process.kill()
                 killed_at.append(time.time())
                 report.kills += 1
-        _, errors = process.communicate(timeout=END_SECONDS)
+        errors = session.end()
         report.resumed += "resuming the run of" in errors
         assert process.returncode in (0, -9), errors
         if (folder / "result").exists():

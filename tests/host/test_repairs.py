@@ -66,11 +66,25 @@ WITH_LIBRARIES = {
     *(repair.name for repairs in OF_PACKAGES.values() for repair in repairs),
 }
 
+#: What Parallel Flow's package imports, which each check with VisTrails' core enables: libraries,
+#: and parts of its own that neither import VisTrails nor look at their process.
+OF_THE_PACKAGE = (
+    "importlib.metadata",
+    "importlib.resources",
+    "multiprocessing.reduction",
+    "psutil",
+    "zmq",
+    "parallelflow.api",
+    "parallelflow.checkpoints.checkpoint",
+    "parallelflow.engine_manager",
+    "parallelflow.work.recovery",
+)
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     """Start the process that checks are forked from, each with a VisTrails of its own."""
-    server = ForkServer(*LIBRARIES)
+    server = ForkServer(*LIBRARIES, *OF_THE_PACKAGE)
     yield server
     server.stop()
 

@@ -45,7 +45,7 @@ get_manager().stop()
 """
 
 
-def test_the_files_are_what_their_programs_make(tmp_path: Path) -> None:
+def test_the_files_are_what_their_programs_make(tmp_path: Path, sessions: ForkServer) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
         "from docs.examples.make_best_of import make_with_package\n"
@@ -54,7 +54,8 @@ def test_the_files_are_what_their_programs_make(tmp_path: Path) -> None:
         "make_with_package(Path(sys.argv[1]) / 'best_of.vt')\n"
         "make(Path(sys.argv[1]) / 'loops.vt', build_versions)\n"
     )
-    run_python(code, str(tmp_path), home=tmp_path, environment={"PYTHONPATH": str(ROOT)})
+    environment = {"PYTHONPATH": str(ROOT)}
+    run_python(code, str(tmp_path), home=tmp_path, environment=environment, server=sessions)
     for example in (EXAMPLE, EXAMPLE.with_name("best_of.vt")):
         made = tmp_path / example.name
         with zipfile.ZipFile(made) as one, zipfile.ZipFile(example) as other:

@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import types
 from collections.abc import Mapping, Sequence
@@ -163,10 +164,15 @@ class ForkServer:
         return self._run(command, environment, seconds, folder, together)
 
     def run_script(
-        self, path: Path, folder: Path, environment: Mapping[str, str], seconds: float
+        self,
+        path: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        seconds: float,
+        arguments: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Run a script in a folder as ``python PATH`` does, if the repository is in PYTHONPATH."""
-        return self._run(("script", str(path)), environment, seconds, folder)
+        return self._run(("script", str(path), *arguments), environment, seconds, folder)
 
     def run_code(
         self,
@@ -287,6 +293,7 @@ def _be_program(
     try:
         os.environ.clear()
         os.environ.update(environment)
+        time.tzset()
         os.chdir(folder)
         if kind == "module":
             if folder != str(ROOT):
@@ -295,7 +302,7 @@ def _be_program(
             runpy.run_module(what, run_name="__main__", alter_sys=True)
         elif kind == "script":
             sys.path.insert(0, os.path.dirname(what))  # noqa: PTH120
-            sys.argv[:] = [what]
+            sys.argv[:] = [what, *arguments]
             _execute(Path(what).read_text(), what)
         else:
             sys.path.insert(0, "")

@@ -41,14 +41,14 @@ def test_code_and_scripts_are_programs_of_their_own(server: ForkServer, tmp_path
         "assert __main__.Here is Here and __name__ == '__main__'\n"
         "def late():\n    time.sleep(0.2)\n    print('late')\n"
         "threading.Thread(target=late).start()\n"
-        "print(sys.path[:2], sys.argv, os.getcwd(), globals().get('__file__'))\n"
+        "print(sys.path[:2], sys.argv, os.getcwd(), globals().get('__file__'), time.timezone)\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo"}
     for command, cwd, forked in (
         (["-c", code, "one"], ROOT, server.run_code(code, ["one"], environment, 60)),
-        ([script], tmp_path, server.run_script(script, tmp_path, environment, 60)),
+        ([script, "2"], tmp_path, server.run_script(script, tmp_path, environment, 60, ["2"])),
     ):
         started = subprocess.run(
             [sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True

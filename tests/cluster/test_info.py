@@ -8,13 +8,12 @@ import time
 
 import psutil
 import pytest
-from ipyparallel import error
+from ipyparallel import AsyncResult, error
 
 from parallelflow.engine_manager import EngineManager, State
 from parallelflow.engine_manager.model import Origin
 from parallelflow.progress import Progress, RunState
-
-from .sessions import wait_until
+from tests.support.waiting import open_files, wait_until, wait_until_closed
 
 # The engines are busy for this long, unless they are interrupted: info must not wait for it.
 BUSY_SECONDS = 60.0
@@ -51,6 +50,15 @@ def test_it_reads_as_text_and_as_json(shared: EngineManager) -> None:
     assert {e["origin"] for e in told["engines"]} == {"started here"}
 
 
+def interrupt(manager: EngineManager, *running: AsyncResult) -> None:
+    """Interrupt the first engine until this is over: it may be about to begin the next one."""
+    client = manager.connect()
+    assert client is not None
+    manager.interrupt_engine(0)
+    while not client.wait(running, timeout=1.0):
+        manager.interrupt_engine(0)
+
+
 def test_busy_engines_are_not_waited_for(shared: EngineManager) -> None:
     client = shared.connect()
     assert client is not None
@@ -66,10 +74,10 @@ def test_busy_engines_are_not_waited_for(shared: EngineManager) -> None:
         assert (second.busy, second.tasks_waiting) == (False, 0)
     finally:
         client.abort(running, block=False)
-        shared.interrupt_engine(0)
+        interrupt(shared, *running)
     for one in running:
         with pytest.raises((error.RemoteError, error.TaskAborted)):
-            one.get(timeout=30)
+            one.get()
     wait_until(lambda: not shared.info().engines[0].busy)
 
 
@@ -86,9 +94,9 @@ def test_another_session_sees_busy_engines_whole(shared: EngineManager) -> None:
         assert {e.origin for e in info.engines} == {Origin.OTHER_SESSION}
     finally:
         other.stop()
-        shared.interrupt_engine(0)
+        interrupt(shared, running)
     with pytest.raises(Exception, match="KeyboardInterrupt"):
-        running.get(timeout=30)
+        running.get()
 
 
 def test_runs_under_way_are_told(shared: EngineManager) -> None:
@@ -119,18 +127,14 @@ def test_a_hub_that_does_not_answer_is_told_soon(shared: EngineManager) -> None:
     wait_until(lambda: shared.info().answered)
 
 
-def open_files() -> int:
-    return psutil.Process().num_fds()
-
-
 def test_a_window_that_is_open_all_day_leaves_nothing_behind(shared: EngineManager) -> None:
     client = shared.connect()
     assert client is not None
-    before = len(client._futures), len(client.history), open_files()
+    before, files = (len(client._futures), len(client.history)), open_files()
     for _ in range(50):
         shared.info()
-    after = len(client._futures), len(client.history), open_files()
-    assert after == before
+    assert (len(client._futures), len(client.history)) == before
+    wait_until_closed(files)
 
 
 def test_the_processes_by_which_an_engine_is_interrupted_are_known(shared: EngineManager) -> None:

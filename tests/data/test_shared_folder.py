@@ -16,6 +16,7 @@ from parallelflow.data import folder_owners, mapping
 from parallelflow.data.folder_owners import folder_states, remove_abandoned
 from parallelflow.data.shared_file import FileReference, NotShared, read_buffers, write_buffers
 from parallelflow.data.shared_folder import SharedFolder
+from tests.support.waiting import open_files, wait_until_closed
 
 MAKE_AND_WAIT = """
 import sys, time
@@ -25,10 +26,6 @@ folder.write([[b"x" * 100_000]], last_reader=False)
 print(folder.path, flush=True)
 time.sleep(600)
 """
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def made() -> SharedFolder:
@@ -207,7 +204,7 @@ def test_thousands_of_files_can_be_mapped_at_once(tmp_path: Path) -> None:
         reference = write_buffers(str(tmp_path / "file"), [[b"%06d" % index]], last_reader=True)
         assert reference is not None
         kept.append(read_buffers(reference))
-    assert open_files() == before
+    wait_until_closed(before)
     assert [bytes(buffers[0]) for buffers in kept] == [b"%06d" % i for i in range(number)]
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 # A guard against deadlocks, for a machine that does much else; most of it takes a second.
 LIMIT_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.02
@@ -27,6 +29,22 @@ def wait_until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS) 
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
         time.sleep(LOOK_EVERY_SECONDS)
     return time.monotonic() - began
+
+
+def wait_until_closed(before: int) -> None:
+    """Wait until this process has no more files open than before: other threads have some briefly.
+
+    Parameters
+    ----------
+    before : int
+        What `open_files` has returned.
+    """
+    wait_until(lambda: open_files() <= before)
+
+
+def open_files() -> int:
+    """Return how many files this process has open."""
+    return psutil.Process().num_fds()
 
 
 def meet(folder: Path, processes: int = 2) -> int:

@@ -10,10 +10,11 @@ import gc
 import os
 import shutil
 import signal
+import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +23,9 @@ from tests.support.fork_server import SESSION_LIBRARIES, WINDOW_LIBRARIES, ForkS
 from tests.support.home import make_home
 from tests.support.shared_cluster import manager_with_engines
 from tests.support.stale_segments import remove_stale_segments
+
+if TYPE_CHECKING:
+    from tests.support.loaded_programs import LoadedPrograms
 
 HOME = make_home()
 RUN = leaks.mark_this_run()
@@ -88,6 +92,33 @@ def sessions(no_process_outlives_the_run: None) -> Iterator[ForkServer]:
     server = ForkServer(*SESSION_LIBRARIES)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded_programs(no_process_outlives_the_run: None) -> Iterator[LoadedPrograms]:
+    """Fork this process' controllers and engines from processes that have their libraries."""
+    from ipyparallel.cluster import launcher
+
+    from parallelflow.engine_manager.launch import local_engines
+    from tests.support.loaded_programs import LoadedPrograms
+
+    programs = LoadedPrograms()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (launcher, local_engines):
+            patch.setattr(module, "Popen", programs.popen)
+        yield programs
+    programs.stop()
+
+
+@pytest.fixture
+def programs_load_their_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start controllers and engines as the product does, in a test of that."""
+    from ipyparallel.cluster import launcher
+
+    from parallelflow.engine_manager.launch import local_engines
+
+    for module in (launcher, local_engines):
+        monkeypatch.setattr(module, "Popen", subprocess.Popen)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from .sessions import running, session, wait_until_gone
 
 pytestmark = [
     pytest.mark.own_cluster,
+    pytest.mark.usefixtures("programs_load_their_libraries"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines are forked on Linux"),
 ]
 

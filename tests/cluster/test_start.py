@@ -35,7 +35,10 @@ from tests.support.waiting import wait_until
 
 from .sessions import running
 
-pytestmark = pytest.mark.own_cluster
+pytestmark = [
+    pytest.mark.own_cluster,
+    pytest.mark.usefixtures("programs_load_their_libraries"),
+]
 
 
 def test_a_start_tells_each_engine_from_process_to_vistrails(

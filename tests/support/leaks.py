@@ -51,7 +51,9 @@ def processes_of(run: str) -> set[Left]:
     for process in psutil.process_iter():
         if process.pid != me.pid and (process.pid in children or _carries(process.pid, mark)):
             left = _describe(process)
-            if left is not None and not (OF_PYTHON in left.command and left.pid in own):
+            if left is not None and not (
+                left.pid in own and any(part in left.command for part in OWN)
+            ):
                 found.add(left)
     return found
 
@@ -91,8 +93,9 @@ def wait_until_gone(
         time.sleep(LOOK_EVERY_SECONDS)
 
 
-# Python's own: it ends with this process, where a test has made processes otherwise than by a fork.
-OF_PYTHON = "from multiprocessing.resource_tracker import main"
+# They end with this process: Python's own, where a test has made processes otherwise than by a
+# fork, and what controllers and engines of all tests are forked from.
+OWN = ("from multiprocessing.resource_tracker import main", "tests.support.loaded_programs")
 # A session's own folder: it goes when its process ends, and the next one removes it after a kill.
 # Qt keeps one file for each home.
 NOT_LEFT = ("parallelflow-core-", "qipc_")

@@ -12,11 +12,11 @@ import contextlib
 import json
 import os
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import psutil
@@ -90,11 +90,11 @@ async def _fork(engines: Sequence[ForkedEngine]) -> None:
     arguments = first.args[len(module_command(host_engines.LOCAL_ENGINE)) :]
     with (
         contextlib.suppress(OSError),
-        subprocess.Popen(
+        Popen(
             [*module_command(host_engines.__name__), host_engines.LOCAL_ENGINE, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
             env={**os.environ, **first.get_env()},
             cwd=first.work_dir,
             start_new_session=True,

@@ -13,6 +13,9 @@ ALIAS = "vistrails.packages.parallelflow"
 
 VISTRAILS = "vistrails"
 
+TOKEN_VARIABLE = "PARALLELFLOW_SESSION"
+"""The environment variable that every process started by a session inherits."""
+
 QUIET_REQUEST = "parallelflow-quiet"
 """The label of requests for which an engine of ours publishes nothing beside its reply: neither
 that it is busy and idle, nor, at once, what was printed."""

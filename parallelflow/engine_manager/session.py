@@ -215,7 +215,7 @@ class Session:
         """
         left = self.stop_processes()
         self.launch.forget()
-        self._end()
+        self._end(stopped=not left)
         return left
 
     def stop_processes(self) -> list[int]:
@@ -248,12 +248,12 @@ class Session:
             ) from e
         self._end()
 
-    def _end(self) -> None:
+    def _end(self, stopped: bool = False) -> None:
         with contextlib.suppress(Exception):
             self.launch.close()
         with self._guard_lock:  # the watch over the cluster must not start another one now
             self._ended = True
-            self.guard.release()
+            self.guard.release(stopped)
 
 
 def _refused(error: OSError) -> ControllerFailed:

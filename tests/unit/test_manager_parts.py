@@ -240,6 +240,37 @@ def test_the_guard_ends_what_is_recorded_when_its_pipe_does(folder: Path) -> Non
     assert watching.process is not None and not watching.process.alive()
 
 
+def test_the_guard_stops_what_is_there_though_it_is_told_that_all_is_stopped(folder: Path) -> None:
+    """A controller that has just ended may have started another process before."""
+    record = SessionRecord.of_this_session(folder)
+    late = {**os.environ, TOKEN_VARIABLE: record.token}
+    with subprocess.Popen(SLEEP, start_new_session=True, env=late) as process:
+        guard.Guard(record, dict(os.environ)).release(stopped=True)
+        assert process.wait(60) == -15
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_guard_of_a_session_that_has_stopped_all_loads_nothing(
+    folder: Path, recorded: bool
+) -> None:
+    record = SessionRecord.of_this_session(folder)
+    if recorded:
+        record.announce()
+    code = (
+        "import sys\nfrom parallelflow.engine_manager.system import guard\n"
+        "print(guard.main(sys.argv[1:]), 'psutil' in sys.modules)"
+    )
+    me = record.session
+    arguments = [str(record.path), str(me.pid), me.start_stamp, record.token]
+    told = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=guard.STOPPED,
+        capture_output=True,
+        check=True,
+    )
+    assert told.stdout.split() == [b"0", str(recorded).encode()] and not record.path.exists()
+
+
 def test_the_guard_leaves_what_was_left_running(folder: Path) -> None:
     with subprocess.Popen(SLEEP, start_new_session=True) as process:
         engine = record_of(process.pid, "engine")

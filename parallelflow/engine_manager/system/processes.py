@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from parallelflow.names import TOKEN_VARIABLE
+
 from .process_table import pids_with_variable, stat_fields
 
 __all__ = [
@@ -32,11 +34,8 @@ __all__ = [
     "started_after",
 ]
 
-# Environment variable that every process started by a session inherits.
 ENGINE_SET = "PARALLELFLOW_ENGINE_SET"
 """The environment variable that names the set in which an engine was started."""
-
-TOKEN_VARIABLE = "PARALLELFLOW_SESSION"
 
 # Where the system gives creation times by the wall clock only, two readings may differ by
 # this much while the clock is being adjusted (psutil's documentation).

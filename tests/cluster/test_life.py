@@ -49,8 +49,8 @@ START = "manager.start_engines(1)\ntell('started', *manager.started())\n"
 def test_what_a_session_started_ends_with_it(
     sessions: ForkServer, profile: str, end: str, code: int
 ) -> None:
-    ends_by_itself = code == 0  # as only a Python of its own does
-    server = None if ends_by_itself else sessions
+    # How it ends by itself is Python's own.
+    server = sessions if code < 0 else None
     with session(profile, START + "sys.stderr.close(); " + end, server) as one:
         assert len(one.wait_for("started")) == 2
         assert one.end() == code

@@ -20,7 +20,7 @@ from parallelflow.host.repairs import (
     packages_with_repairs,
 )
 from tests.host import symptoms
-from tests.support.fork_server import LIBRARIES, ForkServer
+from tests.support.fork_server import LIBRARIES, PARTS, ForkServer
 
 ROOT = Path(__file__).parents[2]
 OF_PACKAGES = {codepath: load_package_repairs(codepath) for codepath in packages_with_repairs()}
@@ -66,25 +66,20 @@ WITH_LIBRARIES = {
     *(repair.name for repairs in OF_PACKAGES.values() for repair in repairs),
 }
 
-#: What Parallel Flow's package imports, which each check with VisTrails' core enables: libraries,
-#: and parts of its own that neither import VisTrails nor look at their process.
+#: Libraries that Parallel Flow's package imports, which each check with VisTrails' core enables.
 OF_THE_PACKAGE = (
     "importlib.metadata",
     "importlib.resources",
     "multiprocessing.reduction",
     "psutil",
     "zmq",
-    "parallelflow.api",
-    "parallelflow.checkpoints.checkpoint",
-    "parallelflow.engine_manager",
-    "parallelflow.work.recovery",
 )
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     """Start the process that checks are forked from, each with a VisTrails of its own."""
-    server = ForkServer(*LIBRARIES, *OF_THE_PACKAGE)
+    server = ForkServer(*LIBRARIES, *OF_THE_PACKAGE, *PARTS)
     yield server
     server.stop()
 

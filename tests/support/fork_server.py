@@ -43,9 +43,18 @@ LIBRARIES = (
 )
 #: What sessions that have a cluster import beside.
 SESSION_LIBRARIES = (*LIBRARIES, "ipyparallel")
+#: Parts of Parallel Flow's package, which VisTrails enables, that neither import VisTrails nor look
+#: at their process. For programs that are about VisTrails or its window.
+PARTS = (
+    "parallelflow.api",
+    "parallelflow.checkpoints.checkpoint",
+    "parallelflow.engine_manager",
+    "parallelflow.work.recovery",
+)
 #: What VisTrails' window imports beside, and its packages, which it enables when it first opens.
 WINDOW_LIBRARIES = (
     *LIBRARIES,
+    *PARTS,
     "PyQt5.QtNetwork",
     "PyQt5.QtPrintSupport",
     "PyQt5.QtSvg",

@@ -107,13 +107,15 @@ def test_a_record_that_another_one_has_removed_does_not_come_back(
     assert not record.path.exists()
 
 
-def test_a_record_stays_while_another_one_holds_the_lock(
+def test_a_record_stays_as_it_is_while_another_one_holds_the_lock(
     record: SessionRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """That one may remove it at any moment: it would come back if it was written."""
+    written = record.path.read_text()
     @contextlib.contextmanager
     def lock(folder: Path, seconds: float) -> Iterator[bool]:
         yield False
 
     monkeypatch.setattr(records, "profile_lock_if_free", lock)
     assert record.stop() == []
-    assert record.path.exists() and CLIENT in left(record)
+    assert record.path.read_text() == written and CLIENT in left(record)

@@ -112,6 +112,7 @@ def test_a_record_stays_as_it_is_while_another_one_holds_the_lock(
 ) -> None:
     """That one may remove it at any moment: it would come back if it was written."""
     written = record.path.read_text()
+
     @contextlib.contextmanager
     def lock(folder: Path, seconds: float) -> Iterator[bool]:
         yield False

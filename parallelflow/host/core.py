@@ -170,6 +170,8 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None,
     repairs.repair_for_headless_core()
     application.VistrailsStartup = private_startup(startup, saved)
     environment = os.environ.get(_USER_PACKAGES_VARIABLE)
+    # Before it starts: of a start that is interrupted there is an application, too.
+    atexit.register(stop_core)
     try:
         app = application.init(options_dict=_options(folder, execution_log), args=[])
     finally:
@@ -179,7 +181,6 @@ def _start(folder: Path | None, execution_log: bool, user_packages: Path | None,
             os.environ[_USER_PACKAGES_VARIABLE] = environment
     # Scripts that use VisTrails' own API get this application instead of a second one.
     api.is_initialized, api._application = True, app
-    atexit.register(stop_core)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=functools.partial(_disown, app))
     return app

@@ -229,6 +229,26 @@ def test_a_session_can_be_ended_before_the_process(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_a_start_that_is_interrupted_nothing_is_printed_at_the_end() -> None:
+    code = """if True:
+        import gc
+        from parallelflow import host
+        host.activate()
+        from vistrails.core.packagemanager import PackageManager
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+        PackageManager.initialize_packages = interrupt
+        try:
+            host.start_core()
+        except KeyboardInterrupt:
+            gc.freeze()  # as the command does while it loads
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_what_a_killed_session_left_is_removed_by_the_next_and_a_living_ones_is_not(
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from parallelflow.engine.plain_function import plain_function
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
 from tests.support.foreign_cluster import foreign_cluster
+from tests.support.fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "descendants"
@@ -92,14 +94,10 @@ def in_fork(code: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def vistrail(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def vistrail(tmp_path_factory: pytest.TempPathFactory, sessions: ForkServer) -> Path:
     folder = tmp_path_factory.mktemp("cases")
-    subprocess.run(
-        [sys.executable, "-m", "tests.cli.make_cases", folder],
-        check=True,
-        cwd=ROOT,
-        timeout=LIMIT_SECONDS,
-    )
+    made = sessions.run("tests.cli.make_cases", [str(folder)], os.environ, LIMIT_SECONDS)
+    assert made.returncode == 0, made.stderr
     return folder / "cases.vt"
 
 

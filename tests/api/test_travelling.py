@@ -8,6 +8,7 @@ import functools
 import gzip
 import inspect
 import multiprocessing
+import os
 import socket
 import sqlite3
 import subprocess
@@ -24,6 +25,7 @@ import pytest
 from parallelflow import api
 from parallelflow.engine import exceptions
 from parallelflow.errors import ElementError, FunctionNotSendable, RemoteTraceback
+from tests.support.fork_server import ROOT, ForkServer
 
 SECONDS = 120
 
@@ -441,12 +443,10 @@ if __name__ == "__main__":
 """
 
 
-def test_functions_and_exceptions_of_a_script(tmp_path: Path) -> None:
+def test_functions_and_exceptions_of_a_script(tmp_path: Path, sessions: ForkServer) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=SECONDS
-    )
+    done = sessions.run_script(script, tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)}, SECONDS)
     lines = done.stdout.splitlines()
     assert lines[:6] == [
         "([2, 4], True)",

@@ -118,16 +118,11 @@ def here(capsys: pytest.CaptureFixture[str]) -> RunHere:
 
 
 @pytest.fixture(scope="session")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cases(tmp_path_factory: pytest.TempPathFactory, sessions: ForkServer) -> Path:
     """Return the vistrail with a tagged version per case; see make_cases.py."""
     folder = tmp_path_factory.mktemp("cases")
-    subprocess.run(
-        [sys.executable, "-m", "tests.cli.make_cases", folder],
-        check=True,
-        cwd=ROOT,
-        env=environment(),
-        timeout=SECONDS,
-    )
+    made = sessions.run("tests.cli.make_cases", [str(folder)], environment(), SECONDS)
+    assert made.returncode == 0, made.stderr
     return folder / "cases.vt"
 
 

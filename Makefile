@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 EXAMPLE := docs/examples/digits_sweep.vt
+SOURCES := $(shell find parallelflow tests -name '*.py')
 
 # Another Python than the environment's, if one is asked for, makes the environment anew.
 ifdef PYTHON
@@ -131,6 +132,13 @@ $(STAMPS)/gui: $(STAMPS)/run $(STAMPS)/libraries
 
 $(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
 	@sh tools/install.sh $(VENV) test "the tests' tools"
+	@touch $@
+
+# What is not compiled is compiled by each of the processes that are started, hundreds of them, where
+# Python is told not to keep that; and pytest compiles tests in a way of its own, while it collects them.
+$(STAMPS)/compiled: $(STAMPS)/test $(SOURCES)
+	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q parallelflow tests
+	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1
 	@touch $@
 
 $(STAMPS)/pythons: $(STAMPS)/test tools/test-pythons.sh

@@ -59,15 +59,8 @@ test: style
 
 # Clusters spend half of their time waiting for each other, so four tests run at once, also on two
 # cores. Each process has a part of the tests, in their order, since neighbours share clusters; one that
-# has finished takes half of what another has left. What is not compiled is compiled by each of the
-# processes that are started, hundreds of them, where Python is told not to keep that. So are the files of
-# tests by pytest itself, in four seconds, and each of the four processes reads all of them: each half of
-# them is collected once before.
-KEEP_COMPILED = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python
-
-pytest: $(STAMPS)/pythons
-	-@$(KEEP_COMPILED) -m compileall -q parallelflow tests
-	-@for half in '[a-g]*' '[h-z]*'; do $(KEEP_COMPILED) -m pytest --collect-only -qq tests/$$half >/dev/null & done; wait
+# has finished takes half of what another has left.
+pytest: $(STAMPS)/pythons $(STAMPS)/compiled
 	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 4 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/slow-pythons
@@ -135,10 +128,13 @@ $(STAMPS)/test: $(STAMPS)/vistrails $(STAMPS)/libraries setup.py
 	@touch $@
 
 # What is not compiled is compiled by each of the processes that are started, hundreds of them, where
-# Python is told not to keep that; and pytest compiles tests in a way of its own, while it collects them.
+# Python is told not to keep that. So are the files of tests by pytest, in a way of its own, while it
+# collects them: for four seconds in each of its processes.
+KEEP_COMPILED = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python
+
 $(STAMPS)/compiled: $(STAMPS)/test $(SOURCES)
-	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q parallelflow tests
-	-@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq > /dev/null 2>&1
+	-@$(KEEP_COMPILED) -m compileall -q parallelflow tests
+	-@$(KEEP_COMPILED) -m pytest --collect-only -qq > /dev/null 2>&1
 	@touch $@
 
 $(STAMPS)/pythons: $(STAMPS)/test tools/test-pythons.sh

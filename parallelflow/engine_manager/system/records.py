@@ -217,6 +217,8 @@ class SessionRecord:
             self._remove_files(coming_up, lock_seconds)
         if was_there and not left and not self.path.exists():
             return left  # a guard or the next session has done the same meanwhile, to its end
+        if not left and not self.jobs and self.files:
+            return left  # whoever holds the lock for these may remove the record at any moment
         with contextlib.suppress(OSError):
             self.write()
         return left

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.run import ROOT, run_python
+from tests.support.fork_server import ForkServer
 
 PACKAGE = ROOT / "docs" / "examples" / "montecarlo"
 
@@ -105,7 +106,7 @@ for number, part in enumerate(sys.argv[1:], 1):
 
 
 @pytest.mark.own_cluster
-def test_it_works_as_its_page_says(tmp_path: Path) -> None:
+def test_it_works_as_its_page_says(tmp_path: Path, sessions: ForkServer) -> None:
     """In a home in which a user has put the package where the guide says."""
     shutil.copytree(
         PACKAGE,
@@ -120,4 +121,5 @@ def test_it_works_as_its_page_says(tmp_path: Path) -> None:
         CANCEL_LEAVES_NO_TASK_BEHIND_AND_A_LOST_CLUSTER_IS_TOLD,
         home=tmp_path,
         environment={"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": str(ROOT)},
+        server=sessions,
     )

@@ -116,7 +116,7 @@ def test_a_file_is_opened_and_who_disables_ours_keeps_it_disabled(
     home: Path, windows: ForkServer
 ) -> None:
     if not (home / "saved.vt").exists():
-        walk(windows, home, "build_a_workflow", "save", "quit_by_menu")
+        walk(windows, home, "build_a_workflow", "execute", "save", "quit_by_menu")
     steps = ["a_vistrail_is_open", "disable_in_preferences", "quit_by_menu"]
     walk(windows, home, *steps, "--", str(home / "saved.vt"))
     enabled, disabled = startup_lists(home)

@@ -176,7 +176,8 @@ def _openings(path: Path) -> Iterator[str]:
             name = getattr(function, "attr", getattr(function, "id", ""))
             # `parse` of ElementTree takes a file's name; others take texts.
             of = ast.unparse(function).rpartition(".")[0]
-            if "/proc/" in of or of == "SharedFolder":
+            given = "".join(map(ast.unparse, node.args[:1]))
+            if "/proc/" in of + given or of == "SharedFolder":
                 continue
             if of in ("", "safe_files") and name in safe_files.__all__:
                 continue

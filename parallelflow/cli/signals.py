@@ -9,6 +9,7 @@ a workflow forks have none of it.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import enum
 import os
@@ -16,6 +17,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
@@ -30,6 +32,9 @@ GRACE_SECONDS = 10.0
 # Stopping engines by force takes as long as an orderly stop at most; it may also wait for
 # a lock of the main thread that never comes free.
 LAST_RESORT_SECONDS = 10.0
+
+# The frame that swallowed an exception has returned by then; if it has not, it is raised once more.
+AGAIN_SECONDS = 0.01
 
 # SIGHUP (the terminal was closed) does not exist on every system.
 _HANGUP = getattr(signal, "SIGHUP", None)
@@ -62,6 +67,7 @@ class Answer(enum.Enum):
 
 
 Question = Callable[[socket.socket], Answer]
+Hook = Callable[["sys.UnraisableHookArgs"], object]
 
 _received: int | None = None
 # Whether a block handles signals, and the one that `stop` stands for.
@@ -70,6 +76,10 @@ _instead: int | None = None
 # What Ctrl-C asks, if anything, and whether the answer was to leave the run.
 _question: Question | None = None
 _leave = False
+# Whether the exception of the signal received is to be raised once more, and how many signals to
+# the main thread this process has sent itself, which its watcher is to pass over.
+_again = False
+_own = 0
 # A question ends with the run that it is about.
 _question_lock = threading.Lock()
 
@@ -142,9 +152,10 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         Called in another thread if the block has not ended `GRACE_SECONDS` after the
         signal, or at once at a second signal; then the process ends.
     """
-    global _received, _handling, _instead, _leave
+    global _received, _handling, _instead, _leave, _again, _own
     _received = _instead = None
-    _leave = False
+    _leave = _again = False
+    _own = 0
     # Whoever began us with a signal ignored, as nohup does, wants it ignored; but a shell ignores
     # Ctrl-C for what it runs in the background, where "kill -INT" still means this process.
     nohup = _HANGUP is not None and signal.getsignal(_HANGUP) == signal.SIG_IGN
@@ -161,12 +172,16 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         target=_watch, args=(reader, ours, last_resort), name="parallelflow-signals", daemon=True
     )
     watcher.start()
+    previous, hook = sys.unraisablehook, _hook_before(sys.unraisablehook)
+    sys.unraisablehook = hook
     _handling = True
     try:
         yield
     finally:
         with _question_lock:
             _handling = False
+        if sys.unraisablehook is hook:
+            sys.unraisablehook = previous
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -178,25 +193,54 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    global _received
+    global _received, _again
     if number == signal.SIGINT and _question is not None:
         return  # the watcher asks
-    if _received is None:
-        _received = _instead or number
+    if _received is None or _again:
+        _again = False
+        _received = _received or _instead or number
         raise Stopped(_received)
+
+
+def _hook_before(previous: Hook) -> Hook:
+    """Return what Python calls with exceptions that it cannot raise; the others have `previous`.
+
+    What a signal raises while an object is taken down, or by a callback of a weak reference, such
+    as those of the import system, would go no further.
+    """
+
+    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
+        if isinstance(unraisable.exc_value, Stopped):
+            # In a thread, since it would be raised here. Other ways to start one take locks, which
+            # what was interrupted may hold.
+            with contextlib.suppress(RuntimeError):
+                _thread.start_new_thread(_raise_again, ())
+        else:
+            previous(unraisable)
+
+    return hook
+
+
+def _raise_again() -> None:
+    global _again, _own
+    time.sleep(AGAIN_SECONDS)
+    with _question_lock:
+        if _handling:
+            _again = True
+            _own += 1
+            _wake_main()
 
 
 def _watch(
     reader: socket.socket, ours: Sequence[signal.Signals], last_resort: Callable[[], object]
 ) -> None:
-    own = 0  # signals that this thread has sent to the main thread
-
     def next_signal() -> int | None:
         """Return the next signal of ours, None when the block has ended."""
-        nonlocal own
+        global _own
         while received := reader.recv(1):
-            if own and received[0] == signal.SIGTERM:
-                own -= 1
+            if _own and received[0] == signal.SIGTERM:
+                with _question_lock:
+                    _own -= 1
             elif received[0] in ours and not (_leave and received[0] == _HANGUP):
                 return received[0]
         return None
@@ -211,7 +255,7 @@ def _watch(
             first = next_signal()
             if first != signal.SIGINT:
                 break
-        own += _stop_main(answer is Answer.LEAVE)
+        _stop_main(answer is Answer.LEAVE)
         break
     if first is None:
         return
@@ -227,16 +271,15 @@ def _watch(
     os._exit(exit_code() or 128 + first)
 
 
-def _stop_main(leave: bool) -> bool:
-    """Raise in the main thread what Ctrl-C does there; return False if its block has ended."""
-    global _instead, _leave
+def _stop_main(leave: bool) -> None:
+    """Raise in the main thread what Ctrl-C does there, unless its block has ended."""
+    global _instead, _leave, _own
     with _question_lock:
-        if not _handling:
-            return False
-        _leave = leave and _question is not None  # a run that has just ended is not left
-        _instead = signal.SIGINT
-        _wake_main()
-        return True
+        if _handling:
+            _leave = leave and _question is not None  # a run that has just ended is not left
+            _instead = signal.SIGINT
+            _own += 1
+            _wake_main()
 
 
 def _wake_main() -> None:

@@ -21,6 +21,14 @@ from parallelflow.cli.signals import Answer
 SECONDS = 60.0
 
 
+@pytest.fixture(autouse=True)
+def no_signal_is_remembered() -> Iterator[None]:
+    """Forget the last signal: a command that another test runs in this process would end by it."""
+    yield
+    with signals.handled(lambda: None):
+        pass
+
+
 def wait_for_the_end() -> None:
     """Wait for a signal, in pieces: one may come just before a wait begins."""
     end = time.monotonic() + SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -95,6 +96,44 @@ def test_a_start_of_engines_is_given_up(cases: Path, processes: int) -> None:
     wait_until(lambda: len(family(process)) >= processes, SECONDS)
     returned, _ = end(process, signal.SIGTERM)
     assert returned == 143
+
+
+SWALLOWED = """
+import os, signal, sys, time, weakref
+from parallelflow.cli import signals
+
+class Taken:
+    pass
+
+class TakenDown:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+def called(reference):
+    os.kill(os.getpid(), int(sys.argv[1]))
+
+try:
+    with signals.handled(lambda: print("by force")):
+        if sys.argv[2] == "__del__":
+            TakenDown()
+        else:
+            taken = Taken()
+            reference = weakref.ref(taken, called)
+            del taken
+        time.sleep(60)
+except signals.Stopped:
+    time.sleep(0.1)  # no other one is raised here
+    print(signals.exit_code())
+"""
+
+
+@pytest.mark.parametrize("where", ["__del__", "weakref"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_python_swallows_is_raised_again(number: signal.Signals, where: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(int(number)), where], capture_output=True, text=True
+    )
+    assert (process.stdout, process.stderr) == (f"{128 + number}\n", "")
 
 
 def test_code_that_swallows_the_interruption_is_ended_all_the_same(cases: Path) -> None:

@@ -57,11 +57,11 @@ gui: $(STAMPS)/gui
 test: style
 	@$(MAKE) --no-print-directory -j 2 typing pytest
 
-# Clusters spend half of their time waiting for each other, so four tests run at once, also on two
+# Clusters spend half of their time waiting for each other, so five tests run at once, also on two
 # cores. Each process has a part of the tests, in their order, since neighbours share clusters; one that
 # has finished takes half of what another has left.
 pytest: $(STAMPS)/pythons $(STAMPS)/compiled
-	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 4 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 5 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/slow-pythons
 	$(BIN)/python -m pytest -m 'slow and not fleet' $(PYTEST_OPTIONS)

@@ -150,6 +150,11 @@ def no_process_outlives_the_run() -> Iterator[None]:
         warnings.warn(pytest.PytestWarning(text), stacklevel=1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait for long: at the end, nothing would be left to do beside."""
+    items.sort(key=lambda item: item.get_closest_marker("long_wait") is None)
+
+
 def pytest_collection_finish() -> None:
     """Leave what pytest has made of all tests out of each search for garbage: a second of it."""
     gc.collect()

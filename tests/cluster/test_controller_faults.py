@@ -220,6 +220,7 @@ def test_whoever_comes_later_is_told(
     assert late.profile in str(error.value) and "Stop it" in str(error.value)
 
 
+@pytest.mark.long_wait
 def test_slow_and_stopped_engines_are_no_fault_of_the_controller(shared: EngineManager) -> None:
     client = shared.connect()
     assert client is not None
@@ -239,6 +240,7 @@ def test_slow_and_stopped_engines_are_no_fault_of_the_controller(shared: EngineM
     assert run.values == [i * 10 for i in range(100)]
 
 
+@pytest.mark.long_wait
 @pytest.mark.parametrize(
     ("role", "how"),
     [("mux", STOP), slow("mux", KILL), slow("hb_ping", KILL), slow("hb_ping", STOP)],

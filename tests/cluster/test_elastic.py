@@ -44,6 +44,7 @@ def finish(run: Run) -> None:
         assert time.monotonic() < deadline
 
 
+@pytest.mark.long_wait
 def test_engines_come_with_the_work_and_go_when_it_is_done(
     manager: EngineManager, profile: str, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_engines_come_with_the_work_and_go_when_it_is_done(
     assert manager.ensure_engines() is connection.client and len(connection.fit) >= 1
 
 
+@pytest.mark.long_wait
 def test_the_reason_is_told_if_no_engine_comes(
     manager: EngineManager, profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

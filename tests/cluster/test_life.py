@@ -192,6 +192,7 @@ def test_a_controller_that_dies_is_noticed_and_its_rest_removed(
     assert manager.state is State.ENGINES and manager.alive()
 
 
+@pytest.mark.long_wait
 def test_a_controller_that_cannot_be_watched_is_asked(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,6 +183,7 @@ if sys.argv[2] == "go on":
 """
 
 
+@pytest.mark.long_wait
 def test_the_next_map_works_after_one_that_hung_in_c_code(profile: str) -> None:
     out, err = finish(script(profile, STUCK, "go on"))
     assert out.split() == ["late", "late", "2", "engines"]
@@ -201,6 +202,7 @@ def test_work_does_not_go_on_when_its_own_session_ends_the_cluster(
     wait_until_gone(profile, LOSE_SECONDS)
 
 
+@pytest.mark.long_wait
 def test_engines_left_running_that_hang_in_c_code_are_replaced(
     sessions: ForkServer, manager: EngineManager
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_replacement_that_is_killed_while_it_starts_is_tried_again(
     assert len(client.ids) == 1
 
 
+@pytest.mark.long_wait
 def test_a_frozen_engine_that_was_replaced_is_ended(manager: EngineManager, profile: str) -> None:
     folder = Path(os.environ["IPYTHONDIR"]) / f"profile_{profile}"
     folder.mkdir(parents=True)
@@ -287,6 +290,7 @@ def test_a_frozen_engine_that_was_replaced_is_ended(manager: EngineManager, prof
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.long_wait
 def test_engines_that_are_stopped_are_nobodys_fault(manager: EngineManager, tmp_path: Path) -> None:
     """Three times the engine that an element runs on is stopped, and it is not blamed."""
     manager.start_engines(4)

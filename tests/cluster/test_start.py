@@ -335,6 +335,7 @@ def test_a_launcher_whose_program_is_missing_starts_nothing(
     assert running(profile) == {}
 
 
+@pytest.mark.long_wait
 def test_an_engine_that_is_late_does_not_stop_the_others(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

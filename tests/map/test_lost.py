@@ -271,6 +271,7 @@ o = 1 / (i % 40)
 """
 
 
+@pytest.mark.long_wait
 @pytest.mark.parametrize("policy", ["stop", "finish others"])
 def test_the_policy_holds_where_a_map_goes_on_in_this_process(
     cluster: Any, kill_mux: Any, monkeypatch: Any, tmp_path: Path, policy: str

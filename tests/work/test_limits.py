@@ -62,6 +62,7 @@ def run_of(cluster: Cluster, elements: list[Any], policy: ElementPolicy, **optio
                **options)  # fmt: skip
 
 
+@pytest.mark.long_wait
 @on_both
 def test_all_others_survive_elements_that_never_end(cluster: Cluster) -> None:
     elements: list[Any] = [*range(TOTAL)]

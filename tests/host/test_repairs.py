@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,31 +125,11 @@ def test_every_repair_tells_what_it_is_for() -> None:
         assert repair.symptom and repair.cause and repair.affected and repair.modules
 
 
-Checks = dict[str, "Future[subprocess.CompletedProcess[str]]"]
-
-
-@pytest.fixture(scope="module")
-def checks(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Checks]:
-    """Start the check of each repair that is to be tested, on as many cores as there are."""
-    wanted = {
-        str(getattr(item.callspec.params["repair"], "name", ""))
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.originalname == test_without_the_repair_the_fault_shows.__name__
-    }
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {
-            name: pool.submit(
-                check, servers, name, without=",".join([name, *SYMPTOMS[name].hidden_by])
-            )
-            for name in sorted(wanted)
-        }
-
-
 @pytest.mark.parametrize("repair", ALL, ids=lambda repair: repair.name)
-def test_without_the_repair_the_fault_shows(repair: Repair, checks: Checks) -> None:
+def test_without_the_repair_the_fault_shows(repair: Repair, servers: Servers) -> None:
     symptom = SYMPTOMS[repair.name]
-    result = checks[repair.name].result()
+    without = ",".join([repair.name, *symptom.hidden_by])
+    result = check(servers, repair.name, without=without)
     if result.returncode == symptoms.NOT_HERE:
         pytest.skip(f"this machine has not the fault ({repair.affected})")
     assert result.returncode == 1, result.stderr

@@ -52,16 +52,16 @@ run: $(STAMPS)/run
 gui: $(STAMPS)/gui
 	$(BIN)/parallelflow gui
 
-# mypy has one core for a minute or two. The environments of other Pythons are made beside it, and
+# mypy has one core for some seconds. The environments of other Pythons are made beside it, and
 # the tests, which wait now and then, go on beside it.
 test: style
 	@$(MAKE) --no-print-directory -j 2 typing pytest
 
-# Clusters spend half of their time waiting for each other, so five tests run at once, also on two
+# Clusters spend half of their time waiting for each other, so six tests run at once, also on two
 # cores. Each process has a part of the tests, in their order, since neighbours share clusters; one that
 # has finished takes half of what another has left.
 pytest: $(STAMPS)/pythons $(STAMPS)/compiled
-	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 5 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m 'not slow and not fleet' -n 6 --dist worksteal --durations=10 --durations-min=5 $(PYTEST_OPTIONS)
 
 test-slow: $(STAMPS)/slow-pythons
 	$(BIN)/python -m pytest -m 'slow and not fleet' $(PYTEST_OPTIONS)

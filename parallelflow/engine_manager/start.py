@@ -143,6 +143,7 @@ class StartTransaction:
             self._wait_for_registration(cluster.connection)
             if self._request.until is Stage.READY:
                 self._wait_for_vistrails(cluster.connection)
+            self._check_parts(session)
             assert self._engines is not None
             self._engines.end_watch()
             assert cluster.connection is not None
@@ -366,6 +367,22 @@ class StartTransaction:
             raise engines_failed(
                 connection, self._engines, (ready, self._n), lost or why, self._controller_before
             )
+
+    def _check_parts(self, session: Session) -> None:
+        """Raise if a part of the controller has ended as it began, whose port somebody else took.
+
+        Without some parts engines register and compute, but cannot be interrupted, or their
+        output is lost. A shutdown by ipyparallel's client waits for answers without end then.
+        """
+        if not self._controller_before and session.launch.has_met_taken_port():
+            error = ControllerFailed(
+                f"A part of the controller of the profile {self._cluster.profile!r} has ended: "
+                "another program had taken its port. Start new engine processes to start another "
+                "one.",
+                session.launch.controller_log(),
+            )
+            error.passing = True
+            raise error
 
     def _check_cancelled(self) -> None:
         if self._request.cancel.is_set():

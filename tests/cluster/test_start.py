@@ -463,6 +463,30 @@ def test_a_controller_whose_port_was_taken_in_that_moment_is_started_once_more(
     assert "Trying it once more" in caplog.text
 
 
+def test_a_cluster_without_a_part_that_found_its_port_taken_is_started_again(
+    manager: EngineManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Engines register without it, but could not be interrupted."""
+    killed: list[int] = []
+
+    def end_control(snapshot: StartSnapshot) -> None:
+        if killed or not snapshot.count(Stage.REGISTERED):
+            return
+        found = [ControllerProcesses(file).pids() for file in connections(manager.profile)]
+        [log] = profiles.ensure_folder(manager.profile).glob("log/ipcontroller-*.log")
+        with log.open("a") as stream:
+            stream.write("zmq.error.ZMQError: Address already in use\n")
+        for pid in found[0]["control"]:
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    manager.start_engines(1, progress=end_control)
+    assert killed and caplog.text.count("Trying it once more") == 1
+    connection = manager.cluster.connection
+    assert connection is not None and connection.impairments() == []
+    assert "control" in ControllerProcesses(connection.file).pids()
+
+
 def test_a_part_of_the_controller_that_found_its_port_taken_is_no_end_of_a_start(
     manager: EngineManager, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -231,6 +231,7 @@ def opened_once(home: Path, walk: Walk) -> Path:
     """
     home = short_home(home)
     walk(home, "quit_by_menu")
+    walks.forget_unsaved(home)
     disable_packages(home, *LARGE_PACKAGES)
     return home
 

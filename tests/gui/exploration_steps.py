@@ -243,7 +243,9 @@ def cancel_an_exploration() -> None:
 
     def cancel() -> None:
         found = [w for w in base.app().topLevelWidgets() if type(w).__name__ == "PEProgressDialog"]
-        if found and len(noted_so_far("model")) >= 2:
+        # Points may have begun before the dialog has been told of them.
+        told = bool(found) and "engine" in found[0].labelText()
+        if told and len(noted_so_far("model")) >= 2:
             KNOWN["label"] = found[0].labelText()
             found[0].cancel()
             timer.stop()

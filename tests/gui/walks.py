@@ -67,6 +67,7 @@ def walk(
     program: str = "window_steps",
 ) -> None:
     """Open the window, take the steps and quit; all must have passed, and the exit is clean."""
+    forget_unsaved(home)
     arguments = _arguments(home, steps, vistrail)
     done = windows.run(f"tests.gui.{program}", arguments, _environment(home), LIMIT)
     out, err = done.stdout, done.stderr
@@ -77,6 +78,12 @@ def walk(
     # Exceptions in slots end the walk; what else is printed would be on a user's terminal.
     lines = printed(err) + [line for line in out.splitlines() if not line.startswith(OWN)]
     assert not lines, f"{out}\n{err}"
+
+
+def forget_unsaved(home: Path) -> None:
+    """Remove what another walk has left unsaved: a window would ask about it, and wait."""
+    for file in (home / ".vistrails" / "autosave").glob("*"):
+        file.unlink()
 
 
 #: Told once for a home, and only where a busy machine takes more than 5 s for it.

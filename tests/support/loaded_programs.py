@@ -249,8 +249,7 @@ def load_engines() -> None:
 def load_controller() -> None:
     """Load what a controller needs."""
     load_ipyparallel()
-    for module in ("ipyparallel.controller.app",):
-        importlib.import_module(module)
+    importlib.import_module("ipyparallel.controller.app")
     collection.leave_start_out()
 
 

@@ -11,8 +11,9 @@ import numpy
 import psutil
 import pytest
 
+from parallelflow.data import shared_values
 from parallelflow.engine.payload import Pickled
-from parallelflow.work.chunks import MAX_BYTES
+from parallelflow.work.chunks import ALL_SHARED_BYTES, MAX_BYTES
 from parallelflow.work.element_source import ElementSource
 from parallelflow.work.mapping import map_on_cluster
 from tests.support.clusters import on_real
@@ -47,7 +48,7 @@ class Made(Sequence[Any]):
     """Elements that are made as they are asked for."""
 
     def __len__(self) -> int:
-        return 30
+        return 40
 
     def __getitem__(self, index: Any) -> Any:
         if index >= len(self):
@@ -75,12 +76,19 @@ def peak() -> Iterator[list[int]]:
 
 
 @on_real
+@pytest.mark.parametrize("way", ["shared memory", "messages"])
 @pytest.mark.parametrize("kind", ["generator", "sequence"])
-def test_memory_stays_bounded_while_large_elements_are_sent(client: Any, kind: str) -> None:
+def test_memory_stays_bounded_while_large_elements_are_sent(
+    client: Any, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "messages":
+        monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
+        monkeypatch.setattr(shared_values, "_folder", None)
     elements = (element for element in Made()) if kind == "generator" else Made()
     with peak() as highest:
         values = map_on_cluster(client, lambda array: float(array[0]), elements)
-    assert values == [float(i) for i in range(30)]
-    # All of them are 480 MB, and two for each engine 64 MB. One more is being made, and each
-    # may be there a second time as a message.
-    assert highest[0] < 12 * MAX_BYTES, f"{highest[0] / MEGABYTE:.0f} MB"
+    assert values == [float(i) for i in range(40)]
+    # All of them are 680 MB. In shared memory may lie 272 MB, and they are kept until they are
+    # finished. As messages there are two for each engine, 68 MB, and three copies of each on the
+    # way. In both cases, the next ones are being made.
+    assert highest[0] < ALL_SHARED_BYTES + 4 * MAX_BYTES, f"{highest[0] / MEGABYTE:.0f} MB"

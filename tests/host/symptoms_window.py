@@ -35,6 +35,42 @@ def _core() -> None:
     get_vistrails_configuration().installBundles = True
 
 
+@symptom("widgets-made-twice", r"AssertionError: 2 of Q\w+")
+def a_mashup_has_each_number_once() -> None:
+    _core()
+    qt_application()
+    from PyQt5.QtCore import Qt
+    from PyQt5.QtWidgets import QAbstractSlider, QAbstractSpinBox, QWidget
+    from vistrails.core.system import get_vistrails_basic_pkg_id
+    from vistrails.gui.mashups import mashups_widgets
+
+    class Parameter:
+        identifier = get_vistrails_basic_pkg_id()
+        strValue = "3"
+
+        def __init__(self, kind: str) -> None:
+            self.type = kind
+
+    made: Any = mashups_widgets
+    for owner, base, kind in (
+        (made.QNumericStepperIntegerWidget, QAbstractSpinBox, "Integer"),
+        (made.QNumericStepperFloatWidget, QAbstractSpinBox, "Float"),
+        (made.QSliderWidget, QAbstractSlider, "Integer"),
+    ):
+        parent = QWidget()
+        widget = owner(param=Parameter(kind), parent=parent)
+        told: list[Any] = []
+        widget.contentsChanged.connect(told.append)
+        widget.setContents("1", silent=False)
+        assert told[-1][1] == 1
+        # What was made twice has one without a parent as well.
+        widget.setParent(parent)
+        children = parent.findChildren(base)
+        assert len(children) == 1, f"{len(children)} of {owner.__name__}"
+        if base is QAbstractSlider:
+            assert widget.orientation() == Qt.Horizontal
+
+
 @symptom("qt-floats", r"unexpected type 'float'", here=lambda: sys.version_info >= (3, 10))
 def qt_takes_floats_for_integers() -> None:
     import vistrails.gui  # noqa: F401

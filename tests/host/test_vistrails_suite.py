@@ -28,9 +28,6 @@ FAILS_AT_HOME = {
     "test_permissions": "it expects that a folder cannot be written, as root can",
 }
 
-#: How often VisTrails' tests of its window are run that fail by themselves now and then.
-TRIES = 3
-
 #: How many tests VisTrails 3.0 has at least, with fewest optional libraries.
 FEWEST = 400
 
@@ -97,14 +94,7 @@ def test_with_all_loops_on_engines_nothing_else_fails(tmp_path: Path) -> None:
 @pytest.mark.own_cluster
 @pytest.mark.timeout(LIMIT + 60)
 def test_vistrails_own_tests_of_the_job_monitor_pass_with_our_map(tmp_path: Path) -> None:
-    # VisTrails' list of vistrails finds rows of a closed one deleted in one run of twenty, which
-    # ends the test that closes it and the next one.
-    for number in range(TRIES):
-        home = tmp_path / str(number)
-        home.mkdir()
-        text = run_suite(home, PARALLEL, "vistrails.gui.job_monitor")
-        if "has been deleted" not in text:
-            break
+    text = run_suite(tmp_path, PARALLEL, "vistrails.gui.job_monitor")
     assert re.search(r"^Ran 6 tests.*\n\nOK$", text, re.MULTILINE), text[-3000:]
     # A Map that is suspended, and executed again until it has finished.
     assert text.count(RAN_IN_PARALLEL) == 2

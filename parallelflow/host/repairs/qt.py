@@ -114,7 +114,48 @@ def _give_button_none() -> None:
     setattr(button, "None", button.ButtonFeatures(0))
 
 
+def _make_widgets_once(constant_configuration: Any) -> None:
+    from PyQt5 import sip
+
+    owner = constant_configuration.ConstantWidgetMixin
+    make = owner.__init__
+
+    @functools.wraps(make)
+    def make_once(self: Any, contents: Any = None, **kwargs: Any) -> None:
+        after = type(self).__mro__[type(self).__mro__.index(owner) + 1 :]
+        if not any(issubclass(kind, sip.simplewrapper) for kind in after) or not _is_made(self):
+            make(self, contents, **kwargs)
+            return
+        # All else that it does.
+        self._last_contents = contents
+        self.psi = None
+
+    owner.__init__ = make_once
+
+
+def _is_made(widget: Any) -> bool:
+    """Return True if Qt's object of a wrapper is there."""
+    from PyQt5 import sip
+
+    try:
+        sip.unwrapinstance(widget)
+    except RuntimeError:
+        return False
+    return True
+
+
 REPAIRS = (
+    Repair(
+        name="widgets-made-twice",
+        symptom="a mashup has each number twice, the second one in a corner, and sliders upright; "
+        "after it was closed, the window ends with a segmentation fault, now and then",
+        cause="the class makes Qt's widget, and its base makes it once more; the first one keeps "
+        "the address of a Python object that is deleted before it",
+        affected="VisTrails 3.0 with PyQt5",
+        modules=("vistrails.gui.modules.constant_configuration",),
+        needed=always,
+        after=_make_widgets_once,
+    ),
     Repair(
         name="qt-imports",
         symptom="the window ends with a segmentation fault, now and then",

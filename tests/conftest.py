@@ -150,6 +150,17 @@ def no_process_outlives_the_run() -> Iterator[None]:
         warnings.warn(pytest.PytestWarning(text), stacklevel=1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_is_there_is_left_out() -> None:
+    """Leave what there is before the tests of a file out of each search for garbage in them.
+
+    VisTrails searches before each workflow that it runs. Modules, caches and what tests have made
+    add up to a million objects: half a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that wait for long: at the end, nothing would be left to do beside."""
     items.sort(key=lambda item: item.get_closest_marker("long_wait") is None)

@@ -91,7 +91,9 @@ is_wanted() {
 
 # run_tests FOLDER NAME: run the tests in an environment; remember how it went.
 run_tests() {
-    compile "$1" parallelflow tests
+    parts=tests
+    [ -z "$QUICK" ] || parts=tests/support
+    compile "$1" parallelflow $parts
     say "" "== $2: $("$1/bin/python" --version), ipyparallel $("$1/bin/python" -c 'from importlib.metadata import version; print(version("ipyparallel"))')"
     if [ -n "$QUICK" ]; then
         set -- "$1" "$2" -c tools/test-pythons.ini --rootdir . -k "$(printf '%s' "$QUICK_NAMES" | tr '\n' ' ')" $QUICK_TESTS

@@ -35,12 +35,13 @@ from tests.support.waiting import wait_until
 
 from .sessions import running
 
-pytestmark = [
-    pytest.mark.own_cluster,
-    pytest.mark.usefixtures("programs_load_their_libraries"),
-]
+pytestmark = pytest.mark.own_cluster
+
+#: For what depends on how, and how long, programs load their libraries.
+as_the_product = pytest.mark.usefixtures("programs_load_their_libraries")
 
 
+@as_the_product
 def test_a_start_tells_each_engine_from_process_to_vistrails(
     manager: EngineManager, profile: str
 ) -> None:
@@ -137,6 +138,7 @@ def test_engines_are_added_to_a_running_cluster(manager: EngineManager, profile:
     assert manager.stop() == [] and running(profile) == {}
 
 
+@as_the_product
 def test_an_engine_has_one_numeric_thread_unless_the_user_says_otherwise(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +162,7 @@ pathlib.Path(__file__).with_name("loaded").touch()
 """
 
 
+@as_the_product
 @pytest.mark.parametrize("as_in_3_14", [False, True])
 def test_a_module_of_the_working_directory_does_not_stop_the_controller(
     manager: EngineManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_in_3_14: bool
@@ -179,6 +182,7 @@ def test_a_module_of_the_working_directory_does_not_stop_the_controller(
     assert (tmp_path / "site" / "loaded").exists() == as_in_3_14
 
 
+@as_the_product
 @pytest.mark.parametrize(
     ("engines", "stage"),
     [
@@ -203,6 +207,7 @@ def test_a_cancelled_start_leaves_nothing(
     assert list(profiles.profile_folder(profile).glob("security/*")) == []
 
 
+@as_the_product
 def test_a_start_that_is_cancelled_when_the_controller_has_written_its_files(
     manager: EngineManager, profile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +238,7 @@ def test_a_cancelled_addition_leaves_what_was_there(shared: EngineManager) -> No
     assert [e.id for e in shared.info().engines] == engines and len(engines) == 2
 
 
+@as_the_product
 def test_stop_cancels_a_start_of_another_thread(manager: EngineManager, profile: str) -> None:
     began = threading.Event()
     errors: list[BaseException] = []
@@ -251,6 +257,7 @@ def test_stop_cancels_a_start_of_another_thread(manager: EngineManager, profile:
     assert len(errors) == 1 and running(profile) == {}
 
 
+@as_the_product
 def test_engines_that_end_are_told_with_their_whole_log(
     manager: EngineManager, profile: str
 ) -> None:
@@ -267,6 +274,7 @@ def test_engines_that_end_are_told_with_their_whole_log(
     assert running(profile) == {} and manager.state is State.NO_CLUSTER
 
 
+@as_the_product
 def test_a_controller_that_ends_is_told_with_its_log(
     manager: EngineManager,
     profile: str,
@@ -289,6 +297,7 @@ def test_a_controller_that_ends_is_told_with_its_log(
     assert str(port) in str(manager.info().controller)
 
 
+@as_the_product
 @pytest.mark.parametrize("file", ["ipcontroller_config.py", "ipcluster_config.py"])
 def test_a_configuration_that_cannot_be_read_is_named(
     manager: EngineManager, profile: str, file: str
@@ -300,6 +309,7 @@ def test_a_configuration_that_cannot_be_read_is_named(
     assert running(profile) == {}
 
 
+@as_the_product
 def test_what_the_profile_configures_goes_first(manager: EngineManager, profile: str) -> None:
     folder = profiles.ensure_folder(profile)
     (folder / "ipcontroller_config.py").write_text(
@@ -327,6 +337,7 @@ def test_an_unknown_launcher_is_the_users_mistake(manager: EngineManager, profil
     assert running(profile) == {}
 
 
+@as_the_product
 def test_a_launcher_whose_program_is_missing_starts_nothing(
     manager: EngineManager, profile: str
 ) -> None:
@@ -335,6 +346,7 @@ def test_a_launcher_whose_program_is_missing_starts_nothing(
     assert running(profile) == {}
 
 
+@as_the_product
 @pytest.mark.long_wait
 def test_an_engine_that_is_late_does_not_stop_the_others(
     manager: EngineManager, monkeypatch: pytest.MonkeyPatch
@@ -360,6 +372,7 @@ def test_an_engine_that_is_late_does_not_stop_the_others(
     assert stopped[0] not in manager.started()
 
 
+@as_the_product
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_many_more_engines_than_cores_start(manager: EngineManager) -> None:

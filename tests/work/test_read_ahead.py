@@ -47,8 +47,11 @@ def test_a_chunk_as_large_as_can_be_asked_for(known: bool, finished: Any) -> Non
 class Made(Sequence[Any]):
     """Elements that are made as they are asked for."""
 
+    def __init__(self, count: int) -> None:
+        self._count = count
+
     def __len__(self) -> int:
-        return 40
+        return self._count
 
     def __getitem__(self, index: Any) -> Any:
         if index >= len(self):
@@ -76,19 +79,20 @@ def peak() -> Iterator[list[int]]:
 
 
 @on_real
-@pytest.mark.parametrize("way", ["shared memory", "messages"])
+@pytest.mark.parametrize(("way", "count"), [("shared memory", 40), ("messages", 24)])
 @pytest.mark.parametrize("kind", ["generator", "sequence"])
 def test_memory_stays_bounded_while_large_elements_are_sent(
-    client: Any, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
+    client: Any, kind: str, way: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if way == "messages":
         monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
         monkeypatch.setattr(shared_values, "_folder", None)
-    elements = (element for element in Made()) if kind == "generator" else Made()
+    made = Made(count)
+    elements = (element for element in made) if kind == "generator" else made
     with peak() as highest:
         values = map_on_cluster(client, lambda array: float(array[0]), elements)
-    assert values == [float(i) for i in range(40)]
-    # All of them are 680 MB. In shared memory may lie 272 MB, and they are kept until they are
-    # finished. As messages there are two for each engine, 68 MB, and three copies of each on the
-    # way. In both cases, the next ones are being made.
+    assert values == [float(i) for i in range(count)]
+    # All of them are 680 MB, or 408 as messages, each of which is there four times on its way. In
+    # shared memory may lie 272 MB, and they are kept until they are finished. As messages there are
+    # two for each engine, 68 MB. In both cases, the next ones are being made.
     assert highest[0] < ALL_SHARED_BYTES + 4 * MAX_BYTES, f"{highest[0] / MEGABYTE:.0f} MB"

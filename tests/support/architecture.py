@@ -1,6 +1,6 @@
 """Read a package's imports from its source, and find those that break the rules of its layers.
 
-Nothing is imported. Imports inside functions are read too; they are called *deferred*, because
+Nothing of it is imported. Imports in functions are read too; they are called *deferred*, because
 they can hide a ring of imports from Python. Imports under ``if TYPE_CHECKING`` never run; they
 count for the direction between layers, not for rings.
 """
@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from parallelflow.system.collection import no_collection
 
 
 class When(enum.Enum):
@@ -50,6 +52,11 @@ class Source:
         """What its relative imports start from."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
 
+    @functools.cached_property  # every part of a package is searched for the same ones
+    def private_definitions(self) -> frozenset[str]:
+        """The private names that it defines."""
+        return frozenset(filter(_is_private, _definitions(self.tree)))
+
 
 def read_sources(folder: Path) -> dict[str, Source]:
     """Return the modules of a package by name.
@@ -59,10 +66,11 @@ def read_sources(folder: Path) -> dict[str, Source]:
     folder : Path
         The package's folder; its name is the package's.
     """
-    return {
-        name: Source(name, path, ast.parse(path.read_text(encoding="utf-8")))
-        for name, path in find_modules(folder).items()
-    }
+    with no_collection():  # of a million nodes, all of which stay
+        return {
+            name: Source(name, path, ast.parse(path.read_text(encoding="utf-8")))
+            for name, path in find_modules(folder).items()
+        }
 
 
 def find_modules(folder: Path) -> dict[str, Path]:
@@ -273,13 +281,12 @@ def find_private_uses(
     """
     owners: dict[str, set[str]] = defaultdict(set)
     for source in sources.values():
-        for name in _private_definitions(source.tree):
+        for name in source.private_definitions:
             owners[name].add(source.name)
     found = set()
     for user in users.values():
-        own = _private_definitions(user.tree)
         for name, line in _private_names_used(user.tree):
-            if name in owners and name not in own and name not in libraries:
+            if name in owners and name not in user.private_definitions and name not in libraries:
                 found.add(PrivateUse(user.name, line, name, tuple(sorted(owners[name]))))
     return sorted(found, key=lambda use: (use.user, use.line, use.name))
 
@@ -288,8 +295,7 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
-@functools.cache  # every part of a package is searched for the same ones
-def _private_definitions(tree: ast.Module) -> frozenset[str]:
+def _definitions(tree: ast.Module) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -302,7 +308,7 @@ def _private_definitions(tree: ast.Module) -> frozenset[str]:
                 names.add(node.attr)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update(alias.asname for alias in node.names if alias.asname)
-    return frozenset(filter(_is_private, names))
+    return names
 
 
 def _private_names_used(tree: ast.Module) -> Iterator[tuple[str, int]]:

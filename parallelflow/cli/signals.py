@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from parallelflow.system import forks
+from parallelflow.system.swallowed_exceptions import SwallowedExceptions
 
 __all__ = ["Answer", "Stopped", "asking", "exit_code", "handled", "is_leaving", "name", "stop"]
 
@@ -67,7 +68,6 @@ class Answer(enum.Enum):
 
 
 Question = Callable[[socket.socket], Answer]
-Hook = Callable[["sys.UnraisableHookArgs"], object]
 
 _received: int | None = None
 # Whether a block handles signals, and the one that `stop` stands for.
@@ -172,16 +172,13 @@ def handled(last_resort: Callable[[], object]) -> Iterator[None]:
         target=_watch, args=(reader, ours, last_resort), name="parallelflow-signals", daemon=True
     )
     watcher.start()
-    previous, hook = sys.unraisablehook, _hook_before(sys.unraisablehook)
-    sys.unraisablehook = hook
     _handling = True
     try:
-        yield
+        with SwallowedExceptions(_is_stopped, _raise_again_later):
+            yield
     finally:
         with _question_lock:
             _handling = False
-        if sys.unraisablehook is hook:
-            sys.unraisablehook = previous
         signal.set_wakeup_fd(old_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -202,23 +199,18 @@ def _raise(number: int, frame: FrameType | None) -> None:
         raise Stopped(_received)
 
 
-def _hook_before(previous: Hook) -> Hook:
-    """Return what Python calls with exceptions that it cannot raise; the others have `previous`.
+def _is_stopped(swallowed: sys.UnraisableHookArgs) -> bool:
+    return isinstance(swallowed.exc_value, Stopped)
 
-    What a signal raises while an object is taken down, or by a callback of a weak reference, such
-    as those of the import system, would go no further.
+
+def _raise_again_later() -> None:
+    """Raise once more what Python has swallowed, or it would go no further.
+
+    In a thread, since it would be raised here. Other ways to start one take locks, which what was
+    interrupted may hold.
     """
-
-    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
-        if isinstance(unraisable.exc_value, Stopped):
-            # In a thread, since it would be raised here. Other ways to start one take locks, which
-            # what was interrupted may hold.
-            with contextlib.suppress(RuntimeError):
-                _thread.start_new_thread(_raise_again, ())
-        else:
-            previous(unraisable)
-
-    return hook
+    with contextlib.suppress(RuntimeError):
+        _thread.start_new_thread(_raise_again, ())
 
 
 def _raise_again() -> None:

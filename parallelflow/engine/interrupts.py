@@ -17,17 +17,16 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 from parallelflow.system import forks
+from parallelflow.system.swallowed_exceptions import SwallowedExceptions
 
 from .place import is_engine
 
 __all__ = ["Interrupts", "ignore"]
-
-Hook = Callable[["sys.UnraisableHookArgs"], Any]
 
 # When what Python has not let end is interrupted once more: what it was in has been left by then.
 AGAIN_SECONDS = 0.005
@@ -61,7 +60,9 @@ class Interrupts:
         self.target: int | None = None
         self.timed_out = False
         self._ours = False
-        self._hooks: tuple[Hook, Hook] | None = None
+        self._swallowed = SwallowedExceptions(
+            lambda swallowed: _current is not None and _is_from_signal(swallowed), self.raise_again
+        )
         self._again: list[threading.Event] = []
         self._over = threading.Event()
 
@@ -72,9 +73,7 @@ class Interrupts:
         if self._ours:
             _keep_handlers_from_children()
             _current = self
-            before = sys.unraisablehook
-            self._hooks = before, _hook_before(before)
-            sys.unraisablehook = self._hooks[1]
+            self._swallowed.__enter__()
             signal.signal(signal.SIGINT, _take)
         return self
 
@@ -83,9 +82,7 @@ class Interrupts:
             self._over.set()
             for ended in self._again:
                 ended.wait()  # or it would interrupt what runs next
-            before, hook = self._hooks or (None, None)
-            if before is not None and sys.unraisablehook is hook:  # an element may have set its own
-                sys.unraisablehook = before
+            self._swallowed.__exit__()
             # Until the reply has been sent; then ipykernel (`post_handler_hook`) has its own back.
             # A handler, and not SIG_IGN, which programs would inherit that a thread starts.
             signal.signal(signal.SIGINT, ignore)
@@ -120,20 +117,8 @@ class Interrupts:
         ended.set()
 
 
-def _hook_before(previous: Hook) -> Hook:
-    """Return what Python calls with exceptions that it cannot raise; the others have `previous`."""
-
-    def hook(unraisable: sys.UnraisableHookArgs, /) -> None:
-        if _current is not None and _is_from_signal(unraisable):
-            _current.raise_again()
-        else:
-            previous(unraisable)
-
-    return hook
-
-
-def _is_from_signal(unraisable: sys.UnraisableHookArgs) -> bool:
-    trace = unraisable.exc_traceback
+def _is_from_signal(swallowed: sys.UnraisableHookArgs) -> bool:
+    trace = swallowed.exc_traceback
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code is _take.__code__

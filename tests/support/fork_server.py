@@ -12,7 +12,6 @@ import contextlib
 import gc
 import importlib
 import os
-import pickle
 import runpy
 import select
 import signal
@@ -27,9 +26,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from tests.support.forking import ForkingProcess, serve
+
 ROOT = Path(__file__).resolve().parents[2]
-# More than a request has: arguments and an environment.
-REQUEST_BYTES = 200_000
 
 #: What VisTrails imports and no repair of Parallel Flow's is for.
 LIBRARIES = (
@@ -130,15 +129,8 @@ class ForkServer:
     """
 
     def __init__(self, *libraries: str) -> None:
-        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", "tests.support.fork_server", str(other.fileno())]
-        with other:
-            self._process = subprocess.Popen(
-                [*command, *libraries],
-                pass_fds=[other.fileno()],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-            )
+        command = [sys.executable, "-m", "tests.support.fork_server"]
+        self._process = ForkingProcess(command, *libraries, cwd=ROOT)
 
     def run(
         self,
@@ -216,10 +208,10 @@ class ForkServer:
         """Start a program; without a descriptor for errors they go where its output goes."""
         mine, its = socket.socketpair()
         out, its_out = os.pipe()
+        its_err = its_out if errors is None else errors
         with its:
-            request = pickle.dumps((command, dict(environment), str(folder)))
-            its_err = its_out if errors is None else errors
-            socket.send_fds(self._control, [request], [its.fileno(), its_out, its_err])
+            request = (command, dict(environment), str(folder))
+            self._process.fork(request, [its.fileno(), its_out, its_err])
         os.close(its_out)
         return Program(mine, out)
 
@@ -250,8 +242,7 @@ class ForkServer:
 
     def stop(self) -> None:
         """End the server."""
-        self._control.close()
-        self._process.wait()
+        self._process.stop()
 
 
 def _kill(pid: int, number: int = signal.SIGKILL) -> None:
@@ -259,23 +250,11 @@ def _kill(pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def _serve(control: socket.socket) -> None:
-    """Fork a program for each request, until the other end is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 3)
-        if not request:
-            return
-        if os.fork() == 0:
-            control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _fork_program(request, *descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
+def _fork_program(
+    request: tuple[Sequence[str], dict[str, str], str], descriptors: Sequence[int]
+) -> NoReturn:
     """Fork the program; tell its pid, and how it has ended."""
+    answers, out, err = descriptors
     pid = os.fork()
     if pid == 0:
         os.close(answers)
@@ -285,7 +264,7 @@ def _fork_program(request: bytes, answers: int, out: int, err: int) -> NoReturn:
         os.dup2(err, 2)
         os.close(out)
         os.close(err)
-        command, environment, folder = pickle.loads(request)
+        command, environment, folder = request
         _be_program(*command, environment=environment, folder=folder)
     os.close(out)
     os.close(err)
@@ -351,4 +330,4 @@ if __name__ == "__main__":
     # What a program's own search for garbage looked at would be copied for each of them.
     gc.collect()
     gc.freeze()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(int(sys.argv[1]), 3, _fork_program)

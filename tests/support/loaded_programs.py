@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import os
-import pickle
 import resource
 import runpy
 import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -32,13 +31,12 @@ from parallelflow.engine_manager.launch import host_engines
 from parallelflow.engine_manager.system.ipyparallel_load import load_ipyparallel
 from parallelflow.engine_manager.system.module_command import module_command
 from parallelflow.system import collection
+from tests.support.forking import ForkingProcess, serve
 
 CONTROLLER = "parallelflow.engine_manager.launch.controller_main"
 ENGINE = "parallelflow.engine_manager.launch.engine_main"
 ENGINES = "parallelflow.engine_manager.launch.host_engines"
 
-# More than a request has: a command and an environment.
-REQUEST_BYTES = 200_000
 # Room for the command and the environment of what is forked, bytes each: see `_show`.
 ROOM = 16_000
 ROOM_VARIABLE = "PARALLELFLOW_TESTS_ROOM"
@@ -53,6 +51,9 @@ DIFFER = (
     "PARALLELFLOW_SESSION",
     "PYTEST_CURRENT_TEST",
 )
+
+Request = tuple[str, list[str], dict[str, str], str, int]
+"""Module, command, environment, working directory and umask of a program."""
 
 
 class ForkedProgram:
@@ -172,18 +173,16 @@ class _Server:
     """
 
     def __init__(self, load: str, environment: Mapping[str, str]) -> None:
-        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own = {name: value for name, value in environment.items() if name not in DIFFER}
-        with other:
-            self._process = subprocess.Popen(
-                [*module_command(__name__), load, str(other.fileno()), "x" * ROOM],
-                pass_fds=[other.fileno()],
-                env={**own, ROOM_VARIABLE: "x" * ROOM},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._process = ForkingProcess(
+            module_command(__name__),
+            load,
+            "x" * ROOM,
+            env={**own, ROOM_VARIABLE: "x" * ROOM},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def fork(
         self, module: str, command: Sequence[str], options: Mapping[str, Any]
@@ -192,10 +191,9 @@ class _Server:
         streams, pipes = _streams(options)
         mask = os.umask(0)
         os.umask(mask)
-        request = (module, list(command), dict(options["env"]), str(options["cwd"]), mask)
+        request: Request = (module, list(command), dict(options["env"]), str(options["cwd"]), mask)
         try:
-            socket.send_fds(self._control, [pickle.dumps(request)], streams)
-            pid = int(self._control.recv(20))
+            pid = self._process.fork(request, streams)
         finally:
             for descriptor in streams:
                 os.close(descriptor)
@@ -203,8 +201,7 @@ class _Server:
 
     def stop(self) -> None:
         """End the process."""
-        self._control.close()
-        self._process.wait()
+        self._process.stop()
 
 
 def _circumstances(environment: Mapping[str, str]) -> object:
@@ -253,31 +250,14 @@ def load_controller() -> None:
     collection.leave_start_out()
 
 
-def _serve(control: socket.socket, set_while_loading: Mapping[str, str]) -> None:
-    """Fork a program for each request, until the other end is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    while True:
-        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 3)
-        if not request:
-            return
-        pid = os.fork()
-        if not pid:
-            control.close()
-            _be_program(request, descriptors, set_while_loading)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        control.send(str(pid).encode())
-
-
 def _be_program(
-    request: bytes, streams: Sequence[int], set_while_loading: Mapping[str, str]
+    set_while_loading: Mapping[str, str], request: Request, streams: Sequence[int]
 ) -> NoReturn:
     """Be the program that is asked for, as ``python -m`` runs it; end without what atexit has."""
     code = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        module, command, environment, folder, mask = pickle.loads(request)
+        module, command, environment, folder, mask = request
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
@@ -327,11 +307,12 @@ def _main(load: Callable[[], None]) -> None:
     collection.spare_start()
     load()
     # What this program has for itself; elements may have modules of the first two names.
-    for name in ("tests", "tests.support", ENGINES, module_command.__module__):
+    ours = ("tests", "tests.support", serve.__module__)
+    for name in (*ours, ENGINES, module_command.__module__):
         sys.modules.pop(name, None)
     set_while_loading = {k: v for k, v in os.environ.items() if k not in before}
-    _serve(socket.socket(fileno=int(sys.argv[2])), set_while_loading)
+    serve(int(sys.argv[1]), 3, functools.partial(_be_program, set_while_loading))
 
 
 if __name__ == "__main__":
-    _main(globals()[sys.argv[1]])
+    _main(globals()[sys.argv[2]])

@@ -114,6 +114,8 @@ def test_work_goes_on_when_the_engines_session_ends(
         base.leave_running()
         for engine in base.info().engines:
             base.stop_engine(engine.id)
+        # A single one would be replaced, and the work not move.
+        code = code.replace("start_engines(1)", "start_engines(2)")
     if end != "kill":
         code = code.replace("time.sleep(1e6)", "go = time.time() + 600\nwhile not os.path.exists("
                             f"{str(signal_file)!r}) and time.time() < go: time.sleep(0.05)\n"

@@ -3,8 +3,8 @@
 A start of a controller and two engines computes for a second, two thirds of it to load libraries,
 which are the same for all tests. Here they are loaded once for each process of the tests. What is
 forked runs the product's own module from its beginning, with the arguments, environment, streams
-and working directory that it was to be started with, and the system shows it as that program. Tests
-of the start itself have it started: the fixture `programs_load_their_libraries`.
+and working directory that it was to be started with, and the system shows it as that program. A
+test for which it counts how, or how long, they load uses `programs_load_their_libraries`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.elements import HANG_IN_C
+from tests.support.elements import HANG_IN_C, IGNORE_INTERRUPTS
 from tests.support.waiting import LIMIT_SECONDS, wait_until
 from tests.support.workflows import (
     PARALLEL_FLOW,
@@ -174,7 +174,8 @@ def test_cancel_replaces_an_engine_that_hangs_in_c_code(
             stopped.append(time.monotonic())
             raise AbortExecution("by the user")
 
-    code = f"if i: open({str(begun)!r}, 'w').close(); {HANG_IN_C}\no = i"
+    begin = f"{IGNORE_INTERRUPTS}; open({str(begun)!r}, 'w').close()"
+    code = f"if i: {begin}; {HANG_IN_C}\no = i"
     ours = run(mapped(source(code), [0, 1]), PARALLEL_FLOW, view=Progress(stop))
     assert ours.errors.keys() == {1}
     assert time.monotonic() - stopped[0] < LIMIT_SECONDS  # the element does not end

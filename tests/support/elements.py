@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 # A guard against deadlocks; a child ends within milliseconds.
@@ -23,8 +24,21 @@ HANG_IN_C = (
 """Holds the main thread in C code that looks at no signal, and leaves the core to other tests."""
 
 
-def hang_in_c() -> None:
-    """Do what `HANG_IN_C` says; it never returns."""
+IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""What goes before a file that tells that C code has begun: an interrupt could come between."""
+
+
+def hang_in_c(begun: Path | None = None) -> None:
+    """Do what `HANG_IN_C` says; it never returns.
+
+    Parameters
+    ----------
+    begun : Path, optional
+        A file that is made when it begins.
+    """
+    if begun is not None:
+        exec(IGNORE_INTERRUPTS)
+        begun.touch()
     exec(HANG_IN_C)
 
 

@@ -352,8 +352,7 @@ def test_an_engine_that_is_stuck_after_a_failure_is_told(client: Any, tmp_path: 
             while not begun.exists():
                 time.sleep(0.01)
             raise ValueError("early")
-        begun.touch()
-        stuck_in_c(i)
+        hang_in_c(begun)
 
     pids = engine_pids(client)
     lost: list[int] = []

@@ -15,7 +15,8 @@ SLURM_PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 SSH_PROGRAMS = ("sshd", "ssh", "ssh-keygen")
 UP_SECONDS = 120.0
 
-# Partitions: `short` has all nodes, `tiny` one of them and for a minute.
+# Partitions: `short` has all nodes, `tiny` one of them and for a minute. A node whose network is
+# cut for more than UnkillableStepTimeout cannot tell that a step has ended, and gets no more jobs.
 CONFIGURATION = """
 ClusterName=fleet
 SlurmctldHost=head({head})
@@ -40,6 +41,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 ReturnToService=2
 SlurmdTimeout=10
+UnkillableStepTimeout=3600
 KillWait=2
 MinJobAge=60
 MpiDefault=none

@@ -60,9 +60,7 @@ class Interrupts:
         self.target: int | None = None
         self.timed_out = False
         self._ours = False
-        self._swallowed = SwallowedExceptions(
-            lambda swallowed: _current is not None and _is_from_signal(swallowed), self.raise_again
-        )
+        self._swallowed = SwallowedExceptions(_is_from_signal, _raise_again)
         self._again: list[threading.Event] = []
         self._over = threading.Event()
 
@@ -117,7 +115,14 @@ class Interrupts:
         ended.set()
 
 
+def _raise_again() -> None:
+    if _current is not None:
+        _current.raise_again()
+
+
 def _is_from_signal(swallowed: sys.UnraisableHookArgs) -> bool:
+    if _current is None:
+        return False
     trace = swallowed.exc_traceback
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -29,12 +29,12 @@ class SwallowedExceptions:
         self._tell = tell
 
     def __enter__(self) -> SwallowedExceptions:
-        self._before, self._hook = sys.unraisablehook, self._take
-        sys.unraisablehook = self._hook
+        self._before = sys.unraisablehook
+        sys.unraisablehook = self._take
         return self
 
     def __exit__(self, *_: object) -> None:
-        if sys.unraisablehook is self._hook:  # what runs meanwhile may have set its own
+        if sys.unraisablehook == self._take:  # what runs meanwhile may have set its own
             sys.unraisablehook = self._before
 
     def _take(self, unraisable: sys.UnraisableHookArgs, /) -> None:

@@ -63,7 +63,7 @@ def a_mashup_has_each_number_once() -> None:
         widget.contentsChanged.connect(told.append)
         widget.setContents("1", silent=False)
         assert told[-1][1] == 1
-        # What was made twice has one without a parent as well.
+        # The one that was made second has no parent until it is in a layout.
         widget.setParent(parent)
         children = parent.findChildren(base)
         assert len(children) == 1, f"{len(children)} of {owner.__name__}"

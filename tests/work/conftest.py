@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from parallelflow.engine_manager import EngineManager
-from parallelflow.work import cluster_watch
+from parallelflow.work import cluster_watch, element_source
 from tests.support.clusters import Cluster, FakeCluster, RealCluster
 from tests.support.fake_client import EngineServer, FakeClient
 
 ENGINES = 2
 # How long a run on a fake client waits for engines after the last one: none come by themselves.
 FAKE_REPLACEMENT_SECONDS = 0.3
+
+
+@pytest.fixture
+def unhurried_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as many elements as are asked for, however long a busy machine takes for them."""
+    monkeypatch.setattr(element_source, "READ_SECONDS", math.inf)
 
 
 @pytest.fixture(scope="session")

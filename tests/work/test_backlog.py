@@ -11,6 +11,8 @@ from parallelflow.work.backlog import Backlog
 from parallelflow.work.chunks import Chunk
 from parallelflow.work.element_source import ElementSource
 
+pytestmark = pytest.mark.usefixtures("unhurried_reading")
+
 
 def backlog(count: int, size: int | None = 2, **settings: Any) -> Backlog:
     return Backlog(range(count), settings.get("known", ()), size, settings.get("limit"))

@@ -21,6 +21,7 @@ from tests.support.clusters import on_real
 MEGABYTE = 1_000_000
 
 
+@pytest.mark.usefixtures("unhurried_reading")
 def test_large_elements_of_a_generator_are_read_one_by_one() -> None:
     source = ElementSource(bytes(400_000) for _ in range(10))
     chunk = source.take(32, MEGABYTE)

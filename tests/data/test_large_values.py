@@ -29,6 +29,7 @@ from parallelflow.engine_manager import EngineManager
 from parallelflow.engine_manager.connection.requests import send_request
 from parallelflow.work import chunks, mapping, worker
 from parallelflow.work.sendable import with_constants
+from tests.support.clusters import send_as_messages
 from tests.support.fork_server import ForkServer
 from tests.support.waiting import meet, wait_until
 
@@ -69,8 +70,7 @@ def map_(request: pytest.FixtureRequest, client: Any, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(shared_values.SharedFolder, "write", write)
     if request.param == "messages":
-        monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
-        monkeypatch.setattr(shared_values, "_folder", None)
+        send_as_messages(monkeypatch)
 
     def run(function: Any, *iterables: Any, **options: Any) -> list[Any]:
         return mapping.map_on_cluster(client, function, zip(*iterables, strict=False), **options)

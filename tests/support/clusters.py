@@ -9,10 +9,17 @@ from typing import Any, Protocol
 
 import pytest
 
+from parallelflow.data import shared_values
 from parallelflow.engine_manager import EngineManager
 from parallelflow.work.run import Run
 
 from .fake_client import FakeClient
+
+
+def send_as_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs of this process put nothing into shared memory."""
+    monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
+    monkeypatch.setattr(shared_values, "_folder", None)
 
 
 class Cluster(Protocol):

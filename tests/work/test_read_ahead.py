@@ -11,12 +11,11 @@ import numpy
 import psutil
 import pytest
 
-from parallelflow.data import shared_values
 from parallelflow.engine.payload import Pickled
 from parallelflow.work.chunks import ALL_SHARED_BYTES, MAX_BYTES
 from parallelflow.work.element_source import ElementSource
 from parallelflow.work.mapping import map_on_cluster
-from tests.support.clusters import on_real
+from tests.support.clusters import on_real, send_as_messages
 
 MEGABYTE = 1_000_000
 
@@ -86,8 +85,7 @@ def test_memory_stays_bounded_while_large_elements_are_sent(
     client: Any, kind: str, way: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if way == "messages":
-        monkeypatch.setattr(shared_values.SharedFolder, "create", classmethod(lambda *_: None))
-        monkeypatch.setattr(shared_values, "_folder", None)
+        send_as_messages(monkeypatch)
     made = Made(count)
     elements = (element for element in made) if kind == "generator" else made
     with peak() as highest:
